@@ -1,0 +1,240 @@
+"""Kaldi-style data directories of clips and captions: read, check, write.
+
+    wav.scp   clip id      path of the audio (or archive:offset)
+    clip2dur  clip id      seconds
+    text      caption id   the caption
+    utt2clip  caption id   clip id
+    utt2lang  caption id   FLORES-200 code
+    clip2label clip id     class of the clip, for zero-shot classification (optional)
+
+All files are UTF-8, one `key value` a line, sorted by the bytes of the key. A directory of
+translations has `text`, `utt2clip` and `utt2lang` alone.
+"""
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Dict, List, Mapping, NamedTuple, Union
+
+from espnet_mlclap.utils.atomic import atomic_dir, atomic_open
+from espnet_mlclap.utils.errors import UserError
+from espnet_mlclap.utils.languages import check_language
+
+
+class Caption(NamedTuple):
+    """One caption of one clip."""
+
+    text: str
+    clip: str
+    lang: str
+
+
+def caption_id(clip: str, lang: str, number: int) -> str:
+    """Id of the caption `number` (from 1) in `lang` of `clip`: `<clip id>-<lang>-<n>`."""
+    return f"{clip}-{lang}-{number}"
+
+
+def read_table(path: Union[str, Path]) -> Dict[str, str]:
+    """Read a file of `key value` lines.
+
+    Returns:
+        The values by key, in the order of the file.
+
+    Raises:
+        UserError: missing, not UTF-8, Windows line ends, no value, a key twice; names the line.
+    """
+    path = Path(path)
+    try:
+        data = path.read_bytes()
+    except OSError as error:
+        raise UserError(f"{path}: cannot be read ({error.strerror}).") from error
+    table: Dict[str, str] = {}
+    lines = data.split(b"\n")
+    if lines[-1] == b"":
+        lines.pop()
+    for number, line in enumerate(lines, 1):
+        where = f"{path}:{number}"
+        try:
+            text = line.decode("utf-8")
+        except UnicodeDecodeError as error:
+            raise UserError(
+                f"{where}: not UTF-8 (byte {error.start + 1} of the line). Convert the file to UTF-8."
+            ) from error
+        if text.endswith("\r"):
+            raise UserError(f"{where}: Windows line end (CRLF). Convert the file to LF line ends.")
+        key, _, value = text.partition(" ")
+        value = value.strip()
+        if not key:
+            raise UserError(f"{where}: the line has no key. Each line is `key value`.")
+        if not value:
+            raise UserError(f"{where}: {key!r} has no value. Each line is `key value`.")
+        if key in table:
+            raise UserError(f"{where}: {key!r} stands twice in this file. Keep one of them.")
+        table[key] = value
+    if not table:
+        raise UserError(f"{path}: the file is empty.")
+    return table
+
+
+def write_table(path: Union[str, Path], table: Mapping[str, object]) -> None:
+    """Write `key value` lines sorted by the bytes of the key, atomically.
+
+    Raises:
+        UserError: a key with white space, or a value with a line break or nothing in it.
+    """
+    with atomic_open(path) as file:
+        for key in sorted(table, key=lambda key: key.encode("utf-8")):
+            value = str(table[key])
+            if not key or any(character.isspace() for character in key):
+                raise UserError(f"{path}: the id {key!r} is empty or has white space in it.")
+            if not value.strip() or len(value.splitlines()) != 1:
+                raise UserError(f"{path}: the value of {key!r} is empty or has a line break in it.")
+            file.write(f"{key} {value}\n")
+
+
+@dataclass
+class DataDir:
+    """Clips and captions of one set, in memory.
+
+    Attributes:
+        wav_scp: audio by clip id; empty for a directory of translations.
+        durations: seconds by clip id.
+        captions: captions by caption id.
+        labels: class by clip id; empty where there are none.
+        extra: further tables by file name (`utt2num_samples`, `feats_type` are files of formatted sets).
+    """
+
+    wav_scp: Dict[str, str] = field(default_factory=dict)
+    durations: Dict[str, float] = field(default_factory=dict)
+    captions: Dict[str, Caption] = field(default_factory=dict)
+    labels: Dict[str, str] = field(default_factory=dict)
+    extra: Dict[str, Dict[str, str]] = field(default_factory=dict)
+
+    @property
+    def languages(self) -> List[str]:
+        """Languages of the captions, sorted."""
+        return sorted({caption.lang for caption in self.captions.values()})
+
+    def captions_of_clips(self) -> Dict[str, List[str]]:
+        """Caption ids by clip id, clips and captions in the order in which they stand here."""
+        grouped: Dict[str, List[str]] = {clip: [] for clip in self.wav_scp}
+        for key, caption in self.captions.items():
+            grouped.setdefault(caption.clip, []).append(key)
+        return grouped
+
+    @classmethod
+    def read(cls, path: Union[str, Path]) -> "DataDir":
+        """Read and check the directory `path`.
+
+        Raises:
+            UserError: a file is broken, or the files do not fit each other (a caption without a clip,
+                a clip without a caption, an unknown language, a clip without a duration ...).
+        """
+        path = Path(path)
+        if not path.is_dir():
+            raise UserError(f"{path}: no such data directory. Run the stages before this one.")
+        data = cls(captions=read_captions(path))
+        if (path / "wav.scp").exists():
+            data.wav_scp = read_table(path / "wav.scp")
+            for caption in data.captions.values():
+                if caption.clip not in data.wav_scp:
+                    line = _line_of_value(path / "utt2clip", caption.clip)
+                    raise UserError(
+                        f"{line}: the clip {caption.clip!r} is not in {path / 'wav.scp'}. "
+                        "Add its audio or remove its captions."
+                    )
+            captioned = {caption.clip for caption in data.captions.values()}
+            for number, clip in enumerate(data.wav_scp, 1):
+                if clip not in captioned:
+                    raise UserError(
+                        f"{path / 'wav.scp'}:{number}: the clip {clip!r} has no caption in "
+                        f"{path / 'utt2clip'}. Add a caption or remove the clip."
+                    )
+        if (path / "clip2dur").exists():
+            durations = _same_keys(path / "clip2dur", data.wav_scp, path / "wav.scp")
+            for number, (clip, value) in enumerate(durations.items(), 1):
+                data.durations[clip] = _seconds(value, f"{path / 'clip2dur'}:{number}")
+        if (path / "clip2label").exists():
+            data.labels = _same_keys(path / "clip2label", data.wav_scp, path / "wav.scp")
+        for name in ("utt2num_samples",):
+            if (path / name).exists():
+                data.extra[name] = _same_keys(path / name, data.wav_scp, path / "wav.scp")
+        return data
+
+    def write(self, path: Union[str, Path], note: str = "") -> None:
+        """Write the directory whole, in place of what was there.
+
+        Args:
+            path: the directory.
+            note: text of a README in it (where the data comes from, what it is).
+
+        Raises:
+            UserError: ids with white space, empty captions, or a folder that is not writable.
+        """
+        with atomic_dir(path) as folder:
+            write_captions(folder, self.captions)
+            tables: Dict[str, Mapping[str, object]] = {
+                "wav.scp": self.wav_scp,
+                "clip2dur": {clip: f"{value:.4f}" for clip, value in self.durations.items()},
+                "clip2label": self.labels,
+                **self.extra,
+            }
+            for name, table in tables.items():
+                if table:
+                    write_table(folder / name, table)
+            if note:
+                (folder / "README").write_text(note.rstrip() + "\n", encoding="utf-8")
+
+
+def read_captions(path: Union[str, Path]) -> Dict[str, Caption]:
+    """Read `text`, `utt2clip` and `utt2lang` of a directory.
+
+    Raises:
+        UserError: a file is broken, the three have different keys, or a language is unknown.
+    """
+    path = Path(path)
+    text = read_table(path / "text")
+    clips = _same_keys(path / "utt2clip", text, path / "text")
+    langs = _same_keys(path / "utt2lang", text, path / "text")
+    for number, lang in enumerate(langs.values(), 1):
+        check_language(lang, f"{path / 'utt2lang'}:{number}")
+    return {key: Caption(text[key], clips[key], langs[key]) for key in text}
+
+
+def write_captions(path: Union[str, Path], captions: Mapping[str, Caption]) -> None:
+    """Write `text`, `utt2clip` and `utt2lang` into the existing directory `path`."""
+    path = Path(path)
+    write_table(path / "text", {key: caption.text for key, caption in captions.items()})
+    write_table(path / "utt2clip", {key: caption.clip for key, caption in captions.items()})
+    write_table(path / "utt2lang", {key: caption.lang for key, caption in captions.items()})
+
+
+def _same_keys(path: Path, expected: Mapping[str, object], origin: Path) -> Dict[str, str]:
+    table = read_table(path)
+    for number, key in enumerate(table, 1):
+        if key not in expected:
+            raise UserError(
+                f"{path}:{number}: {key!r} is not in {origin}. Make the two files agree."
+            )
+    for number, key in enumerate(expected, 1):
+        if key not in table:
+            raise UserError(
+                f"{origin}:{number}: {key!r} is not in {path}. Make the two files agree."
+            )
+    return table
+
+
+def _seconds(value: str, where: str) -> float:
+    try:
+        seconds = float(value)
+    except ValueError:
+        seconds = -1.0
+    if not 0.0 < seconds < float("inf"):
+        raise UserError(f"{where}: {value!r} is not a duration in seconds. Run stage 3 again.")
+    return seconds
+
+
+def _line_of_value(path: Path, value: str) -> str:
+    for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), 1):
+        if line.partition(" ")[2].strip() == value:
+            return f"{path}:{number}"
+    return str(path)

@@ -1,0 +1,37 @@
+"""What every command-line entry point does alike: logging, mistakes of the user, Ctrl-C."""
+
+import argparse
+import logging
+import sys
+from typing import Callable, Optional, Sequence
+
+from espnet_mlclap.utils.errors import UserError
+
+
+def bool_option(value: str) -> bool:
+    """Type of an ESPnet-style option that takes the words true or false."""
+    words = {"true": True, "false": False}
+    if value.lower() not in words:
+        raise argparse.ArgumentTypeError(f"must be true or false, not {value!r}")
+    return words[value.lower()]
+
+
+def run_command(
+    parser: argparse.ArgumentParser,
+    command: Callable[[argparse.Namespace], None],
+    arguments: Optional[Sequence[str]] = None,
+) -> None:
+    """Parse the command line, run `command` and turn a `UserError` into one line and exit status 1."""
+    parser.formatter_class = argparse.ArgumentDefaultsHelpFormatter
+    options = parser.parse_args(arguments)
+    logging.basicConfig(
+        level=logging.INFO, format="%(asctime)s %(levelname)s: %(message)s", stream=sys.stderr
+    )
+    try:
+        command(options)
+    except UserError as error:
+        print(f"{parser.prog}: error: {error}", file=sys.stderr)
+        sys.exit(1)
+    except KeyboardInterrupt:
+        print(f"{parser.prog}: stopped; what was finished is kept", file=sys.stderr)
+        sys.exit(130)

@@ -1,0 +1,51 @@
+"""Progress with the time left, on a terminal (a bar) and in logs (a line every ten seconds)."""
+
+import sys
+from typing import Iterable, Iterator, Optional, TypeVar
+
+from tqdm import tqdm
+
+T = TypeVar("T")
+_LOG_INTERVAL = 10.0  # seconds between two lines where the output is a file
+
+
+def progress_bar(desc: str, total: Optional[int] = None, unit: str = "") -> tqdm:
+    """A tqdm bar to be moved by hand with `update(n)` and closed by `with`.
+
+    Nothing is printed for work that ends within two seconds.
+    """
+    terminal = sys.stderr.isatty()
+    return tqdm(
+        total=total,
+        desc=desc,
+        unit=f" {unit}" if unit else "",
+        delay=2.0,
+        mininterval=0.2 if terminal else _LOG_INTERVAL,
+        maxinterval=10.0 if terminal else _LOG_INTERVAL,
+        dynamic_ncols=terminal,
+        file=sys.stderr,
+        # a log gets one line a report in place of a line that is drawn over
+        bar_format=None
+        if terminal
+        else "{desc}: {n_fmt}/{total_fmt}{unit}, {elapsed} gone, {remaining} left\n",
+        leave=True,
+    )
+
+
+def progress(
+    items: Iterable[T], desc: str, total: Optional[int] = None, unit: str = ""
+) -> Iterator[T]:
+    """Go through `items`, showing how many are done and how long the rest will take.
+
+    Args:
+        items: what to go through.
+        desc: what is being done, in two or three words.
+        total: how many there are; `len(items)` where that is known.
+        unit: what is counted ("clips").
+    """
+    if total is None and hasattr(items, "__len__"):
+        total = len(items)  # type: ignore[arg-type]
+    with progress_bar(desc, total, unit) as bar:
+        for item in items:
+            yield item
+            bar.update()
