@@ -1,0 +1,26 @@
+"""What the model asks of a training objective."""
+
+from abc import ABC, abstractmethod
+from typing import Dict, Tuple
+
+import torch
+from torch import Tensor
+
+
+class AbsLoss(torch.nn.Module, ABC):
+    """Embeddings of a batch in, a number to minimise out."""
+
+    @abstractmethod
+    def forward(
+        self, audio: Tensor, text: Tensor, clip_index: Tensor
+    ) -> Tuple[Tensor, Dict[str, Tensor]]:
+        """Loss of a batch of U clips and B captions.
+
+        Args:
+            audio: [U, E] L2-normalised embeddings, one a distinct clip.
+            text: [B, E] L2-normalised embeddings.
+            clip_index: [B] int64, the row of `audio` that each caption belongs to.
+
+        Returns:
+            The loss (a scalar, mean over the B captions of this rank) and numbers to report.
+        """

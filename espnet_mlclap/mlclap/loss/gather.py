@@ -1,0 +1,41 @@
+"""Collect rows of all ranks, with gradients, where the ranks have different numbers of rows."""
+
+from typing import List
+
+import torch
+from torch import Tensor
+
+
+def world_size() -> int:
+    """Number of ranks; 1 without torch.distributed."""
+    distributed = torch.distributed
+    if distributed.is_available() and distributed.is_initialized():
+        return distributed.get_world_size()
+    return 1
+
+
+def gather_rows(rows: Tensor) -> List[Tensor]:
+    """Rows of every rank, in the order of the ranks.
+
+    Args:
+        rows: [n, ...]; n may differ from rank to rank.
+
+    Returns:
+        One tensor [n_rank, ...] a rank; gradients flow back to the rank that a row came from.
+    """
+    if world_size() == 1:
+        return [rows]
+    count = torch.tensor([rows.shape[0]], device=rows.device)
+    counts = [torch.empty_like(count) for _ in range(world_size())]
+    torch.distributed.all_gather(counts, count)
+    sizes = [int(size) for size in counts]
+    padded = rows.new_zeros((max(sizes), *rows.shape[1:]))
+    padded = torch.cat([rows, padded[rows.shape[0] :]])
+    if rows.is_floating_point():
+        from torch.distributed.nn.functional import all_gather
+
+        gathered = list(all_gather(padded))
+    else:
+        gathered = [torch.empty_like(padded) for _ in sizes]
+        torch.distributed.all_gather(gathered, padded)
+    return [part[:size] for part, size in zip(gathered, sizes)]

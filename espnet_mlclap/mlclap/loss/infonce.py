@@ -1,0 +1,114 @@
+"""Symmetric InfoNCE (ML-CLAP, eq. 3) for batches in which a clip may have several captions.
+
+Legend: U distinct clips, B captions, E width of the shared space; with several ranks U and B are this
+rank's rows, the columns are those of all ranks.
+"""
+
+from typing import Dict, Tuple
+
+import torch
+from torch import Tensor
+
+from espnet_mlclap.mlclap.loss.abs_loss import AbsLoss
+from espnet_mlclap.mlclap.loss.gather import gather_rows, world_size
+from espnet_mlclap.utils.errors import UserError
+
+_COLDEST = (
+    0.01  # a learnable temperature below this makes the loss explode (CLIP clamps there as well)
+)
+
+
+class InfoNCELoss(AbsLoss):
+    """Cross entropy of captions among the clips of the batch and of clips among its captions.
+
+    What it optimises: each caption's own clip should be the most similar of the batch's clips, and each
+    clip's own captions the most similar of its captions. Written over the B x B pairs of the batch (clips
+    repeated, targets spread evenly over the captions of the same clip) this is eq. 3 of the paper. Here
+    each clip stands once: a clip's row counts as often as it has captions, and when captions look for
+    clips, the logarithm of that number is added to the clip's column. The result is the same to the last
+    digit, and audio is encoded once however many captions a clip has.
+
+    The two directions are averaged, as in the authors' code; eq. 3 adds them (a factor 2).
+
+    Args:
+        temperature: divisor of the cosine similarities (0.07 in the paper).
+        learnable_temperature: train it along with the model.
+        embedding_regularisation: weight of mean(|x|) / ||x|| of either side's embeddings, an option of the
+            authors' code that is negligible on unit vectors; 0 switches it off.
+        gather_across_ranks: with several ranks, contrast with the clips and captions of all of them.
+
+    Inputs: unit vectors; every clip needs at least one caption in the batch.
+
+    Example:
+        >>> loss = InfoNCELoss(temperature=0.07)
+        >>> value, stats = loss(audio, text, torch.tensor([0, 0, 1]))  # two clips, three captions
+
+    Raises:
+        UserError: a temperature that is not positive.
+    """
+
+    def __init__(
+        self,
+        *,
+        temperature: float = 0.07,
+        learnable_temperature: bool = False,
+        embedding_regularisation: float = 0.0,
+        gather_across_ranks: bool = True,
+    ):
+        super().__init__()
+        if temperature <= 0:
+            raise UserError(f"loss_conf: temperature must be above 0, not {temperature}")
+        self.temperature = torch.nn.Parameter(
+            torch.tensor(float(temperature)), requires_grad=learnable_temperature
+        )
+        self.embedding_regularisation = embedding_regularisation
+        self.gather_across_ranks = gather_across_ranks
+
+    def forward(
+        self, audio: Tensor, text: Tensor, clip_index: Tensor
+    ) -> Tuple[Tensor, Dict[str, Tensor]]:
+        audio, text = audio.float(), text.float()
+        temperature = self.temperature
+        if temperature.requires_grad:
+            temperature = temperature.clamp(min=_COLDEST)
+        all_audio, all_text, all_index = audio, text, clip_index
+        first_clip = 0  # column of this rank's first clip
+        if self.gather_across_ranks and world_size() > 1:
+            audio_parts, index_parts = gather_rows(audio), gather_rows(clip_index)
+            starts = [0]
+            for part in audio_parts:
+                starts.append(starts[-1] + part.shape[0])
+            first_clip = starts[torch.distributed.get_rank()]
+            all_audio = torch.cat(audio_parts)
+            all_text = torch.cat(gather_rows(text))
+            all_index = torch.cat([part + start for part, start in zip(index_parts, starts)])
+        captions_of_clip = torch.bincount(all_index, minlength=all_audio.shape[0]).float()
+        own_clip = clip_index + first_clip
+
+        # Captions look for clips. [B, all U]; targets spread over equal columns need no log(n) themselves.
+        to_audio = text @ all_audio.T / temperature
+        own = to_audio.gather(1, own_clip[:, None]).squeeze(1)
+        loss_t2a = (torch.logsumexp(to_audio + captions_of_clip.log(), dim=1) - own).mean()
+
+        # Clips look for captions. A row counts once for each of its captions. [U, all B] -> [B]
+        to_text = audio @ all_text.T / temperature
+        denominator = torch.logsumexp(to_text, dim=1)[clip_index]
+        own = (audio[clip_index] * text).sum(dim=1) / temperature
+        loss_a2t = (denominator - own).mean()
+
+        loss = (loss_t2a + loss_a2t) / 2
+        stats = {
+            "loss_t2a": loss_t2a.detach(),
+            "loss_a2t": loss_a2t.detach(),
+            "temperature": temperature.detach().clone(),
+        }
+        if self.embedding_regularisation:
+            penalty = _spread(audio[clip_index]) + _spread(text)
+            loss = loss + self.embedding_regularisation * penalty
+            stats["regularisation"] = penalty.detach()
+        stats["loss"] = loss.detach()
+        return loss, stats
+
+
+def _spread(embeddings: Tensor) -> Tensor:
+    return embeddings.abs().mean() / embeddings.square().sum().sqrt()
