@@ -1,0 +1,1 @@
+"""The mini corpus: synthetic sound scenes and captions from a grammar in eight languages."""

@@ -1,0 +1,1 @@
+"""One module a language: its words, the forms a phrase takes, and its five styles of caption."""
