@@ -1,0 +1,10 @@
+# shellcheck shell=bash
+# Environment of the recipes: the one that `make -C tools env` makes, else the one that is active.
+MLCLAP_ROOT=$(cd "$(dirname "${BASH_SOURCE[0]}")/../../.." && pwd -P)
+if [[ -f ${MLCLAP_ROOT}/tools/venv/bin/activate && -f ${MLCLAP_ROOT}/tools/.done/python ]]; then
+    # shellcheck disable=SC1091
+    . "${MLCLAP_ROOT}/tools/venv/bin/activate"
+fi
+export MLCLAP_ROOT
+export PYTHONPATH=${MLCLAP_ROOT}${PYTHONPATH:+:${PYTHONPATH}}
+export LC_ALL=C.UTF-8 PYTHONUTF8=1 # text is UTF-8 and sorted by bytes whatever the user's locale

@@ -1,0 +1,86 @@
+# shellcheck shell=bash
+# Run the commands of a stage: once, with a log, with progress on the terminal, with the cause on failure.
+
+# run_job LOG PREFIX COMMAND...
+# Run COMMAND behind PREFIX (words from cmd.sh, such as "srun --gres=gpu:1"; may be empty), everything it prints
+# in LOG. Lines of progress are shown on the terminal; when the command fails, the end of LOG.
+run_job() {
+    local log=$1 prefix=$2 status=0 start=${SECONDS}
+    local -a run
+    shift 2
+    read -ra run <<<"${prefix}"
+    # a command on this machine goes down with the recipe that started it, even if that is killed
+    if ((${#run[@]} == 0)) && setpriv --pdeathsig TERM true 2>/dev/null; then
+        run=(setpriv --pdeathsig TERM)
+    fi
+    run+=("$@")
+    mkdir -p "$(dirname "${log}")"
+    printf '# %s\n# started %s on %s\n' "${run[*]}" "$(date '+%F %T')" "$(uname -n)" >"${log}"
+    "${run[@]}" 2>&1 | tee -a "${log}" | _show_progress || status=${PIPESTATUS[0]}
+    if ((status != 0)); then
+        printf '# failed with status %s after %s s\n' "${status}" "$((SECONDS - start))" >>"${log}"
+        {
+            echo "---- the last lines of ${log}:"
+            grep -vE "${_progress_line}" "${log}" | tail -n 25
+            echo "---- failed: ${*:1:3} ... (whole log: ${log})"
+        } >&2
+        return 1
+    fi
+    printf '# ended well after %s s\n' "$((SECONDS - start))" >>"${log}"
+}
+
+_progress_line=', [0-9:?]+ gone, [0-9:?]+ left'
+
+_show_progress() {
+    local drawn_over=0
+    if [[ -t 1 ]]; then drawn_over=1; fi
+    awk -v pattern="${_progress_line}" -v over="${drawn_over}" '
+        $0 ~ pattern { printf(over ? "\r\033[K  %s" : "  %s\n", $0); shown = 1; fflush() }
+        END { if (over && shown) print "" }'
+}
+
+# once MARKER LOG PREFIX COMMAND...
+# run_job, unless MARKER says that the same command ended well with the same inputs (files and folders in the
+# array `inputs`; a folder counts by the files directly in it). Numbers of processes and devices do not matter.
+once() {
+    local marker=$1 log=$2 prefix=$3 key start=${SECONDS}
+    shift 3
+    # shellcheck disable=SC2154  # the caller's array
+    key=$(_fingerprint "$*" "${inputs[@]}")
+    if [[ -f ${marker} && $(head -n 1 "${marker}") == "${key}" ]]; then
+        echo "  done already in $(sed -n 2p "${marker}") s: ${marker%/*} (remove ${marker} to do it again)"
+        return 0
+    fi
+    if [[ -f ${marker} ]]; then echo "  again, since options or inputs of ${marker%/*} have changed"; fi
+    rm -f "${marker}"
+    run_job "${log}" "${prefix}" "$@" || return 1
+    # the inputs may have been made while the command ran (stage 1): the key is that of before
+    printf '%s\n%s\n' "${key}" "$((SECONDS - start))" >"${marker}.tmp"
+    mv "${marker}.tmp" "${marker}"
+}
+
+_fingerprint() {  # TEXT PATHS...
+    local path
+    {
+        sed -E 's/ --(nj|ngpu|device|num_workers) [^ ]+//g' <<<"$1"
+        for path in "${@:2}"; do
+            if [[ ! -e ${path} ]]; then
+                echo "missing ${path}"
+                continue
+            fi
+            find -L "${path}" -maxdepth 1 -type f ! -name '.*' -size -64M -print0 | sort -z | xargs -0r sha256sum
+            # large files (archives, checkpoints) by size and time
+            find -L "${path}" -maxdepth 1 -type f ! -name '.*' ! -size -64M -printf '%p %s %T@\n' | sort
+        done
+    } | sha256sum | cut -c 1-40
+}
+
+# lock FILE: one run at a time; wait for another (also one that was killed, while its last command still runs).
+lock() {
+    mkdir -p "$(dirname "$1")"
+    exec 9>"$1"
+    if ! flock -n 9; then
+        echo "  another run of this recipe works here; waiting for it to end (fuser $1 names it)"
+        flock 9
+    fi
+}

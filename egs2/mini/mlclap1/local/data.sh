@@ -1,0 +1,6 @@
+#!/usr/bin/env bash
+# Make the mini corpus (synthetic: sounds by numpy, captions by a grammar) in data/ and downloads/mini.
+set -euo pipefail
+. ./path.sh
+
+exec python3 -m espnet_mlclap.bin.prepare_mini --config conf/corpus.yaml --audio_dir downloads/mini --out_dir data "$@"

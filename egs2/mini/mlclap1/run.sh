@@ -1,0 +1,13 @@
+#!/usr/bin/env bash
+# The mini corpus: synthetic sound scenes with captions in eight languages, made here. Minutes on two CPU cores.
+# `./run.sh --help` lists the options, with the choices below as defaults.
+set -euo pipefail
+cd "$(dirname "${BASH_SOURCE[0]}")"
+
+exec ./mlclap.sh \
+    --train_sets "train_clotho train_audiocaps" \
+    --valid_set valid \
+    --test_sets test \
+    --translation_encoder sonar_mini_encoder \
+    --translation_decoder sonar_mini_decoder \
+    "$@"
