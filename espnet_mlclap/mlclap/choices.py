@@ -73,8 +73,12 @@ def _build(choices: ClassChoices, name: str, conf: Mapping[str, Any], **parts: A
         raise UserError(f"{choices.name}: there is no {name!r}; choose one of {known}")
     cls: Type = choices.classes[name]
     allowed = [key for key in inspect.signature(cls.__init__).parameters if key not in _PARTS]
-    check_keys(conf, allowed, f"{choices.name}_conf of {name}")
-    return cls(**conf, **parts)
+    where = f"{choices.name}_conf of {name}"
+    check_keys(conf, allowed, where)
+    try:
+        return cls(**conf, **parts)
+    except ValueError as error:  # an argument out of its range
+        raise UserError(f"{where}: {error}") from error
 
 
 def check_keys(conf: Mapping[str, Any], allowed: Sequence[str], where: str) -> None:

@@ -118,9 +118,7 @@ class MLCLAPTask(AbsTask):
         it to config.yaml afterwards.
         """
         model = build_model(args)
-        folder = Path(args.output_dir) / "text_encoder"
-        folder.mkdir(parents=True, exist_ok=True)
-        args.text_encoder_conf = model.text_encoder.export(folder)
+        args.text_encoder_conf = model.text_encoder.export(Path(args.output_dir))
         cls.tokenizer = model.text_encoder.tokenizer
         return model
 

@@ -6,6 +6,8 @@ The numbers are those the published CED weights were trained with (arXiv:2308.11
 on sample 160 i; what a window sees beyond either end of the clip is the clip reflected.
 """
 
+from typing import Optional
+
 import torch
 import torchaudio
 
@@ -16,7 +18,10 @@ N_MELS = 64
 TOP_DB = 120.0  # dB between the loudest value and the floor
 
 _AMIN = 1e-10  # power that stands for silence: -100 dB
-_SAMPLES_PER_PASS = 2**23  # bounds the spectrogram to about 110 MB, if no clip is longer than that
+# Clips are transformed a few at a time: on a CPU few enough to stay in its cache (four times as fast
+# as all at once), elsewhere as many as bound the spectrogram to about 110 MB.
+_SAMPLES_PER_PASS = {"cpu": 2**19}
+_SAMPLES_PER_PASS_ELSEWHERE = 2**23
 
 
 def num_frames(num_samples: torch.Tensor) -> torch.Tensor:
@@ -55,47 +60,51 @@ class LogMel(torch.nn.Sequential):
             [clips, 1 + samples // 160, 64] in dB, each clip with a floor 120 dB below its own
             maximum. Frames behind a clip's last, `num_frames(audio_lengths)`, mean nothing.
         """
-        clips = max(1, _SAMPLES_PER_PASS // max(1, audio.size(1)))
-        parts = zip(audio.split(clips), audio_lengths.split(clips))
-        return torch.cat([self._per_clip(*part) for part in parts])
+        with torch.autocast(audio.device.type, enabled=False):
+            parts = zip(self._passes(audio), self._passes(audio_lengths, audio))
+            return torch.cat([self._per_clip(*part) for part in parts])
 
     def with_batch_floor(self, audio: torch.Tensor) -> torch.Tensor:
         """Features as the reference computes them: padding is sound, one floor for the batch.
 
         Args:
-            audio: [clips, samples], 257 samples or more (it is padded with zeros up to that).
+            audio: [clips, samples].
 
         Returns:
             [clips, 1 + samples // 160, 64] in dB.
         """
         with torch.autocast(audio.device.type, enabled=False):
-            frames = 1 + audio.size(1) // HOP_LENGTH
-            missing = max(0, N_FFT // 2 + 1 - audio.size(1))
-            power = self[0](torch.nn.functional.pad(audio.float(), (0, missing)))
-            decibels = torchaudio.functional.amplitude_to_DB(power, 10.0, _AMIN, 0.0, TOP_DB)
-            return decibels.transpose(1, 2)[:, :frames]
+            lengths = torch.full((len(audio),), audio.size(1), device=audio.device)
+            parts = zip(self._passes(audio), self._passes(lengths, audio))
+            decibels = torch.cat([self._decibels(*part) for part in parts])
+            return decibels.clamp(min=decibels.amax() - TOP_DB)
+
+    def _passes(self, values: torch.Tensor, audio: Optional[torch.Tensor] = None) -> tuple:
+        """`values` of the clips, split into those of the clips that are transformed together."""
+        audio = values if audio is None else audio
+        samples = _SAMPLES_PER_PASS.get(audio.device.type, _SAMPLES_PER_PASS_ELSEWHERE)
+        return values.split(max(1, samples // max(1, audio.size(1))))
 
     def _per_clip(self, audio: torch.Tensor, audio_lengths: torch.Tensor) -> torch.Tensor:
-        spectrogram = self[0].spectrogram
-        with torch.autocast(audio.device.type, enabled=False):
-            audio = _reflect_ends(audio.float(), audio_lengths, N_FFT // 2)
-            power = torchaudio.functional.spectrogram(
-                audio,
-                pad=0,
-                window=spectrogram.window,
-                n_fft=N_FFT,
-                hop_length=HOP_LENGTH,
-                win_length=N_FFT,
-                power=2.0,
-                normalized=False,
-                center=False,
-            )
-            mel = self[0].mel_scale(power).transpose(1, 2)  # mel: [clips, frames, 64]
-            decibels = torchaudio.functional.amplitude_to_DB(mel, 10.0, _AMIN, 0.0)
-            frame = torch.arange(decibels.size(1), device=audio.device)
-            outside = frame >= num_frames(audio_lengths).unsqueeze(1)  # [clips, frames]
-            loudest = decibels.amax(2).masked_fill(outside, -torch.inf).amax(1)  # [clips]
-            return decibels.maximum((loudest - TOP_DB)[:, None, None])
+        decibels = self._decibels(audio, audio_lengths)
+        frame = torch.arange(decibels.size(1), device=audio.device)
+        outside = frame >= num_frames(audio_lengths).unsqueeze(1)  # [clips, frames]
+        loudest = decibels.amax(2).masked_fill(outside, -torch.inf).amax(1)  # [clips]
+        return decibels.maximum((loudest - TOP_DB)[:, None, None])
+
+    def _decibels(self, audio: torch.Tensor, audio_lengths: torch.Tensor) -> torch.Tensor:
+        """[clips, frames, 64] without a floor but -100 dB."""
+        audio = _reflect_ends(audio.float(), audio_lengths, N_FFT // 2)
+        spectrum = torch.stft(
+            audio,
+            N_FFT,
+            HOP_LENGTH,
+            window=self[0].spectrogram.window,
+            center=False,
+            return_complex=True,
+        ).transpose(1, 2)  # [clips, frames, 257]
+        power = spectrum.real.square() + spectrum.imag.square()
+        return 10 * (power @ self[0].mel_scale.fb).clamp(min=_AMIN).log10()
 
 
 def _reflect_ends(audio: torch.Tensor, lengths: torch.Tensor, width: int) -> torch.Tensor:

@@ -2,7 +2,7 @@
 
 from abc import ABC, abstractmethod
 from pathlib import Path
-from typing import Any, Dict, Protocol
+from typing import Any, ClassVar, Dict, Protocol, Tuple
 
 import numpy as np
 import torch
@@ -23,9 +23,11 @@ class AbsTextEncoder(torch.nn.Module, ABC):
 
     Attributes:
         tokenizer: makes the token ids that `forward` takes.
+        exported_paths: constructor arguments that `export` gives as paths relative to the experiment.
     """
 
     tokenizer: Tokenizer
+    exported_paths: ClassVar[Tuple[str, ...]] = ()
 
     @abstractmethod
     def output_size(self) -> int:
@@ -48,9 +50,10 @@ class AbsTextEncoder(torch.nn.Module, ABC):
         """Write the files that building this encoder again needs, the weights excepted.
 
         Args:
-            folder: an existing folder of the experiment.
+            folder: the experiment's folder; files go into `text_encoder` in it.
 
         Returns:
             Arguments of the constructor that build the encoder from these files alone, so that an
-            experiment works on a machine that does not have the original asset.
+            experiment works on a machine that does not have the original asset. Paths among them are
+            relative to `folder`, so that an experiment can be moved.
         """

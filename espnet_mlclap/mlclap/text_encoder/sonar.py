@@ -1,6 +1,5 @@
 """SONAR's text encoder (Duquenne et al., 2023), from sonar-space, by fairseq2 asset name."""
 
-import shutil
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any, Dict, Optional, Sequence, Tuple
@@ -9,6 +8,7 @@ from torch import Tensor
 
 from espnet_mlclap.mlclap.text_encoder.abs_text_encoder import AbsTextEncoder
 from espnet_mlclap.mlclap.text_encoder.sonar_tokenizer import SonarTokenizer
+from espnet_mlclap.utils.atomic import atomic_open
 from espnet_mlclap.utils.errors import UserError
 
 _TOKENIZER_FILE = "sentencepiece.model"
@@ -34,6 +34,8 @@ class SonarTextEncoder(AbsTextEncoder):
     Raises:
         UserError: an unknown asset, weights that are not here, or arguments that do not go together.
     """
+
+    exported_paths = ("tokenizer_model",)
 
     def __init__(
         self,
@@ -67,7 +69,9 @@ class SonarTextEncoder(AbsTextEncoder):
         self.model = _build(architecture)
         if init == "pretrained":
             self.model.load_state_dict(_pretrained_weights(str(model)))
-        positions = architecture["max_seq_len"]  # the factory reserves pad_idx + 1 more for them
+        positions = architecture["max_seq_len"]
+        if architecture.get("_from_fairseq"):  # as SONAR's factory reckons
+            positions += architecture["vocab_info"]["pad_idx"] + 1
         self.tokenizer = SonarTokenizer(
             model=str(tokenizer_model), langs=list(langs), max_tokens=positions
         )
@@ -83,14 +87,12 @@ class SonarTextEncoder(AbsTextEncoder):
         return self.model(text, layout).sentence_embeddings
 
     def export(self, folder: Path) -> Dict[str, Any]:
-        target = Path(folder) / _TOKENIZER_FILE
-        if not target.exists() or not target.samefile(self.tokenizer.model):
-            temporary = target.with_name(f".{target.name}.tmp")
-            shutil.copyfile(self.tokenizer.model, temporary)
-            temporary.replace(target)
+        name = Path("text_encoder", _TOKENIZER_FILE)
+        with atomic_open(Path(folder) / name, "wb") as file:
+            file.write(self.tokenizer.model_bytes)
         return {
             "architecture": self.architecture,
-            "tokenizer_model": str(target),
+            "tokenizer_model": str(name),
             "langs": self.tokenizer.langs,
         }
 

@@ -31,22 +31,27 @@ class SonarTokenizer:
     pad_id = 0
 
     def __init__(self, *, model: Union[str, Path], langs: Sequence[str], max_tokens: int):
-        self.model = str(model)
+        try:
+            self.model_bytes = Path(model).read_bytes()
+        except OSError as error:
+            raise UserError(f"{model}: cannot be read ({error.strerror}).") from error
         self.langs = list(langs)
         self.max_tokens = max_tokens
-        self._load()
+        try:
+            self._load()
+        except RuntimeError as error:
+            raise UserError(f"{model}: not a sentencepiece model ({error}).") from error
 
     def _load(self) -> None:
-        try:
-            self._pieces = sentencepiece.SentencePieceProcessor(model_file=self.model)
-        except (OSError, RuntimeError) as error:
-            raise UserError(f"{self.model}: not a sentencepiece model ({error}).") from error
+        self._pieces = sentencepiece.SentencePieceProcessor(model_proto=self.model_bytes)
         first = self._pieces.get_piece_size() + _SHIFT
         self._lang_ids = {lang: first + number for number, lang in enumerate(self.langs)}
         self._eos = self._pieces.eos_id() + _SHIFT
 
     def __getstate__(self) -> Dict[str, Any]:
-        return {"model": self.model, "langs": self.langs, "max_tokens": self.max_tokens}
+        state = self.__dict__.copy()
+        del state["_pieces"]  # C++; made again from model_bytes
+        return state
 
     def __setstate__(self, state: Dict[str, Any]) -> None:
         self.__dict__.update(state)

@@ -1,0 +1,205 @@
+"""Use a trained model from Python: load, encode, compare.
+
+from espnet_mlclap.bin.mlclap_inference import MLCLAP
+
+model = MLCLAP.from_pretrained("exp/mlclap_train")          # or a packed file of stage 8
+clips = model.encode_audio(["rain.wav", "dog.ogg"])
+queries = model.encode_text(["un chien aboie"], lang="fra_Latn")
+print(model.similarity(clips, queries))                     # [clips, queries], cosine
+"""
+
+import tempfile
+from pathlib import Path
+from typing import Any, List, Optional, Sequence, Union
+
+import numpy as np
+import torch
+
+from espnet_mlclap.fileio.audio import Waveform, check_samples, load_clip, read_audio, to_mono
+from espnet_mlclap.mlclap.espnet_model import ESPnetMLCLAPModel
+from espnet_mlclap.mlclap.load import load_experiment
+from espnet_mlclap.text.normalize import NORMALIZERS
+from espnet_mlclap.train.collate_fn import pad
+from espnet_mlclap.utils.errors import UserError
+from espnet_mlclap.utils.progress import progress_bar
+
+BEST_MODEL = "valid.mAP@10.best.pth"
+Audio = Union[str, Path, np.ndarray, torch.Tensor]
+
+
+class MLCLAP:
+    """A trained model: clips and captions in, unit vectors of one shared space out.
+
+    Args:
+        model: the model, in evaluation mode.
+        text_normalization: how captions were normalised while training.
+        device: where to compute ("cpu", "cuda", ...).
+    """
+
+    def __init__(
+        self,
+        model: ESPnetMLCLAPModel,
+        *,
+        text_normalization: str = "none",
+        device: Union[str, torch.device] = "cpu",
+    ):
+        self.device = torch.device(device)
+        self.model = model.to(self.device).eval()
+        self.normalize = NORMALIZERS[text_normalization]
+
+    @classmethod
+    def from_pretrained(
+        cls,
+        path: Union[str, Path],
+        *,
+        model_file: str = BEST_MODEL,
+        device: Union[str, torch.device] = "cpu",
+    ) -> "MLCLAP":
+        """Load an experiment folder or a packed file.
+
+        Args:
+            path: a folder with config.yaml and checkpoints (stage 5), or a file made by stage 8.
+            model_file: checkpoint in the folder; a packed file has one.
+            device: where to compute.
+
+        Raises:
+            UserError: nothing usable at `path`, or weights that do not fit.
+        """
+        path = Path(path)
+        if path.is_dir():
+            model, config = load_experiment(path / "config.yaml", path / model_file)
+        elif path.is_file():
+            from espnet2.main_funcs.pack_funcs import unpack
+
+            with tempfile.TemporaryDirectory() as folder:
+                try:
+                    files = unpack(path, folder)
+                except (ValueError, RuntimeError, KeyError, OSError) as error:
+                    raise UserError(f"{path}: not a packed model ({error}).") from error
+                model, config = load_experiment(files["config"], files["model_file"])
+        else:
+            raise UserError(f"{path}: no such experiment folder or packed model.")
+        normalization = config.get("text_normalization", "none")
+        return cls(model, text_normalization=normalization, device=device)
+
+    @property
+    def embed_size(self) -> int:
+        """Width E of the shared space."""
+        return self.model.embed_size
+
+    @property
+    def languages(self) -> List[str]:
+        """FLORES-200 codes of the languages that the text encoder knows."""
+        return list(getattr(self.model.text_encoder.tokenizer, "langs", []))
+
+    def encode_audio(
+        self,
+        audio: Union[Audio, Sequence[Audio]],
+        *,
+        sampling_rate: Optional[int] = None,
+        batch_size: int = 16,
+    ) -> np.ndarray:
+        """Embed clips of any lengths.
+
+        Args:
+            audio: one clip or several, each a path (any format, rate and channels; or an entry
+                `archive.ark:offset` of a formatted set), a numpy array [samples] or [samples, channels], or
+                a torch tensor [samples] or [channels, samples]; samples in [-1, 1].
+            sampling_rate: Hz of arrays and tensors; not for paths.
+            batch_size: clips that are encoded together.
+
+        Returns:
+            [clips, E] float32 unit vectors, in the order given.
+
+        Raises:
+            AudioError: a clip that cannot be used.
+            UserError: arrays without a sampling rate.
+        """
+        single = isinstance(audio, (str, Path, np.ndarray, torch.Tensor))
+        clips = [audio] if single else list(audio)
+        rows = np.empty((len(clips), self.embed_size), dtype=np.float32)
+        with progress_bar("embedding clips", len(clips), "clips") as bar, torch.inference_mode():
+            for start in range(0, len(clips), batch_size):
+                batch = [
+                    self._waveform(clip, sampling_rate)
+                    for clip in clips[start : start + batch_size]
+                ]
+                padded, lengths = pad(batch, 0.0)
+                embedded = self.model.encode_audio(padded.to(self.device), lengths.to(self.device))
+                rows[start : start + len(batch)] = embedded.cpu().numpy()
+                bar.update(len(batch))
+        return rows
+
+    def encode_text(
+        self,
+        captions: Union[str, Sequence[str]],
+        lang: Union[str, Sequence[str]] = "eng_Latn",
+        *,
+        batch_size: int = 64,
+    ) -> np.ndarray:
+        """Embed captions, each in its own language if `lang` names one for each.
+
+        Args:
+            captions: one caption or several.
+            lang: FLORES-200 code of all captions, or one a caption.
+            batch_size: captions that are encoded together.
+
+        Returns:
+            [captions, E] float32 unit vectors, in the order given.
+
+        Raises:
+            UserError: an unknown language, or another number of languages than captions.
+        """
+        texts = [captions] if isinstance(captions, str) else list(captions)
+        langs = [lang] * len(texts) if isinstance(lang, str) else list(lang)
+        if len(langs) != len(texts):
+            raise UserError(
+                f"{len(langs)} languages for {len(texts)} captions; give one, or one each"
+            )
+        tokenizer = self.model.text_encoder.tokenizer
+        tokens = []
+        for text, code in zip(texts, langs):
+            tokens.append(tokenizer(self.normalize(text, code) if self.normalize else text, code))
+        # similar lengths together: less padding
+        order = sorted(range(len(tokens)), key=lambda index: len(tokens[index]))
+        rows = np.empty((len(texts), self.embed_size), dtype=np.float32)
+        with (
+            progress_bar("embedding captions", len(texts), "captions") as bar,
+            torch.inference_mode(),
+        ):
+            for start in range(0, len(order), batch_size):
+                chosen = order[start : start + batch_size]
+                padded, lengths = pad([tokens[index] for index in chosen], tokenizer.pad_id)
+                embedded = self.model.encode_text(padded.to(self.device), lengths.to(self.device))
+                rows[chosen] = embedded.cpu().numpy()
+                bar.update(len(chosen))
+        return rows
+
+    @staticmethod
+    def similarity(audio: np.ndarray, text: np.ndarray) -> np.ndarray:
+        """Cosine similarity of embeddings.
+
+        Args:
+            audio: [N, E] from `encode_audio`.
+            text: [M, E] from `encode_text`.
+
+        Returns:
+            [N, M] in [-1, 1].
+        """
+        return audio @ text.T
+
+    @staticmethod
+    def _waveform(clip: Audio, sampling_rate: Optional[int]) -> np.ndarray:
+        """One clip as the model takes it: [samples] at 16 kHz, or [frames, mel bins]."""
+        if isinstance(clip, (str, Path)):
+            archive, _, offset = str(clip).rpartition(":")
+            if archive and offset.isdigit() and not Path(clip).exists():
+                return load_clip(str(clip))
+            return to_mono(read_audio(clip))
+        if sampling_rate is None:
+            raise UserError("encode_audio: arrays need their sampling_rate (Hz)")
+        samples: Any = clip.detach().cpu().numpy().T if isinstance(clip, torch.Tensor) else clip
+        if samples.ndim == 1:
+            samples = samples[:, None]
+        samples = check_samples(samples.astype(np.float32), "encode_audio: the array")
+        return to_mono(Waveform(samples, sampling_rate))

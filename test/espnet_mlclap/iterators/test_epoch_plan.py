@@ -1,0 +1,190 @@
+"""The epoch plan: what is drawn, how it is batched, against counts and golden statistics."""
+
+import json
+from collections import Counter
+
+import numpy as np
+import pytest
+
+from espnet_mlclap.fileio.data_dir import Caption, caption_id
+from espnet_mlclap.iterators.epoch_plan import EpochPlan, PlanOptions
+from espnet_mlclap.utils.errors import UserError
+from espnet_mlclap.utils.languages import PAPER_LANGUAGES
+
+TRANSLATED = PAPER_LANGUAGES[1:]
+
+
+def make_plan(clips=40, captions=5, translated=1, langs=TRANSLATED, weights=None, **options):
+    """A plan over invented clips of 1 to `clips` seconds."""
+    names = [f"clip{number:03d}" for number in range(clips)]
+    originals, translations = {}, {}
+    for clip in names:
+        for number in range(captions):
+            key = caption_id(clip, "eng_Latn", number + 1)
+            originals[key] = Caption("a", clip, "eng_Latn")
+        for lang in langs:
+            for number in range(translated):
+                translations[caption_id(clip, lang, number + 1)] = Caption("b", clip, lang)
+    options = {"batch_size": 16, "length_buckets": 3, "seed": 5, **options}
+    return EpochPlan(
+        lengths={clip: 1.0 + number for number, clip in enumerate(names)},
+        originals=originals,
+        translations=translations,
+        options=PlanOptions(**options),
+        clip_weights=weights,
+    )
+
+
+def pairs_of(batches):
+    return [key for batch in batches for item in batch for key in item.captions]
+
+
+def test_an_epoch_is_every_original_and_some_translations():
+    plan = make_plan(le_ratio=0.3)
+    drawn = plan.draw(1)
+    assert len(set(drawn)) == len(drawn)
+    originals = [key for key in drawn if "-eng_Latn-" in key]
+    assert len(originals) == 40 * 5
+    assert plan.count(1)["eng_Latn"] == 200
+    assert sum(plan.count(1).values()) == len(drawn)
+
+
+def test_the_papers_number_of_captions_a_clip():
+    """Section 4.5: at 40 % with seven languages, 3.8 captions a clip on average."""
+    plan = make_plan(clips=200, captions=1, le_ratio=0.4)
+    per_clip = [len(plan.draw(epoch)) / 200 for epoch in range(1, 101)]
+    assert np.mean(per_clip) == pytest.approx(3.8, abs=0.04)
+
+
+def test_drawn_anew_each_epoch_and_the_same_for_the_same_seed():
+    plan, again, other = make_plan(), make_plan(), make_plan(seed=6)
+    assert plan.draw(1) == again.draw(1)
+    assert plan.batches(1) == again.batches(1)
+    assert plan.draw(1) != plan.draw(2)
+    assert plan.draw(1) != other.draw(1)
+    # an epoch does not depend on the epochs before it: resuming gives the same
+    again.batches(1)
+    again.batches(2)
+    assert again.batches(3) == make_plan().batches(3)
+
+
+def test_golden_sampling_statistics(shared_dir):
+    """The reference's statistics, compared as distributions (mean within 4 standard errors)."""
+    golden = json.loads((shared_dir / "golden/le/le_stats.json").read_text())
+    for row in golden["stats"]:
+        langs = [lang for lang in row["mix_langs"] if lang != "eng_Latn"]
+        available = row["translated_available_per_clip"]
+        if not langs or available % len(langs):
+            continue
+        plan = make_plan(
+            clips=row["clips"],
+            captions=row["english_captions_per_clip"],
+            translated=available // len(langs),
+            langs=langs,
+            le_ratio=row["ml_percent"] if row["mix_train"] else 0.0,
+        )
+        epochs = min(row["epochs"], 60)
+        drawn = [plan.draw(epoch) for epoch in range(1, epochs + 1)]
+        counts = [sum("-eng_Latn-" not in key for key in keys) for keys in drawn]
+        error = row["translated_per_epoch_std"] * (1 / epochs + 1 / row["epochs"]) ** 0.5
+        assert np.mean(counts) == pytest.approx(
+            row["translated_per_epoch_mean"], abs=4 * error + 1e-9
+        )
+        per_clip = Counter()
+        for epoch, keys in enumerate(drawn):
+            per_clip.update((epoch, key.split("-")[0]) for key in keys if "-eng_Latn-" not in key)
+        values = np.array([*per_clip.values()] + [0] * (epochs * row["clips"] - len(per_clip)))
+        assert values.mean() == pytest.approx(row["translated_per_clip_mean"], rel=0.05, abs=1e-9)
+        assert values.var() == pytest.approx(row["translated_per_clip_var"], rel=0.1, abs=1e-9)
+
+
+def test_one_language_several_or_all():
+    assert set(make_plan(le_langs=["fra_Latn"], le_ratio=1.0).count(1)) == {"eng_Latn", "fra_Latn"}
+    assert len(make_plan(le_ratio=1.0).count(1)) == 8
+    assert set(make_plan(le_ratio=0.0).count(1)) == {"eng_Latn"}
+
+
+def test_a_shared_ratio_does_not_grow_with_languages():
+    plan = make_plan(clips=100, captions=1, le_ratio=0.7, le_sharing="shared")
+    extra = [len(plan.draw(epoch)) - 100 for epoch in range(1, 51)]
+    assert np.mean(extra) == pytest.approx(70, abs=5)
+
+
+def test_one_caption_a_clip():
+    plan = make_plan(clip_captions="one", le_ratio=0.0)
+    first, second = plan.draw(1), plan.draw(2)
+    assert sorted(plan.captions[key].clip for key in first) == sorted(plan.lengths)
+    assert first != second
+
+
+def test_weights_of_corpora():
+    weights = {f"clip{number:03d}": 2.0 if number < 20 else 0.5 for number in range(40)}
+    plan = make_plan(captions=1, le_ratio=0.0, weights=weights)
+    counts = Counter(key for epoch in range(1, 201) for key in plan.draw(epoch))
+    heavy = [counts[key] for key in counts if key < "clip020"]
+    light = [counts[key] for key in counts if key >= "clip020"]
+    assert set(heavy) == {400}
+    assert np.mean(light) == pytest.approx(100, abs=5)
+
+
+def test_every_pair_is_in_one_batch_and_a_clip_stands_once_in_it():
+    plan = make_plan(le_ratio=0.3)
+    batches = plan.batches(4)
+    assert sorted(pairs_of(batches)) == sorted(plan.draw(4))
+    for batch in batches:
+        clips = [item.clip for item in batch]
+        assert len(set(clips)) == len(clips)
+        for item in batch:
+            assert all(plan.captions[key].clip == item.clip for key in item.captions)
+    sizes = [sum(len(item.captions) for item in batch) for batch in batches]
+    assert max(sizes) < 16 + 16
+    assert sum(size == 16 for size in sizes) >= len(sizes) - 1
+
+
+def test_batches_hold_clips_of_like_length_and_change_every_epoch():
+    plan = make_plan(le_ratio=0.0)
+    spread = [
+        np.ptp([plan.lengths[item.clip] for item in batch])
+        for epoch in (1, 2)
+        for batch in plan.batches(epoch)
+    ]
+    assert np.median(spread) <= 40 / 3
+    first = {frozenset(pairs_of([batch])) for batch in plan.batches(1)}
+    second = {frozenset(pairs_of([batch])) for batch in plan.batches(2)}
+    assert not first & second
+
+
+@pytest.mark.parametrize("world_size", [2, 3, 4])
+def test_every_rank_gets_as_many_batches_and_together_all_pairs(world_size):
+    plan = make_plan(le_ratio=0.3)
+    whole = plan.batches(2)
+    ranks = [plan.batches(2, rank, world_size) for rank in range(world_size)]
+    assert {len(batches) for batches in ranks} == {len(ranks[0])}
+    assert sorted(key for batches in ranks for key in pairs_of(batches)) == sorted(pairs_of(whole))
+    assert all(batch for batches in ranks for batch in batches)
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"batch_size": 1}, "batch_size must be at least 2"),
+        ({"le_ratio": 1.5}, "le_ratio must be between 0 and 1"),
+        ({"le_langs": ["kor_Hang"]}, "no translation is in 'kor_Hang'"),
+        ({"le_sharing": "some"}, "le_sharing"),
+        ({"clip_captions": "two"}, "clip_captions"),
+        ({"length_buckets": 0}, "length_buckets"),
+    ],
+)
+def test_bad_options(options, message):
+    with pytest.raises(UserError, match=message):
+        make_plan(**options)
+
+
+def test_a_caption_of_an_unknown_clip():
+    with pytest.raises(UserError, match="which is not there"):
+        EpochPlan(
+            lengths={"a": 1.0},
+            originals={"b-eng_Latn-1": Caption("x", "b", "eng_Latn")},
+            translations={},
+            options=PlanOptions(),
+        )
