@@ -1,5 +1,7 @@
 """Catalan."""
 
+import re
+
 from espnet_mlclap.corpora.mini.languages.romance import PL, F, Romance, Words
 from espnet_mlclap.corpora.mini.languages.style import Style, capital
 
@@ -65,5 +67,6 @@ STYLES = (
 
 
 def finish(text: str) -> str:
-    """Contract "de" with the article, begin with a capital letter."""
-    return capital(text.replace(" de els ", " dels ").replace(" de el ", " del "))
+    """Contract "de" with the article, elide it before a vowel, begin with a capital letter."""
+    text = re.sub(r"\bde (els?) ", r"d\1 ", text)
+    return capital(re.sub(r"\bde (?=[aeiou])", "d'", text))
