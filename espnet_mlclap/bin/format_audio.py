@@ -1,0 +1,61 @@
+"""Format the audio of a set (stage 3): mono, 16 kHz, or log-mel features; resumes after a kill."""
+
+import argparse
+import logging
+from pathlib import Path
+from typing import Optional, Sequence
+
+from espnet_mlclap.utils.cli import bool_option, run_command
+
+
+def get_parser() -> argparse.ArgumentParser:
+    """Options of this command."""
+    parser = argparse.ArgumentParser(prog="espnet_mlclap.bin.format_audio", description=__doc__)
+    parser.add_argument("--data_dir", required=True, help="the set: wav.scp, text, ...")
+    parser.add_argument(
+        "--more_captions", action="append", default=[], help="folder of translations to add"
+    )
+    parser.add_argument("--out_dir", required=True, help="where the formatted set goes")
+    parser.add_argument(
+        "--audio_format", default="flac", choices=("flac", "flac.ark", "log_mel.ark"), help="format"
+    )
+    parser.add_argument(
+        "--skip_bad_audio", type=bool_option, default=False, help="go on without clips that are bad"
+    )
+    parser.add_argument("--nj", type=int, default=1, help="processes")
+    return parser
+
+
+def format_set(options: argparse.Namespace) -> None:
+    """Format one set and say how many clips were kept."""
+    from espnet_mlclap.fileio.data_dir import DataDir, read_captions
+    from espnet_mlclap.fileio.format_audio import add_captions, format_audio
+
+    data = DataDir.read(options.data_dir)
+    for folder in options.more_captions:
+        add_captions(data, read_captions(folder), folder)
+    bad = format_audio(
+        data,
+        options.out_dir,
+        wav_scp=Path(options.data_dir) / "wav.scp",
+        audio_format=options.audio_format,
+        skip_bad_audio=options.skip_bad_audio,
+        nj=options.nj,
+    )
+    for clip in bad:
+        logging.warning("left out: %s", clip.error)
+    logging.info(
+        "%s: %d clips formatted, %d left out",
+        options.out_dir,
+        len(data.wav_scp) - len(bad),
+        len(bad),
+    )
+
+
+def main(arguments: Optional[Sequence[str]] = None) -> None:
+    """Entry point; `--help` lists the options."""
+    run_command(get_parser(), format_set, arguments)
+
+
+if __name__ == "__main__":
+    main()
