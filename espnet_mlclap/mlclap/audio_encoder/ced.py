@@ -5,18 +5,24 @@ transformer, the mean of its tokens.
 A clip longer than a chunk (1,012 frames, 10.12 s) is processed in chunks. There are two modes. They
 give the same embedding for a clip alone that fits one chunk, and differ otherwise:
 
-| | `default` | `reference` (the published code) |
-| --- | --- | --- |
-| padding of a batch | masked everywhere: in the reflection at a clip's end, in batch statistics, attention and pooling | is sound: an embedding depends on the longest neighbour |
-| floor of the decibels | 120 dB below the clip's maximum | 120 dB below the maximum of the whole batch: a quiet clip beside a loud one loses its background |
-| last chunk | as long as it is; an embedding is the mean over all tokens | padded with zeros after batch normalisation and counted like a full one |
-| an exact multiple of 1,012 frames (2,024 and up) | all chunks | the last chunk is dropped |
-| batch statistics while training | of the real frames, exact | of real and padded frames, summed in the published order (see `PackedBatchNorm`) |
+                    `default`                               `reference` (the published code)
+Padding             masked: in the reflection at a clip's   is sound: an embedding depends on the
+                    end, in batch statistics, in attention  longest neighbour in the batch
+                    and in pooling
+Decibel floor       120 dB below the clip's maximum         120 dB below the whole batch's: a quiet clip
+                                                            beside a loud one loses its background
+Last chunk          as long as it is; an embedding is the   padded with zeros after batch normalisation
+                    mean over all tokens                    and counted like a full one
+Exact multiple of   all chunks                              the last chunk is dropped
+1,012 (from 2,024)
+Batch statistics    of real frames, exact                   of real and padded frames, summed in the
+while training                                              published order (see `PackedBatchNorm`)
 
-Common to both: only whole patches are used, so up to 15 frames at the end of a chunk (4 of 1,012) are
-left out; a clip of less than one patch (16 frames, 0.16 s), on which the published code fails, is
-filled up with zeros after batch normalisation; patch dropout draws columns and rows for each chunk
-(the published code draws once a batch).
+The reason is the same every time: a clip's embedding must not depend on its neighbours, nor on frames
+that are not there. Common to both modes: only whole patches are used, so up to 15 frames at the end of
+a chunk (4 of 1,012) are left out; a clip of less than one patch (16 frames, 0.16 s), on which the
+published code fails, is filled up with zeros after batch normalisation; patch dropout draws columns and
+rows for each chunk (the published code draws once a batch).
 
 Use `default` for anything new; `reference` is for figures of published checkpoints.
 """
@@ -25,6 +31,7 @@ from pathlib import Path
 from typing import Iterator, List, NamedTuple, Optional, Tuple, Union
 
 import torch
+from torch.nn.functional import embedding, linear
 
 from espnet_mlclap.mlclap.audio_encoder.abs_audio_encoder import AbsAudioEncoder
 from espnet_mlclap.mlclap.audio_encoder.ced_chunks import (
@@ -34,19 +41,14 @@ from espnet_mlclap.mlclap.audio_encoder.ced_chunks import (
     cut_as_reference,
     group,
 )
+from espnet_mlclap.mlclap.audio_encoder.ced_sizes import WHERE, ced_shape
 from espnet_mlclap.mlclap.audio_encoder.checkpoints import load_ced
 from espnet_mlclap.mlclap.audio_encoder.masked_batch_norm import PackedBatchNorm
 from espnet_mlclap.mlclap.audio_encoder.mel import N_MELS, LogMel, num_frames
 from espnet_mlclap.mlclap.audio_encoder.patch_dropout import drop_patches
 from espnet_mlclap.mlclap.audio_encoder.vision_transformer import NORM_EPS, Block, init_weights
+from espnet_mlclap.utils.errors import UserError
 
-#: width, depth and heads of the published models
-SIZES = {
-    "tiny": (192, 12, 3),
-    "mini": (256, 12, 4),
-    "small": (384, 12, 6),
-    "base": (768, 12, 12),
-}
 _ROWS = N_MELS // PATCH  # patches in frequency
 _PATCHES_PER_PASS = 2048  # without gradients: about 100 MB of activations with CED-Base
 
@@ -79,8 +81,7 @@ class CEDAudioEncoder(AbsAudioEncoder):
             path; see `espnet_mlclap.mlclap.audio_encoder.checkpoints`.
 
     Raises:
-        ValueError: an argument is out of its range.
-        UserError: the checkpoint cannot be found or does not fit.
+        UserError: an argument is out of its range, or the checkpoint cannot be found or does not fit.
     """
 
     def __init__(
@@ -99,19 +100,21 @@ class CEDAudioEncoder(AbsAudioEncoder):
         checkpoint: Optional[Union[str, Path]] = None,
     ) -> None:
         super().__init__()
-        embed_dim, depth, num_heads = _shape(size, embed_dim, depth, num_heads)
+        embed_dim, depth, num_heads = ced_shape(size, embed_dim, depth, num_heads)
         if mode not in ("default", "reference"):
-            raise ValueError(f"mode must be 'default' or 'reference', not {mode!r}")
+            raise UserError(f"{WHERE}: mode must be 'default' or 'reference', not {mode!r}")
         if chunk_pooling not in ("mean", "max"):
-            raise ValueError(f"chunk_pooling must be 'mean' or 'max', not {chunk_pooling!r}")
+            raise UserError(
+                f"{WHERE}: chunk_pooling must be 'mean' or 'max', not {chunk_pooling!r}"
+            )
         for name, share in (
             ("patch_dropout_time", patch_dropout_time),
             ("patch_dropout_frequency", patch_dropout_frequency),
         ):
             if not 0 <= share < 1:
-                raise ValueError(f"{name} must be in [0, 1), not {share}")
+                raise UserError(f"{WHERE}: {name} must be in [0, 1), not {share}")
         if chunk_frames < PATCH:
-            raise ValueError(f"chunk_frames must be {PATCH} or more, not {chunk_frames}")
+            raise UserError(f"{WHERE}: chunk_frames must be {PATCH} or more, not {chunk_frames}")
         self.mode = mode
         self.patch_dropout_time = patch_dropout_time
         self.patch_dropout_frequency = patch_dropout_frequency
@@ -199,17 +202,18 @@ class CEDAudioEncoder(AbsAudioEncoder):
         if audio.dim() == 3:
             mel, frame_lengths = audio.float(), audio_lengths
         elif audio.dim() == 2:
-            mel = (
-                self.front_end.with_batch_floor(audio)
-                if reference
-                else (self.front_end(audio, audio_lengths))
-            )
+            if reference:
+                mel = self.front_end.with_batch_floor(audio)
+            else:
+                mel = self.front_end(audio, audio_lengths)
             frame_lengths = num_frames(audio_lengths)
         else:
             raise ValueError(
-                "audio must be [clips, samples] or [clips, frames, 64], "
+                "audio must be [clips, samples] or [clips, frames, mel bins], "
                 f"not of shape {tuple(audio.shape)}"
             )
+        if mel.size(2) != N_MELS:
+            raise ValueError(f"CED needs {N_MELS} mel bins, not {mel.size(2)}")
         clips, frames, _ = mel.shape
         if reference:
             lengths = [frames] * clips
@@ -241,8 +245,10 @@ class CEDAudioEncoder(AbsAudioEncoder):
             numbers = torch.tensor([(c.start, c.frames, c.patches) for c in members])
             start, frames, patches = numbers.to(packed.device).T
             frame = torch.arange(columns * PATCH, device=packed.device)
-            rows = torch.where(frame < frames[:, None], start[:, None] + frame, len(packed) - 1)
-            grid = self._embed_patches(packed[rows])
+            zeros = len(packed) - 1
+            rows = torch.where(frame < frames[:, None], start[:, None] + frame, zeros)
+            # `embedding` is `packed[rows]` whose gradient skips the row of zeros
+            grid = self._embed_patches(embedding(rows, packed, padding_idx=zeros))
             padded = members[-1].patches < columns
             if self.training and (self.patch_dropout_time or self.patch_dropout_frequency):
                 grid, patches = drop_patches(
@@ -270,7 +276,7 @@ class CEDAudioEncoder(AbsAudioEncoder):
         # patches: [chunks, 4, columns, 16 mel bins * 16 frames]
         patches = frames.unflatten(1, (-1, PATCH)).unflatten(3, (_ROWS, PATCH))
         patches = patches.permute(0, 3, 1, 4, 2).flatten(3)
-        grid = torch.nn.functional.linear(patches, proj.weight.flatten(1), proj.bias)
+        grid = linear(patches, proj.weight.flatten(1), proj.bias)
         columns = grid.size(2)
         position = self.time_pos_embed[..., :columns] + self.freq_pos_embed  # [1, D, 4, columns]
         return grid + position.permute(0, 2, 3, 1)
@@ -307,24 +313,3 @@ class CEDAudioEncoder(AbsAudioEncoder):
             return torch.stack([piece.amax(0) for piece in values.split(pieces)])
         shares = torch.cat([piece / piece.sum() for piece in counts.split(pieces)])
         return torch.stack([p.sum(0) for p in (values * shares.unsqueeze(1)).split(pieces)])
-
-
-def _shape(
-    size: Optional[str], embed_dim: Optional[int], depth: Optional[int], num_heads: Optional[int]
-) -> Tuple[int, int, int]:
-    """Width, depth and heads from either way of giving them."""
-    explicit = (embed_dim, depth, num_heads)
-    if size is not None:
-        if size not in SIZES:
-            raise ValueError(f"size must be one of {', '.join(SIZES)}, not {size!r}")
-        if explicit != (None, None, None):
-            raise ValueError("give either size or embed_dim, depth and num_heads, not both")
-        return SIZES[size]
-    if embed_dim is None or depth is None or num_heads is None:
-        raise ValueError("give size, or all of embed_dim, depth and num_heads")
-    if min(embed_dim, depth, num_heads) < 1 or embed_dim % num_heads:
-        raise ValueError(
-            f"embed_dim ({embed_dim}) must be a positive multiple of num_heads ({num_heads}), "
-            f"and depth ({depth}) positive"
-        )
-    return embed_dim, depth, num_heads

@@ -18,8 +18,8 @@ N_MELS = 64
 TOP_DB = 120.0  # dB between the loudest value and the floor
 
 _AMIN = 1e-10  # power that stands for silence: -100 dB
-# Clips are transformed a few at a time: on a CPU few enough to stay in its cache (four times as fast
-# as all at once), elsewhere as many as bound the spectrogram to about 110 MB.
+# Clips are transformed a few at a time: on a CPU few enough to stay in its cache (twice as fast as
+# all at once), elsewhere as many as bound the spectrogram to about 110 MB.
 _SAMPLES_PER_PASS = {"cpu": 2**19}
 _SAMPLES_PER_PASS_ELSEWHERE = 2**23
 
