@@ -26,6 +26,7 @@ train_sets=            # names of the training sets in data/
 valid_set=             # name of the validation set
 test_sets=             # names of the test sets
 local_data_opts=       # options handed to local/data.sh
+local_data_inputs=     # files and folders that local/data.sh reads: stage 1 runs again when they change
 langs="eng_Latn fra_Latn deu_Latn spa_Latn nld_Latn cat_Latn jpn_Jpan zho_Hans"  # all languages, the source first
 audio_format=flac      # {flac|flac.ark|log_mel.ark} how formatted audio is stored
 skip_bad_audio=false   # {true|false} go on without clips that cannot be read, and list them
@@ -82,6 +83,8 @@ if [[ -z ${mlclap_tag} ]]; then
     mlclap_tag+=_seed${seed}
 fi
 inference_tag=${inference_tag:-$(basename "${inference_model}" .pth)}
+device=cpu
+if ((ngpu > 0)); then device=cuda; fi
 formatted=${dumpdir}/${audio_format}
 experiment=${expdir}/mlclap_${mlclap_tag}
 inference=${experiment}/${inference_tag}
@@ -102,8 +105,9 @@ stage_1() {
     for set in "${train[@]}" "${valid_set}" "${tests[@]}"; do
         if [[ ! -d data/${set} ]]; then rm -f data/.made; fi
     done
-    local -a inputs=(local/data.sh db.sh) options
+    local -a inputs options
     read -ra options <<<"${local_data_opts}"
+    read -ra inputs <<<"local db.sh conf/corpus.yaml ${local_data_inputs}"
     once data/.made "${expdir}/log/prepare.log" "" bash local/data.sh "${options[@]}"
     for set in "${train[@]}" "${valid_set}" "${tests[@]}"; do
         [[ -d data/${set} ]] || { echo "local/data.sh made no data/${set}" >&2; return 1; }
@@ -198,7 +202,7 @@ stage_6() {
         local -a inputs=("${formatted}/${set}" "${experiment}/config.yaml" "${experiment}/${inference_model}")
         once "${inference}/${set}/.made" "${inference}/log/embed_${set}.log" "${embed_cmd}" \
             python3 -m espnet_mlclap.bin.embed --model_dir "${experiment}" --model_file "${inference_model}" \
-            --data_dir "${formatted}/${set}" --out_dir "${inference}/${set}" --ngpu "${ngpu}"
+            --data_dir "${formatted}/${set}" --out_dir "${inference}/${set}" --device "${device}"
     done
 }
 
@@ -210,7 +214,7 @@ stage_7() {
             [[ -f ${formatted}/${set}/clip2label ]] || continue
             run_job "${inference}/log/zero_shot_${set}.log" "${embed_cmd}" python3 -m espnet_mlclap.bin.zero_shot \
                 --model_dir "${experiment}" --model_file "${inference_model}" --data_dir "${formatted}/${set}" \
-                --embedding_dir "${inference}/${set}" --ngpu "${ngpu}"
+                --embedding_dir "${inference}/${set}" --device "${device}"
         done
     fi
     run_job "${inference}/log/report.log" "" python3 -m espnet_mlclap.bin.report \
