@@ -7,6 +7,7 @@ some full-width signs count as punctuation, so "；", "（" and "」" stay.
 """
 
 import re
+from typing import Callable, Dict, Optional
 
 # Languages written without spaces, whose captions are measured in characters.
 UNSPACED_LANGUAGES = ("jpn_Jpan", "zho_Hans")
@@ -40,3 +41,14 @@ def caption_length(caption: str, lang: str) -> int:
     if lang in UNSPACED_LANGUAGES:
         return len(caption.replace(" ", "").encode("utf-8")) // 3
     return len(caption.split())
+
+
+def _normalize(caption: str, lang: str) -> str:
+    return normalize_caption(caption)
+
+
+# The choices of `text_normalization`: what is done to a caption in a language before it is tokenised.
+NORMALIZERS: Dict[str, Optional[Callable[[str, str], str]]] = {
+    "none": None,
+    "mlclap": _normalize,
+}

@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from espnet_mlclap.text.normalize import caption_length, normalize_caption
+from espnet_mlclap.text.normalize import NORMALIZERS, caption_length, normalize_caption
 
 
 def test_every_row_of_the_reference(shared_dir):
@@ -44,3 +44,8 @@ def test_cases_worked_by_hand(caption, expected):
 )
 def test_length(caption, lang, length):
     assert caption_length(caption, lang) == length
+
+
+def test_choices_of_the_configuration():
+    assert NORMALIZERS["none"] is None
+    assert NORMALIZERS["mlclap"]("Rain .", "eng_Latn") == "rain "
