@@ -71,9 +71,10 @@ def _package_problems(lock: Path) -> List[str]:
             if not name.startswith(("nvidia-", "triton")):
                 others.append(name)
         elif name in direct and not requirement.specifier.contains(found, prereleases=True):
-            problems.append(
-                f"{name} {found} is installed, {requirement.specifier} is needed: {_CURE}."
-            )
+            problems.append(f"{name} {found} is installed, {requirement.specifier} is needed")
+    if others:
+        some = ", ".join(others[:5]) + (" ..." if len(others) > 5 else "")
+        problems.append(f"{len(others)} packages that these need are missing: {some}")
     return problems
 
 
