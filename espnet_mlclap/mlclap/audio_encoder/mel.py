@@ -37,8 +37,9 @@ class LogMel(torch.nn.Sequential):
     """
 
     def __init__(self) -> None:
-        super().__init__(
-            torchaudio.transforms.MelSpectrogram(
+        # torchaudio computes its constants by looking at values, which the meta device has not
+        with torch.device("cpu"):
+            mel = torchaudio.transforms.MelSpectrogram(
                 sample_rate=SAMPLE_RATE,
                 n_fft=N_FFT,
                 win_length=N_FFT,
@@ -47,7 +48,7 @@ class LogMel(torch.nn.Sequential):
                 f_max=SAMPLE_RATE / 2,
                 n_mels=N_MELS,
             )
-        )
+        super().__init__(mel)
 
     def forward(self, audio: torch.Tensor, audio_lengths: torch.Tensor) -> torch.Tensor:
         """Features of each clip as if it were alone.
