@@ -29,7 +29,7 @@ def _noise(
     rng: np.random.Generator, samples: int, low: float, high: float, slope: float = 0.0
 ) -> np.ndarray:
     """Noise between two frequencies (Hz) with soft edges, falling by `slope` dB an octave."""
-    size = max(samples, 16)
+    size = -(-samples // 512) * 512  # a size whose Fourier transform is fast
     frequency = np.fft.rfftfreq(size, 1 / RATE)
     shape = 1 / (1 + np.exp(-(frequency - low) / (0.05 * low + 10)))
     shape /= 1 + np.exp((frequency - high) / (0.05 * high + 10))
