@@ -1,0 +1,80 @@
+"""Translate captions (stage 2, language enhancement), check the translations, write data/<set>_le."""
+
+import argparse
+from pathlib import Path
+from typing import Any, Dict, Optional, Sequence
+
+from espnet_mlclap.utils.cli import run_command
+
+_SHIPPED_CONFIG = Path(__file__).resolve().parents[2] / "conf" / "translation.yaml"
+
+
+def get_parser() -> argparse.ArgumentParser:
+    """Options of this command."""
+    parser = argparse.ArgumentParser(prog="espnet_mlclap.bin.translate", description=__doc__)
+    add = parser.add_argument
+    add("--data_dir", nargs="+", required=True, help="sets with the captions to translate")
+    add("--out_dir", nargs="+", required=True, help="for the translations, one for each --data_dir")
+    add("--source_lang", default="eng_Latn", help="captions of this language are translated")
+    add("--langs", required=True, help='languages to translate into, "fra_Latn deu_Latn ..."')
+    add("--translator", default="sonar", help="sonar, huggingface, chat or file")
+    add("--config", nargs="+", help="YAML files; default: conf/translation.yaml of the project")
+    add("--encoder", help="SONAR text encoder (fairseq2 asset), in place of the config's")
+    add("--decoder", help="SONAR text decoder (fairseq2 asset), in place of the config's")
+    add("--model", help="model of huggingface or chat, in place of the config's")
+    add("--captions_per_clip", help="one or all, in place of the config's")
+    add("--given_dir", help="with --translator file: text, utt2clip and utt2lang")
+    add("--reference_dir", help="good translations with the same captions' numbers, for chrF")
+    add("--nj", type=int, default=1, help="processes")
+    add("--device", default="cpu", help="cpu, cuda, cuda:1 ...")
+    add("--seed", type=int, default=0, help="of the choice of one caption a clip")
+    return parser
+
+
+def translate(options: argparse.Namespace) -> None:
+    """Translate the sets that `options` name."""
+    from espnet_mlclap.language_enhancement.config import read_config
+    from espnet_mlclap.language_enhancement.enhance import Request, enhance
+    from espnet_mlclap.utils.errors import UserError
+
+    if len(options.data_dir) != len(options.out_dir):
+        raise UserError(
+            f"{len(options.data_dir)} --data_dir but {len(options.out_dir)} --out_dir: give one "
+            "--out_dir for each."
+        )
+    files = options.config or [_SHIPPED_CONFIG]
+    config = read_config(files, _changes(options))
+    request = Request(
+        sets=[(Path(data), Path(out)) for data, out in zip(options.data_dir, options.out_dir)],
+        source_lang=options.source_lang,
+        langs=options.langs.split(),
+        translator=options.translator,
+        given_dir=Path(options.given_dir) if options.given_dir else None,
+        reference_dir=Path(options.reference_dir) if options.reference_dir else None,
+        nj=options.nj,
+        device=options.device,
+        seed=options.seed,
+    )
+    enhance(request, config)
+
+
+def _changes(options: argparse.Namespace) -> Dict[str, Any]:
+    """Settings that the command line puts in place of the config's."""
+    changes: Dict[str, Any] = {}
+    if options.captions_per_clip:
+        changes["captions_per_clip"] = options.captions_per_clip
+    for name in ("encoder", "decoder"):
+        if getattr(options, name):
+            changes.setdefault("sonar", {})[name] = getattr(options, name)
+    if options.model and options.translator in ("huggingface", "chat"):
+        changes[options.translator] = {"model": options.model}
+    return changes
+
+
+def main(arguments: Optional[Sequence[str]] = None) -> None:
+    """Entry point; `--help` lists the options."""
+    run_command(get_parser(), translate, arguments)
+
+
+if __name__ == "__main__":
+    main()

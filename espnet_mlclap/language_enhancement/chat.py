@@ -1,0 +1,172 @@
+"""Translation by a chat model behind any server that speaks OpenAI's chat completions.
+
+The ML-CLAP paper translates its test captions in this way (section 3.3). Sentences go out as a JSON array
+and come back as one. The official client repeats a request after rate limits, server errors and
+broken connections, with growing pauses. An answer that is not what was asked for is asked for again,
+then the request is cut in two; a single sentence that still has no answer stays untranslated.
+"""
+
+import json
+import logging
+import os
+from dataclasses import dataclass
+from typing import Dict, List, Optional, Sequence
+
+from espnet_mlclap.language_enhancement.abs_translator import AbsTranslator
+from espnet_mlclap.utils.errors import UserError
+
+
+@dataclass(frozen=True)
+class ChatConfig:
+    """Settings of the chat translator.
+
+    Attributes:
+        model: name of the model at the server.
+        base_url: address of the server up to `/v1`.
+        key_variable: environment variable that holds the key; a server that needs none ignores it.
+        batch_size: sentences in one request.
+        temperature: 0 for the likeliest answer.
+        timeout: seconds for one request.
+        max_retries: repetitions after rate limits, server errors and broken connections.
+        max_attempts: answers of the wrong form before a request is cut in two.
+        instruction: what the model is told; {source} and {target} are the languages' FLORES-200 codes.
+    """
+
+    model: str
+    base_url: str
+    key_variable: str
+    batch_size: int
+    temperature: float
+    timeout: float
+    max_retries: int
+    max_attempts: int
+    instruction: str
+
+    def __post_init__(self) -> None:
+        for name in ("batch_size", "max_attempts"):
+            if getattr(self, name) < 1:
+                raise UserError(f"chat.{name} must be 1 or more, not {getattr(self, name)}")
+        for name in ("temperature", "timeout", "max_retries"):
+            if getattr(self, name) < 0:
+                raise UserError(f"chat.{name} must be 0 or more, not {getattr(self, name)}")
+        try:
+            self.instruction.format(source="", target="")
+        except (KeyError, IndexError, ValueError) as error:
+            raise UserError(
+                "chat.instruction: only {source} and {target} may stand in braces; write other braces "
+                f"twice ({error!r})."
+            ) from error
+
+
+class ChatTranslator(AbsTranslator):
+    """A chat model as a translator.
+
+    Args:
+        config: see `ChatConfig`.
+
+    Raises:
+        UserError: the openai package or the key is missing.
+    """
+
+    def __init__(self, config: ChatConfig):
+        try:
+            import openai
+        except ImportError as error:
+            raise UserError(
+                "--translator chat needs the openai package: pip install 'espnet_mlclap[chat]'"
+            ) from error
+        key = os.environ.get(config.key_variable)
+        if not key:
+            raise UserError(
+                f"--translator chat needs the server's key in the environment variable "
+                f"{config.key_variable} (any word where the server wants none)."
+            )
+        logging.getLogger("httpx").setLevel(logging.WARNING)  # a line for each request otherwise
+        logging.getLogger("httpx2").setLevel(logging.WARNING)
+        self.config = config
+        self._openai = openai
+        self._last = ""  # what the server answered last
+        self._client = openai.OpenAI(
+            api_key=key,
+            base_url=config.base_url,
+            timeout=config.timeout,
+            max_retries=config.max_retries,
+        )
+
+    def identity(self) -> Dict[str, object]:
+        names = ("model", "base_url", "temperature", "instruction")
+        return {"translator": "chat", **{name: getattr(self.config, name) for name in names}}
+
+    def translate(self, sentences: Sequence[str], source_lang: str, target_lang: str) -> List[str]:
+        translations = self._translate(sentences, source_lang, target_lang)
+        if len(sentences) > 1 and not any(translations):
+            raise UserError(
+                f"{self.config.base_url}: no usable answer of {self.config.model} for any of "
+                f"{len(sentences)} captions; the last was {self._last!r}."
+            )
+        return translations
+
+    def _translate(self, sentences: Sequence[str], source_lang: str, target_lang: str) -> List[str]:
+        for _ in range(self.config.max_attempts):
+            self._last = self._ask(sentences, source_lang, target_lang)
+            translations = parse_answer(self._last, len(sentences))
+            if translations is not None:
+                return translations
+        if len(sentences) == 1:
+            logging.warning("no usable answer for %r into %s", sentences[0], target_lang)
+            return [""]
+        middle = len(sentences) // 2
+        return self._translate(sentences[:middle], source_lang, target_lang) + self._translate(
+            sentences[middle:], source_lang, target_lang
+        )
+
+    def _ask(self, sentences: Sequence[str], source_lang: str, target_lang: str) -> str:
+        """Text of the server's answer, or of its refusal."""
+        instruction = self.config.instruction.format(source=source_lang, target=target_lang)
+        try:
+            completion = self._client.chat.completions.create(
+                model=self.config.model,
+                temperature=self.config.temperature,
+                messages=[
+                    {"role": "system", "content": instruction},
+                    {"role": "user", "content": json.dumps(list(sentences), ensure_ascii=False)},
+                ],
+            )
+        except self._openai.BadRequestError as error:
+            return f"refused: {error.message}"  # by a content filter, say: only some are lost
+        except self._openai.APIStatusError as error:
+            raise UserError(
+                f"{self.config.base_url}: the server answered {error.status_code}: {error.message}. "
+                "What was translated is kept; run the stage again to go on."
+            ) from error
+        except self._openai.APIConnectionError as error:
+            raise UserError(
+                f"{self.config.base_url}: no connection ({error}). What was translated is kept; run the "
+                "stage again to go on."
+            ) from error
+        except (self._openai.APIResponseValidationError, json.JSONDecodeError) as error:
+            return f"not JSON: {error}"
+        choices = getattr(completion, "choices", None)  # any text where the server sends no JSON
+        return (choices[0].message.content if choices else str(completion)) or ""
+
+
+def parse_answer(answer: str, count: int) -> Optional[List[str]]:
+    """The translations in an answer.
+
+    Args:
+        answer: text of the model; JSON, possibly inside a fenced block or with words around it.
+        count: how many translations there must be.
+
+    Returns:
+        `count` translations, or None if the answer is not of the form that was asked for.
+    """
+    start, end = answer.find("{"), answer.rfind("}")
+    try:
+        translations = json.loads(answer[start : end + 1])["translations"]
+    except (json.JSONDecodeError, KeyError, TypeError):
+        return None
+    if not isinstance(translations, list) or len(translations) != count:
+        return None
+    if not all(isinstance(text, str) and text.strip() for text in translations):
+        return None
+    return [" ".join(text.split()) for text in translations]

@@ -1,0 +1,282 @@
+"""Stage 2 as a whole: choose captions, translate them, check the translations, write the directories."""
+
+import json
+import logging
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Dict, List, Mapping, Optional, Sequence, Tuple
+
+from espnet_mlclap.fileio.data_dir import (
+    Caption,
+    read_captions,
+    write_captions,
+    write_table,
+)
+from espnet_mlclap.language_enhancement.abs_translator import AbsTranslator
+from espnet_mlclap.language_enhancement.batches import translate_all
+from espnet_mlclap.language_enhancement.captions import Task, plan
+from espnet_mlclap.language_enhancement.config import TranslationConfig
+from espnet_mlclap.language_enhancement.file import given_translations
+from espnet_mlclap.language_enhancement.journal import Journal
+from espnet_mlclap.language_enhancement.quality import (
+    CheckedTranslation,
+    Embed,
+    check_translations,
+    chrf,
+)
+from espnet_mlclap.language_enhancement.quality_report import summarize, table, write_report
+from espnet_mlclap.utils.atomic import atomic_dir
+from espnet_mlclap.utils.errors import UserError
+from espnet_mlclap.utils.languages import check_language
+
+TRANSLATORS = ("sonar", "huggingface", "chat", "file")
+
+Pairs = List[Tuple[Task, str]]
+
+
+@dataclass(frozen=True)
+class Request:
+    """What is to be done.
+
+    Attributes:
+        sets: (data directory, directory for its translations).
+        source_lang: language of the captions that are translated.
+        langs: languages to translate into.
+        translator: one of `TRANSLATORS`.
+        given_dir: with "file", the directory of given translations.
+        reference_dir: directory of good translations, for chrF.
+        nj: processes.
+        device: "cpu", "cuda" ...
+        seed: of the draw of one caption a clip.
+    """
+
+    sets: Sequence[Tuple[Path, Path]]
+    source_lang: str
+    langs: Sequence[str]
+    translator: str
+    given_dir: Optional[Path] = None
+    reference_dir: Optional[Path] = None
+    nj: int = 1
+    device: str = "cpu"
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        check_language(self.source_lang, "--source_lang")
+        if not self.langs:
+            raise UserError("--langs names no language.")
+        for lang in self.langs:
+            check_language(lang, "--langs")
+        if self.translator not in TRANSLATORS:
+            raise UserError(
+                f"--translator must be {', '.join(TRANSLATORS)}, not {self.translator!r}"
+            )
+        if (self.translator == "file") != (self.given_dir is not None):
+            raise UserError("--given_dir goes with --translator file, and only with it.")
+        if self.nj < 1:
+            raise UserError(f"--nj must be 1 or more, not {self.nj}")
+        for data_dir, out_dir in self.sets:
+            if data_dir.resolve() == out_dir.resolve():
+                raise UserError(f"--out_dir {out_dir} is the data directory itself.")
+
+
+def enhance(request: Request, config: TranslationConfig) -> Dict[Path, Dict[str, Any]]:
+    """Translate the captions of all sets and write their directories of translations.
+
+    Returns:
+        The quality summary of each directory that was written (see `quality_report.summarize`).
+
+    Raises:
+        UserError: anything wrong with the request, the data, the models or the server.
+    """
+    originals = {data_dir: read_captions(data_dir) for data_dir, _ in request.sets}
+    references = read_captions(request.reference_dir) if request.reference_dir else {}
+    translators = _Translators(request.translator, config, request.device)
+    if request.translator == "file":
+        translations = {
+            data_dir: given_translations(
+                str(request.given_dir),
+                captions,
+                request.source_lang,
+                request.langs,
+                captions_per_clip=config.captions_per_clip,
+                seed=request.seed,
+            )
+            for data_dir, captions in originals.items()
+        }
+    else:
+        translations = _translate(request, config, originals, translators)
+    embed = translators.embedder()
+    made_by = f"Made by {_describe(translators.identity(request.given_dir))}."
+    summaries = {}
+    for data_dir, out_dir in request.sets:
+        checked = check_translations(translations[data_dir], config.quality, embed)
+        scores = chrf(checked, references) if references else None
+        summaries[out_dir] = summarize(checked, config.quality, scores)
+        write_translations(out_dir, checked, summaries[out_dir], made_by, data_dir, config)
+        logging.info("%s:\n%s", out_dir, "\n".join(table(summaries[out_dir])))
+    return summaries
+
+
+def write_translations(
+    out_dir: Path,
+    checked: Sequence[CheckedTranslation],
+    summary: Mapping[str, Any],
+    made_by: str,
+    data_dir: Path,
+    config: TranslationConfig,
+) -> None:
+    """Write one directory of translations: captions, `utt2source`, the report and a README.
+
+    Raises:
+        UserError: no translation is left, or the folder cannot be written.
+    """
+    kept = [item for item in checked if item.text and not (config.quality.filter and item.problems)]
+    if not kept:
+        counts = {lang: entry["problems"] for lang, entry in summary["languages"].items()}
+        raise UserError(
+            f"{out_dir}: none of {len(checked)} translations is left after the checks: {counts}. The "
+            "model does not fit these captions, or the thresholds under quality: are too strict "
+            "(quality.filter: false keeps all)."
+        )
+    captions = {
+        item.task.key: Caption(item.text, item.task.source.clip, item.task.lang) for item in kept
+    }
+    readme = (
+        f"Translated captions of {data_dir} (language enhancement, stage 2).\n\n{made_by}\n\n"
+        f"{len(kept)} of {len(checked)} translations are kept; quality.md tells why the others are not. "
+        "utt2source\nnames the original of each caption. Machine translations were not proofread.\n"
+    )
+    with atomic_dir(out_dir) as folder:
+        write_captions(folder, captions)
+        write_table(folder / "utt2source", {item.task.key: item.task.source_key for item in kept})
+        write_report(folder, summary, made_by)
+        (folder / "README").write_text(readme, encoding="utf-8")
+
+
+def journal_path(out_dir: Path) -> Path:
+    """Where the journal of a directory of translations lies: beside it."""
+    return out_dir.with_name(f"{out_dir.name}.journal")
+
+
+def _translate(
+    request: Request,
+    config: TranslationConfig,
+    originals: Mapping[Path, Mapping[str, Caption]],
+    translators: "_Translators",
+) -> Dict[Path, Pairs]:
+    tasks = {
+        data_dir: plan(
+            captions,
+            request.source_lang,
+            request.langs,
+            captions_per_clip=config.captions_per_clip,
+            seed=request.seed,
+            where=str(data_dir),
+        )
+        for data_dir, captions in originals.items()
+    }
+    wanted = [
+        (task.source.lang, task.lang, task.source.text)
+        for group in tasks.values()
+        for task in group
+    ]
+    logging.info(
+        "%d translations of %d captions, %d of them distinct",
+        len(wanted),
+        len({(id(group), task.source_key) for group in tasks.values() for task in group}),
+        len(set(wanted)),
+    )
+    # One journal serves all sets of a call, so that what they have in common is translated once.
+    with Journal(journal_path(request.sets[0][1]), translators.identity()) as journal:
+        done = translate_all(
+            wanted,
+            translators,
+            journal,
+            batch_size=getattr(config, request.translator).batch_size,
+            nj=request.nj,
+        )
+    return {
+        data_dir: [(task, done[task.source.lang, task.lang, task.source.text]) for task in group]
+        for data_dir, group in tasks.items()
+    }
+
+
+class _Translators:
+    """Makes the translator of a call, in this process or in another (it is picklable)."""
+
+    def __init__(self, name: str, config: TranslationConfig, device: str):
+        self.name = name
+        self.config = config
+        self.device = device
+        self._made: Optional[AbsTranslator] = None
+
+    def __getstate__(self) -> Dict[str, Any]:
+        return {**self.__dict__, "_made": None}
+
+    def __call__(self, process: int) -> AbsTranslator:
+        if self._made is None:
+            self._made = self._make(process)
+        return self._made
+
+    def _make(self, process: int) -> AbsTranslator:
+        if self.name == "sonar":
+            from espnet_mlclap.language_enhancement.sonar import SonarTranslator
+
+            return SonarTranslator(self.config.sonar, _device_of(process, self.device))
+        if self.name == "huggingface":
+            from espnet_mlclap.language_enhancement.huggingface import HuggingfaceTranslator
+
+            return HuggingfaceTranslator(self.config.huggingface, _device_of(process, self.device))
+        from espnet_mlclap.language_enhancement.chat import ChatTranslator
+
+        return ChatTranslator(self.config.chat)
+
+    def identity(self, given_dir: Optional[Path] = None) -> Dict[str, object]:
+        """Who translates; without loading a model of SONAR's."""
+        if self.name == "file":
+            return {"translator": "file", "given_dir": str(given_dir)}
+        if self.name == "sonar":
+            from espnet_mlclap.language_enhancement.sonar import sonar_identity
+
+            return sonar_identity(self.config.sonar)
+        return self(0).identity()
+
+    def embedder(self) -> Optional[Embed]:
+        """SONAR's text encoder for the cosine, if there is one to take."""
+        from espnet_mlclap.language_enhancement.sonar import SonarTranslator
+        from espnet_mlclap.language_enhancement.sonar_encoder import SonarEncoder
+
+        sonar = self.config.sonar
+        name = self.config.quality.encoder
+        if name is None and self.name == "sonar":
+            name = sonar.encoder
+        if name is None:
+            return None
+        if isinstance(self._made, SonarTranslator) and name == sonar.encoder:
+            return self._made.encoder.embed
+        encoder = SonarEncoder(
+            name,
+            device=self.device,
+            dtype=sonar.dtype,
+            batch_size=sonar.batch_size,
+            batch_tokens=sonar.batch_tokens,
+        )
+        return encoder.embed
+
+
+def _device_of(process: int, device: str) -> str:
+    """With several processes and "cuda", each process takes the next device."""
+    if device != "cuda" or process == 0:
+        return device
+    import torch
+
+    return f"cuda:{process % max(1, torch.cuda.device_count())}"
+
+
+def _describe(identity: Mapping[str, object]) -> str:
+    shown = {key: value for key, value in identity.items() if not key.startswith("checkpoint ")}
+    name = shown.pop("translator")
+    settings = ", ".join(
+        f"{key} {json.dumps(value, ensure_ascii=False)}" for key, value in shown.items()
+    )
+    return f"the translator `{name}` ({settings})"

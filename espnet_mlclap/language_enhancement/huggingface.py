@@ -1,0 +1,192 @@
+"""Translation with sequence-to-sequence models of transformers: NLLB, M2M100, Opus-MT."""
+
+import os
+import sys
+from dataclasses import dataclass
+from typing import Any, Dict, List, Sequence, Tuple
+
+from espnet_mlclap.language_enhancement.abs_translator import AbsTranslator
+from espnet_mlclap.utils.errors import UserError
+
+# FLORES-200 codes of the languages that M2M100 and Opus-MT call by an ISO 639-1 code (or a longer one
+# where there is none): the 100 of Fan et al., "Beyond English-centric multilingual MT", 2020.
+ISO_CODES: Dict[str, str] = dict(
+    pair.split(":")
+    for pair in """
+    afr_Latn:af amh_Ethi:am arb_Arab:ar ast_Latn:ast azj_Latn:az bak_Cyrl:ba bel_Cyrl:be bul_Cyrl:bg
+    ben_Beng:bn bos_Latn:bs cat_Latn:ca ceb_Latn:ceb ces_Latn:cs cym_Latn:cy dan_Latn:da deu_Latn:de
+    ell_Grek:el eng_Latn:en spa_Latn:es est_Latn:et pes_Arab:fa fuv_Latn:ff fin_Latn:fi fra_Latn:fr
+    gle_Latn:ga gla_Latn:gd glg_Latn:gl guj_Gujr:gu hau_Latn:ha heb_Hebr:he hin_Deva:hi hrv_Latn:hr
+    hat_Latn:ht hun_Latn:hu hye_Armn:hy ind_Latn:id ibo_Latn:ig ilo_Latn:ilo isl_Latn:is ita_Latn:it
+    jpn_Jpan:ja jav_Latn:jv kat_Geor:ka kaz_Cyrl:kk khm_Khmr:km kan_Knda:kn kor_Hang:ko ltz_Latn:lb
+    lug_Latn:lg lin_Latn:ln lao_Laoo:lo lit_Latn:lt lvs_Latn:lv plt_Latn:mg mkd_Cyrl:mk mal_Mlym:ml
+    khk_Cyrl:mn mar_Deva:mr zsm_Latn:ms mya_Mymr:my npi_Deva:ne nld_Latn:nl nob_Latn:no nso_Latn:ns
+    oci_Latn:oc ory_Orya:or pan_Guru:pa pol_Latn:pl pbt_Arab:ps por_Latn:pt ron_Latn:ro rus_Cyrl:ru
+    snd_Arab:sd sin_Sinh:si slk_Latn:sk slv_Latn:sl som_Latn:so als_Latn:sq srp_Cyrl:sr ssw_Latn:ss
+    sun_Latn:su swe_Latn:sv swh_Latn:sw tam_Taml:ta tha_Thai:th tgl_Latn:tl tsn_Latn:tn tur_Latn:tr
+    ukr_Cyrl:uk urd_Arab:ur uzn_Latn:uz vie_Latn:vi wol_Latn:wo xho_Latn:xh ydd_Hebr:yi yor_Latn:yo
+    zho_Hans:zh zul_Latn:zu
+    """.split()
+)
+
+
+@dataclass(frozen=True)
+class HuggingfaceConfig:
+    """Settings of the transformers translator.
+
+    Attributes:
+        model: folder, or name on the Hugging Face hub; {source} and {target} in it stand for the
+            ISO 639-1 codes, for models of one pair of languages (Opus-MT).
+        download: whether the model may be fetched from the hub.
+        beam_size: candidates kept at each step; 1 is greedy search.
+        max_tokens: longest translation, and longest source, in tokens.
+        batch_size: sentences in a batch.
+        dtype: float32, float16, bfloat16 or float64.
+    """
+
+    model: str
+    download: bool
+    beam_size: int
+    max_tokens: int
+    batch_size: int
+    dtype: str
+
+    def __post_init__(self) -> None:
+        for name in ("beam_size", "max_tokens", "batch_size"):
+            if getattr(self, name) < 1:
+                raise UserError(f"huggingface.{name} must be 1 or more, not {getattr(self, name)}")
+        if self.dtype not in ("float32", "float16", "bfloat16", "float64"):
+            raise UserError(
+                "huggingface.dtype must be float32, float16, bfloat16 or float64, "
+                f"not {self.dtype!r}"
+            )
+
+
+class HuggingfaceTranslator(AbsTranslator):
+    """A translation model of transformers.
+
+    Which family a model is of shows in its tokenizer: NLLB takes FLORES-200 codes, M2M100 ISO 639-1
+    codes, Opus-MT one pair of languages (or, for several targets, a first token `>>fra<<`). Padding is
+    masked; in float32 the last bits still depend on the batch, so that a near tie of two
+    candidates may fall either way (float64 practically rules that out).
+
+    Args:
+        config: see `HuggingfaceConfig`.
+        device: "cpu", "cuda", "cuda:1" ...
+
+    Raises:
+        UserError: transformers is missing, or the model cannot be loaded.
+    """
+
+    def __init__(self, config: HuggingfaceConfig, device: str = "cpu"):
+        self.config = config
+        self._device = device
+        self._loaded: Dict[str, Tuple[Any, Any]] = {}
+
+    def identity(self) -> Dict[str, object]:
+        names = ("model", "beam_size", "max_tokens", "dtype")
+        return {
+            "translator": "huggingface",
+            **{name: getattr(self.config, name) for name in names},
+        }
+
+    def translate(self, sentences: Sequence[str], source_lang: str, target_lang: str) -> List[str]:
+        import torch
+
+        model, tokenizer = self._load(source_lang, target_lang)
+        prefix, forced = _language_tokens(tokenizer, source_lang, target_lang, self.config.model)
+        inputs = tokenizer(
+            [prefix + sentence for sentence in sentences],
+            padding=True,
+            truncation=True,
+            max_length=self.config.max_tokens,
+            return_tensors="pt",
+        ).to(self._device)
+        options = {} if forced is None else {"forced_bos_token_id": forced}
+        with torch.inference_mode():
+            output = model.generate(
+                **inputs,
+                **options,
+                num_beams=self.config.beam_size,
+                do_sample=False,
+                max_new_tokens=self.config.max_tokens,
+            )
+        texts = tokenizer.batch_decode(output, skip_special_tokens=True)
+        return [text.strip() for text in texts]
+
+    def _load(self, source_lang: str, target_lang: str) -> Tuple[Any, Any]:
+        name = self.config.model
+        if "{source}" in name or "{target}" in name:
+            codes = {"source": source_lang, "target": target_lang}
+            codes = {key: iso_code(lang, name) for key, lang in codes.items()}
+            name = name.format(**codes)
+        if name not in self._loaded:
+            self._loaded = {name: self._load_model(name)}  # one model in memory at a time
+        return self._loaded[name]
+
+    def _load_model(self, name: str) -> Tuple[Any, Any]:
+        if not sys.stderr.isatty():
+            os.environ.setdefault("HF_HUB_DISABLE_PROGRESS_BARS", "1")
+        import torch
+
+        try:
+            from transformers import AutoModelForSeq2SeqLM, AutoTokenizer
+        except ImportError as error:
+            raise UserError(
+                "--translator huggingface needs transformers: pip install 'espnet_mlclap[huggingface]'"
+            ) from error
+        if self._device.startswith("cuda") and not torch.cuda.is_available():
+            raise UserError(
+                f"--device {self._device}: this machine has no CUDA device. Use --device cpu."
+            )
+        local = {"local_files_only": not self.config.download}
+        try:
+            tokenizer = AutoTokenizer.from_pretrained(name, **local)
+            model = AutoModelForSeq2SeqLM.from_pretrained(
+                name, dtype=getattr(torch, self.config.dtype), **local
+            )
+        except (OSError, ValueError) as error:
+            hint = "" if self.config.download else " huggingface.download: true lets it be fetched."
+            reason = str(error).splitlines()[0]
+            raise UserError(
+                f"huggingface.model {name}: cannot be loaded ({reason}).{hint}"
+            ) from error
+        # Only the beam decides: a model's own generation settings (sampling, length limits) do not.
+        model.generation_config.max_length = None
+        return model.to(self._device).eval(), tokenizer
+
+
+def iso_code(lang: str, model: str) -> str:
+    """ISO 639-1 code of a FLORES-200 code.
+
+    Raises:
+        UserError: the language has none that M2M100 or Opus-MT use.
+    """
+    if lang not in ISO_CODES:
+        raise UserError(f"{model} does not know the language {lang!r}.")
+    return ISO_CODES[lang]
+
+
+def _language_tokens(tokenizer: Any, source_lang: str, target_lang: str, model: str):
+    """Tell the tokenizer the source language; prefix of the text and first token of the output."""
+    if getattr(tokenizer, "supported_language_codes", None):  # Opus-MT with several targets
+        language, _, script = target_lang.partition("_")
+        names = (f">>{language}_{script}<<", f">>{language}<<", f">>{ISO_CODES.get(target_lang)}<<")
+        if target_lang == "zho_Hans":
+            names = (">>cmn_Hans<<", *names)
+        for name in names:
+            if name in tokenizer.supported_language_codes:
+                return f"{name} ", None
+        raise UserError(f"{model} does not know the language {target_lang!r}.")
+    if hasattr(tokenizer, "get_lang_id"):  # M2M100
+        source, target = iso_code(source_lang, model), iso_code(target_lang, model)
+        tokenizer.src_lang = source
+        return "", tokenizer.get_lang_id(target)
+    if hasattr(tokenizer, "src_lang"):  # NLLB
+        vocabulary = tokenizer.get_vocab()
+        for lang in (source_lang, target_lang):
+            if lang not in vocabulary:
+                raise UserError(f"{model} does not know the language {lang!r}.")
+        tokenizer.src_lang = source_lang
+        return "", vocabulary[target_lang]
+    return "", None  # Opus-MT for one pair

@@ -1,0 +1,106 @@
+"""What was translated so far, on disk, so that a killed run goes on where it was.
+
+One line a batch, appended and synced when the batch is done:
+
+    <crc32 of the rest, 8 hex digits> {"by": ..., "source": ..., "target": ..., "pairs": [[s, t], ...]}
+
+A line that a kill cut off, or that was damaged, has the wrong checksum and is left out; its batch is done
+again. Lines of a translator with other settings are left alone.
+"""
+
+import json
+import logging
+import os
+import zlib
+from pathlib import Path
+from typing import Dict, Mapping, Sequence, Tuple, Union
+
+from espnet_mlclap.utils.atomic import make_dir
+from espnet_mlclap.utils.errors import UserError
+
+# (source language, target language, sentence) -> translation
+Translations = Dict[Tuple[str, str, str], str]
+
+
+class Journal:
+    """An append-only file of translations made by one translator.
+
+    Args:
+        path: the file; it and its folder are created.
+        identity: what decides the translator's output (`AbsTranslator.identity`).
+
+    Raises:
+        UserError: the file cannot be read or written.
+    """
+
+    def __init__(self, path: Union[str, Path], identity: Mapping[str, object]):
+        self.path = Path(path)
+        self._by = f"{zlib.crc32(_canonical(identity)):08x}"
+        make_dir(self.path.parent)
+        try:
+            self._file = open(self.path, "a+b")  # noqa: SIM115 (closed by __exit__)
+        except OSError as error:
+            raise UserError(f"{self.path}: cannot be written ({error.strerror}).") from error
+
+    def __enter__(self) -> "Journal":
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        self._file.close()
+
+    def read(self) -> Translations:
+        """All translations of this translator's that were written whole."""
+        translations: Translations = {}
+        self._file.seek(0)
+        broken = 0
+        line = b"\n"
+        for line in self._file:
+            record = _parse(line)
+            if record is None:
+                broken += 1
+            elif record["by"] == self._by:
+                for sentence, translation in record["pairs"]:
+                    translations[record["source"], record["target"], sentence] = translation
+        if not line.endswith(b"\n"):
+            self._append(b"\n")  # so that the next line does not continue the one that was cut off
+        if broken:
+            logging.info(
+                "%s: %d damaged lines left out; their batches are done again", self.path, broken
+            )
+        return translations
+
+    def write(
+        self,
+        source_lang: str,
+        target_lang: str,
+        sentences: Sequence[str],
+        translations: Sequence[str],
+    ) -> None:
+        """Append one batch; it is on disk when this returns."""
+        record = {
+            "by": self._by,
+            "source": source_lang,
+            "target": target_lang,
+            "pairs": list(zip(sentences, translations)),
+        }
+        data = _canonical(record)
+        self._append(f"{zlib.crc32(data):08x} ".encode() + data + b"\n")
+
+    def _append(self, data: bytes) -> None:
+        try:
+            self._file.write(data)
+            self._file.flush()
+            os.fsync(self._file.fileno())
+        except OSError as error:
+            raise UserError(f"{self.path}: cannot be written ({error.strerror}).") from error
+
+
+def _canonical(record: Mapping[str, object]) -> bytes:
+    return json.dumps(record, ensure_ascii=False, sort_keys=True).encode("utf-8")
+
+
+def _parse(line: bytes):
+    checksum, _, data = line.rstrip(b"\n").partition(b" ")
+    if not data or checksum != f"{zlib.crc32(data):08x}".encode():
+        return None
+    return json.loads(data)

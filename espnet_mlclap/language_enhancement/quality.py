@@ -1,0 +1,209 @@
+"""Checks that find bad translations without a reference, and chrF where there is one."""
+
+import re
+import statistics
+from dataclasses import dataclass
+from typing import Callable, Dict, List, Mapping, Optional, Sequence, Tuple
+
+import numpy as np
+
+from espnet_mlclap.fileio.data_dir import Caption
+from espnet_mlclap.language_enhancement.captions import Task, same_number
+from espnet_mlclap.language_enhancement.scripts import script_share, words
+from espnet_mlclap.utils.errors import UserError
+
+# Sentences and their language to embeddings [sentences, width].
+Embed = Callable[[Sequence[str], str], np.ndarray]
+
+# What can be wrong with a translation, in the order in which it is reported.
+PROBLEMS: Dict[str, str] = {
+    "empty": "there is no translation",
+    "unknown": "it holds the mark of an unknown token",
+    "script": "too few letters are in the script of the language",
+    "copied": "too many words stand in the source as they are",
+    "repeated": "the same words come again and again",
+    "length": "unusually short or long for this pair of languages",
+    "cosine": "far from the source in SONAR space",
+}
+_UNKNOWN_MARK = "⁇"  # what sentencepiece writes for an unknown token
+
+
+@dataclass(frozen=True)
+class QualityConfig:
+    """Thresholds; None switches a check off.
+
+    Attributes:
+        filter: leave translations with a problem out; otherwise they are only reported.
+        encoder: fairseq2 asset name of a SONAR encoder for the cosine; None: that of the translator.
+        min_cosine: between source and translation.
+        max_length_ratio: how many times longer or shorter, in characters, than the median of the
+            language.
+        max_repeats: how often the same words may come one after the other, unless they do in the
+            source.
+        max_copied_words: share of the translation's words that are in the source.
+        min_script: share of the letters in the script of the language.
+        worst_examples: shown for each language.
+    """
+
+    filter: bool
+    encoder: Optional[str]
+    min_cosine: Optional[float]
+    max_length_ratio: Optional[float]
+    max_repeats: Optional[int]
+    max_copied_words: Optional[float]
+    min_script: Optional[float]
+    worst_examples: int
+
+    def __post_init__(self) -> None:
+        bounds = {
+            "min_cosine": (-1.0, 1.0),
+            "max_length_ratio": (1.0, float("inf")),
+            "max_repeats": (1, float("inf")),
+            "max_copied_words": (0.0, 1.0),
+            "min_script": (0.0, 1.0),
+            "worst_examples": (0, float("inf")),
+        }
+        for name, (low, high) in bounds.items():
+            value = getattr(self, name)
+            if value is not None and not low <= value <= high:
+                raise UserError(f"quality.{name} must be {low} to {high}, not {value}")
+
+
+@dataclass(frozen=True)
+class CheckedTranslation:
+    """A translation and what was found out about it.
+
+    Attributes:
+        task: what was to be translated.
+        text: the translation.
+        length_ratio: characters of the translation / characters of the source.
+        cosine: of the two in SONAR space; None without an encoder.
+        problems: keys of `PROBLEMS`.
+    """
+
+    task: Task
+    text: str
+    length_ratio: float
+    cosine: Optional[float]
+    problems: Tuple[str, ...]
+
+
+def check_translations(
+    pairs: Sequence[Tuple[Task, str]], config: QualityConfig, embed: Optional[Embed] = None
+) -> List[CheckedTranslation]:
+    """Check every translation.
+
+    Args:
+        pairs: tasks and their translations.
+        config: thresholds.
+        embed: SONAR's text encoder; without it there is no cosine.
+
+    Returns:
+        One result a pair, in the same order.
+    """
+    ratios = [len(text) / len(task.source.text) for task, text in pairs]
+    usual: Dict[str, List[float]] = {}
+    for (task, text), ratio in zip(pairs, ratios):
+        if text:
+            usual.setdefault(task.lang, []).append(ratio)
+    medians = {lang: statistics.median(values) for lang, values in usual.items()}
+    cosines = _cosines(pairs, embed) if embed else [None] * len(pairs)
+    results = []
+    for (task, text), ratio, cosine in zip(pairs, ratios, cosines):
+        found = []
+        if not text:
+            found.append("empty")
+        else:
+            found += problems_of_text(task.source, text, task.lang, config)
+            off = max(ratio / medians[task.lang], medians[task.lang] / ratio)
+            if config.max_length_ratio is not None and off > config.max_length_ratio:
+                found.append("length")
+            if cosine is not None and config.min_cosine is not None and cosine < config.min_cosine:
+                found.append("cosine")
+        results.append(CheckedTranslation(task, text, ratio, cosine, tuple(found)))
+    return results
+
+
+def problems_of_text(source: Caption, text: str, lang: str, config: QualityConfig) -> List[str]:
+    """Problems that show in one source and its translation alone (not empty)."""
+    found = []
+    if _UNKNOWN_MARK in text:
+        found.append("unknown")
+    if config.min_script is not None and script_share(text, lang) < config.min_script:
+        found.append("script")
+    source_words, target_words = words(source.text, source.lang), words(text, lang)
+    if config.max_copied_words is not None and target_words:
+        present = set(source_words)
+        share = sum(word in present for word in target_words) / len(target_words)
+        if share > config.max_copied_words or target_words == source_words:
+            found.append("copied")
+    if config.max_repeats is not None:
+        # Words, and letters within words: a model that got stuck may not write spaces any more.
+        stuck, as_source = (
+            any(repeats(units, config.max_repeats) for units in (found_words, "".join(found_words)))
+            for found_words in (target_words, source_words)
+        )
+        if stuck and not as_source:
+            found.append("repeated")
+    return found
+
+
+def repeats(sequence: Sequence[str], most: int) -> bool:
+    """Whether some words, or some group of words, come more than `most` times one after the other."""
+    # Each distinct word becomes one character, so that a regular expression can look for the groups.
+    alphabet: Dict[str, str] = {}
+    text = "".join(alphabet.setdefault(word, chr(0xF0000 + len(alphabet))) for word in sequence)
+    return re.search(rf"(.+?)\1{{{most},}}", text) is not None
+
+
+def chrf(
+    checked: Sequence[CheckedTranslation], references: Mapping[str, Caption]
+) -> Dict[str, Dict[str, float]]:
+    """chrF of the translations that have a reference: the caption of the same clip and number.
+
+    Args:
+        checked: translations.
+        references: given translations by caption id `<clip id>-<lang>-<n>`.
+
+    Returns:
+        For each language that has references {"chrF": per cent, "captions": how many}.
+
+    Raises:
+        UserError: sacrebleu is not installed.
+    """
+    try:
+        import sacrebleu
+    except ImportError as error:
+        raise UserError("chrF needs sacrebleu. Install it: pip install sacrebleu.") from error
+
+    texts: Dict[str, Tuple[List[str], List[str]]] = {}
+    for item in checked:
+        key = same_number(item.task.source_key, item.task.source, item.task.lang)
+        if key in references:
+            hypotheses, expected = texts.setdefault(item.task.lang, ([], []))
+            hypotheses.append(item.text)
+            expected.append(references[key].text)
+    return {
+        lang: {
+            "chrF": round(sacrebleu.corpus_chrf(hypotheses, [expected]).score, 2),
+            "captions": len(hypotheses),
+        }
+        for lang, (hypotheses, expected) in sorted(texts.items())
+    }
+
+
+def _cosines(pairs: Sequence[Tuple[Task, str]], embed: Embed) -> List[Optional[float]]:
+    by_lang: Dict[str, Dict[str, None]] = {}
+    for task, text in pairs:
+        by_lang.setdefault(task.source.lang, {})[task.source.text] = None
+        if text:
+            by_lang.setdefault(task.lang, {})[text] = None
+    unit = {}
+    for lang, distinct in by_lang.items():
+        rows = embed(list(distinct), lang)
+        rows = rows / np.maximum(np.linalg.norm(rows, axis=1, keepdims=True), 1e-12)
+        unit.update({(lang, sentence): row for sentence, row in zip(distinct, rows)})
+    return [
+        float(unit[task.source.lang, task.source.text] @ unit[task.lang, text]) if text else None
+        for task, text in pairs
+    ]
