@@ -107,7 +107,7 @@ def train(model: SmallSonar, table: TokenTable, settings: dict[str, Any], seed: 
             torch.nn.utils.clip_grad_norm_(model.parameters(), settings["clip_grad_norm"])
             optimizer.step()
             schedule.step()
-            bar.set_description(
+            bar.set_description_str(
                 f"training the small SONAR (now {entropy.item():.3f} nats a token)", refresh=False
             )
             bar.update()

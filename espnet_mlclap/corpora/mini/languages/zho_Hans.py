@@ -20,9 +20,11 @@ class Words:
 
 
 WORDS = {
-    "rain": Words("外面", "下", "雨声", object="雨", adverbs=("淅淅沥沥", "哗哗"), adjectives=("淅沥", "哗哗")),
+    "rain": Words("外面", "下", "雨声", object="雨", adverbs=("淅淅沥沥", "哗哗"),
+                  adjectives=("淅沥", "哗哗")),
     "wind": Words("风", "吹", "风声", adverbs=("轻轻", "猛烈"), adjectives=("轻柔", "猛烈")),
-    "thunder": Words("天上", "打", "雷声", object="雷", adverbs=("低沉", "轰隆隆"), adjectives=("低沉", "轰隆")),
+    "thunder": Words("天上", "打", "雷声", object="雷", adverbs=("低沉", "轰隆隆"),
+                     adjectives=("低沉", "轰隆")),
     "siren": Words("警笛", "鸣叫", "警笛声", adverbs=("微弱", "刺耳")),
     "applause": Words("人们", "鼓", "掌声", object="掌", adverbs=("轻轻", "热烈"),
                       adjectives=("轻微", "热烈")),
