@@ -121,6 +121,26 @@ class DataDir:
             grouped.setdefault(caption.clip, []).append(key)
         return grouped
 
+    def add(self, other: "DataDir", where: Union[str, Path]) -> None:
+        """Take in the clips and captions of `other`, which was read from `where`.
+
+        Raises:
+            UserError: a clip or caption id stands in both.
+        """
+        for mine, theirs, name in (
+            (self.wav_scp, other.wav_scp, "wav.scp"),
+            (self.captions, other.captions, "text"),
+        ):
+            for key in theirs:
+                if key in mine:
+                    raise UserError(
+                        f"{Path(where) / name}: {key!r} stands in another set as well. Ids of sets "
+                        "that are put together must differ."
+                    )
+            mine.update(theirs)  # type: ignore[arg-type]
+        self.durations.update(other.durations)
+        self.labels.update(other.labels)
+
     @classmethod
     def read(cls, path: Union[str, Path]) -> "DataDir":
         """Read and check the directory `path`.

@@ -25,7 +25,8 @@ cpu_ranks=1            # {1..} with --ngpu 0, processes that share the training 
 train_sets=            # names of the training sets in data/
 valid_set=             # name of the validation set
 test_sets=             # names of the test sets
-local_data_opts=       # options handed to local/data.sh
+corpus=                # folder of a corpus of your own, for the recipe audio_folder
+local_data_opts=       # further options handed to local/data.sh
 local_data_inputs=     # files and folders that local/data.sh reads: stage 1 runs again when they change
 langs="eng_Latn fra_Latn deu_Latn spa_Latn nld_Latn cat_Latn jpn_Jpan zho_Hans"  # all languages, the source first
 audio_format=flac      # {flac|flac.ark|log_mel.ark} how formatted audio is stored
@@ -70,12 +71,13 @@ done
 
 read -ra train <<<"${train_sets}"
 read -ra tests <<<"${test_sets}"
-read -r _ target_langs <<<"${langs}"
+read -r source_lang target_langs <<<"${langs}"
 le_langs=${le_langs:-${target_langs}}
 if [[ ${translator} == none || -z ${le_langs} ]]; then le_ratio=0; fi
 uses_le() { [[ ! ${le_ratio} =~ ^0*\.?0*$ ]]; }
 if [[ -z ${mlclap_tag} ]]; then
     mlclap_tag=$(basename "${mlclap_config}" .yaml)_${text_encoder_init}
+    if [[ -n ${corpus} ]]; then mlclap_tag=$(basename "${corpus}" | tr -cs 'A-Za-z0-9.\n' '_')_${mlclap_tag}; fi
     if uses_le; then mlclap_tag+=_le${le_ratio}; else mlclap_tag+=_no_le; fi
     if uses_le && [[ ${le_langs} != "${target_langs}" ]]; then mlclap_tag+=_${le_langs// /_}; fi
     if [[ ${audio_format} != flac ]]; then mlclap_tag+=_${audio_format}; fi
@@ -108,6 +110,9 @@ stage_1() {
     local -a inputs options
     read -ra options <<<"${local_data_opts}"
     read -ra inputs <<<"local db.sh conf/corpus.yaml ${local_data_inputs}"
+    if [[ -n ${corpus} ]]; then
+        options+=(--corpus "${corpus}" --skip_bad_audio "${skip_bad_audio}") inputs+=("${corpus}"/*/metadata.*)
+    fi
     once data/.made "${expdir}/log/prepare.log" "" bash local/data.sh "${options[@]}"
     for set in "${train[@]}" "${valid_set}" "${tests[@]}"; do
         [[ -d data/${set} ]] || { echo "local/data.sh made no data/${set}" >&2; return 1; }
@@ -116,18 +121,15 @@ stage_1() {
 
 translate() {  # SET LANGUAGES
     local out=data/${1}_le
-    local -a inputs=("data/$1") options=(--langs "$2" --translator "${translator}")
-    if [[ ${translator} == sonar ]]; then
-        options+=(--encoder "${translation_encoder}" --decoder "${translation_decoder}")
-    elif [[ ${translator} == file ]]; then
-        options+=(--given_dir "${given_dir}") inputs+=("${given_dir}")
-    fi
+    local -a inputs=("data/$1") options=(--source_lang "${source_lang}" --langs "$2" --translator "${translator}")
+    if [[ -n ${translation_encoder} ]]; then options+=(--encoder "${translation_encoder}"); fi
+    if [[ -n ${translation_decoder} ]]; then options+=(--decoder "${translation_decoder}"); fi
+    if [[ -n ${given_dir} ]]; then options+=(--given_dir "${given_dir}") inputs+=("${given_dir}"); fi
     if [[ -n ${translation_config} ]]; then
-        options+=(--translation_conf "${translation_config}") inputs+=("${translation_config}")
+        options+=(--config "${translation_config}") inputs+=("${translation_config}")
     fi
-    options+=(--ngpu "${ngpu}")
     once "${out}/.made" "${expdir}/log/translate_$1.log" "${translate_cmd}" \
-        python3 -m espnet_mlclap.bin.translate --data_dir "data/$1" --out_dir "${out}" "${options[@]}"
+        python3 -m espnet_mlclap.bin.translate --data_dir "data/$1" --out_dir "${out}" --device "${device}" "${options[@]}"
 }
 
 stage_2() {
@@ -188,6 +190,9 @@ stage_5() {
         options+=(--dist_backend gloo --multiprocessing_distributed false)
     fi
     read -ra more <<<"${mlclap_args}"
+    if [[ -f ${experiment}/checkpoint.pth && ! -f ${experiment}/.made ]]; then
+        echo "  goes on from ${experiment}/checkpoint.pth (remove ${experiment} to train anew)"
+    fi
     mkdir -p "${experiment}"
     printf '# %s\n%s\n' "$(date '+%F %T')" "${command_line}" >"${experiment}/run.sh.txt"
     once "${experiment}/.made" "${experiment}/train.log" "${train_cmd}" \

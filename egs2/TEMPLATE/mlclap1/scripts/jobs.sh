@@ -3,7 +3,8 @@
 
 # run_job LOG PREFIX COMMAND...
 # Run COMMAND behind PREFIX (words from cmd.sh, such as "srun --gres=gpu:1"; may be empty), everything it prints
-# in LOG. Lines of progress are shown on the terminal; when the command fails, the end of LOG.
+# in LOG. Lines of progress and what our commands log (counts, warnings) are shown on the terminal; when the
+# command fails, the end of LOG.
 run_job() {
     local log=$1 prefix=$2 status=0 start=${SECONDS}
     local -a run
@@ -36,6 +37,10 @@ _show_progress() {
     if [[ -t 1 ]]; then drawn_over=1; fi
     awk -v pattern="${_progress_line}" -v over="${drawn_over}" '
         $0 ~ pattern { printf(over ? "\r\033[K  %s" : "  %s\n", $0); shown = 1; fflush() }
+        /^[0-9-]+ [0-9:]+,[0-9]+ (INFO|WARNING): / {
+            if (over && shown) print ""
+            sub(/^[0-9-]+ [0-9:]+,[0-9]+ (INFO: )?/, "  "); print; shown = 0; fflush()
+        }
         END { if (over && shown) print "" }'
 }
 

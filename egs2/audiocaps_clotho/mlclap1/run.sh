@@ -1,0 +1,15 @@
+#!/usr/bin/env bash
+# The paper: CED-Base and SONAR trained on AudioCaps and Clotho with translated captions. db.sh says where the
+# corpora lie. `./run.sh --help` lists the options, with the choices below as defaults.
+set -euo pipefail
+cd "$(dirname "${BASH_SOURCE[0]}")"
+
+exec ./mlclap.sh \
+    --train_sets "audiocaps_train clotho_development" \
+    --valid_set valid \
+    --test_sets "audiocaps_test clotho_evaluation" \
+    --translation_encoder text_sonar_basic_encoder \
+    --translation_decoder text_sonar_basic_decoder \
+    --ngpu 1 \
+    --nj 8 \
+    "$@"
