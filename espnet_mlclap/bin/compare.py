@@ -1,0 +1,66 @@
+"""Experiments side by side: English and the mean of the other languages, both directions."""
+
+import argparse
+from pathlib import Path
+from typing import Optional, Sequence
+
+from espnet_mlclap.retrieval.scores import METRICS, read_scores
+from espnet_mlclap.retrieval.tables import COMPARED_METRICS, comparison_tables
+from espnet_mlclap.utils.atomic import atomic_open
+from espnet_mlclap.utils.cli import run_command
+from espnet_mlclap.utils.errors import UserError
+
+
+def get_parser() -> argparse.ArgumentParser:
+    """Options of this command."""
+    parser = argparse.ArgumentParser(prog="espnet_mlclap.bin.compare", description=__doc__)
+    parser.add_argument(
+        "experiments",
+        nargs="+",
+        metavar="[LABEL=]PATH",
+        help="scores.json or its folder; the label is the experiment's folder if none is given",
+    )
+    parser.add_argument("--metrics", nargs="+", default=COMPARED_METRICS, choices=METRICS)
+    parser.add_argument("--sets", nargs="+", help="test sets to show; all if none")
+    parser.add_argument("--out", help="also write the tables as Markdown to this file")
+    return parser
+
+
+def compare(options: argparse.Namespace) -> None:
+    """Print the tables; write them as Markdown where asked."""
+    experiments = {}
+    for argument in options.experiments:
+        # a path may have "=" in it, so an existing path is taken as one
+        label, equals, path = ("", "", argument) if Path(argument).exists() else _split(argument)
+        if not equals:
+            folder = Path(path).resolve()
+            label = (folder.parent if folder.is_dir() else folder.parents[1]).name
+        if label in experiments:
+            raise UserError(f"{argument}: two experiments are called {label!r}. Give LABEL=PATH.")
+        experiments[label] = read_scores(path)
+    tables = comparison_tables(experiments, options.metrics)
+    unknown = sorted(set(options.sets or ()) - set(tables))
+    if unknown:
+        raise UserError(f"--sets {' '.join(unknown)}: not scored; there are {', '.join(tables)}.")
+    shown = {name: tables[name] for name in options.sets or tables}
+    for name, parts in shown.items():
+        print("\n".join([f"\n{name}", *(f"\n{table.text()}" for table in parts)]))
+    if options.out:
+        with atomic_open(options.out) as file:
+            for name, parts in shown.items():
+                file.write(f"## {name}\n\n")
+                file.write("".join(f"{table.markdown()}\n\n" for table in parts))
+
+
+def _split(argument: str) -> tuple:
+    label, equals, path = argument.partition("=")
+    return (label, equals, path) if equals else ("", "", argument)
+
+
+def main(arguments: Optional[Sequence[str]] = None) -> None:
+    """Entry point; `--help` lists the options."""
+    run_command(get_parser(), compare, arguments)
+
+
+if __name__ == "__main__":
+    main()

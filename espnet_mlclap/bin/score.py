@@ -1,0 +1,99 @@
+"""Score the embeddings of test sets (stage 7): writes scores.json and prints tables."""
+
+import argparse
+import logging
+from pathlib import Path
+from typing import Dict, Optional, Sequence
+
+from espnet_mlclap.retrieval.confidence import REPLICATES
+from espnet_mlclap.retrieval.embeddings import read_embeddings
+from espnet_mlclap.retrieval.scores import (
+    find_sets,
+    read_relevant_clips,
+    score_set,
+    write_scores,
+)
+from espnet_mlclap.retrieval.tables import MARKDOWN_INTERVALS, TEXT_INTERVALS, score_tables
+from espnet_mlclap.utils.cli import bool_option, run_command
+from espnet_mlclap.utils.errors import UserError
+
+
+def get_parser() -> argparse.ArgumentParser:
+    """Options of this command."""
+    parser = argparse.ArgumentParser(prog="espnet_mlclap.bin.score", description=__doc__)
+    parser.add_argument(
+        "--inference_dir", required=True, help="exp/<experiment>/<inference tag>, with <set>/ in it"
+    )
+    parser.add_argument("--bootstrap", type=int, default=REPLICATES, help="samples of intervals")
+    parser.add_argument("--seed", type=int, default=0, help="of the bootstrap")
+    parser.add_argument(
+        "--relevant_clips",
+        nargs="+",
+        default=[],
+        metavar="SET=FILE",
+        help="lists of relevant clips of captions, `<caption id> <clip id> ...` a line: adds mAP@16 as in "
+        "DCASE 2025",
+    )
+    parser.add_argument(
+        "--own_clip_is_relevant",
+        type=bool_option,
+        default=False,
+        help="count a caption's own clip even where its list leaves it out",
+    )
+    parser.add_argument("--markdown", type=bool_option, default=False, help="print Markdown")
+    return parser
+
+
+def score(options: argparse.Namespace) -> None:
+    """Score all sets, write scores.json, print the tables."""
+    if options.bootstrap < 1:
+        raise UserError(f"--bootstrap {options.bootstrap}: must be 1 or more.")
+    inference_dir = Path(options.inference_dir)
+    names = find_sets(inference_dir)
+    files = _files_by_set(options.relevant_clips, names)
+    scores = {}
+    for name in names:
+        embeddings = read_embeddings(inference_dir / name)
+        relevant = None
+        if name in files:
+            relevant = read_relevant_clips(files[name], embeddings, options.own_clip_is_relevant)
+        scores[name] = score_set(
+            embeddings, replicates=options.bootstrap, seed=options.seed, relevant=relevant
+        )
+        _warn(name, scores[name])
+    write_scores(inference_dir / "scores.json", scores)
+    shown = MARKDOWN_INTERVALS if options.markdown else TEXT_INTERVALS
+    for name, tables in score_tables(scores, shown).items():
+        print(f"\n## {name}" if options.markdown else f"\n{name}")
+        for table in tables:
+            print("\n" + (table.markdown() if options.markdown else table.text()))
+
+
+def _files_by_set(values: Sequence[str], names: Sequence[str]) -> Dict[str, str]:
+    files = {}
+    for value in values:
+        name, equals, path = value.partition("=")
+        if not equals or name not in names:
+            raise UserError(
+                f"--relevant_clips {value}: must read SET=FILE with a set of {', '.join(names)}."
+            )
+        files[name] = path
+    return files
+
+
+def _warn(name: str, scores: Dict[str, dict]) -> None:
+    for lang, entry in scores.items():
+        if entry["tied_queries"]["t2a"] == entry["captions"] and entry["clips"] > 1:
+            logging.warning(
+                f"{name}, {lang}: every caption's clip is level with another clip. The embeddings have "
+                "collapsed; look at the training curve."
+            )
+
+
+def main(arguments: Optional[Sequence[str]] = None) -> None:
+    """Entry point; `--help` lists the options."""
+    run_command(get_parser(), score, arguments)
+
+
+if __name__ == "__main__":
+    main()

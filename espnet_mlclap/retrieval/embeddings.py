@@ -1,0 +1,146 @@
+"""Embeddings of a test set on disk, as stage 6 leaves them.
+
+audio_embeddings.npy  [N, E] float32, one row a clip
+clip_ids              clip id a line, in the order of the rows
+text_embeddings.npy   [M, E] float32, one row a caption
+caption_ids           `<caption id> <clip id> <lang>` a line, in the order of the rows
+"""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import List, Tuple, Union
+
+import numpy as np
+
+from espnet_mlclap.utils.errors import UserError
+from espnet_mlclap.utils.languages import PAPER_LANGUAGES
+
+_REMEDY = "Run stage 6 again."
+
+
+@dataclass(frozen=True)
+class EmbeddingSet:
+    """Clips and captions of a test set as vectors.
+
+    Attributes:
+        path: the folder that they were read from.
+        audio: [N, E] float32.
+        clips: clip ids [N].
+        text: [M, E] float32.
+        captions: caption ids [M].
+        caption_to_clip: row of `audio` of each caption, int64 [M].
+        langs: language of each caption [M].
+    """
+
+    path: Path
+    audio: np.ndarray
+    clips: List[str]
+    text: np.ndarray
+    captions: List[str]
+    caption_to_clip: np.ndarray
+    langs: List[str]
+
+    @property
+    def languages(self) -> List[str]:
+        """Languages of the captions in reporting order: English, those of the paper, the others."""
+        return sort_languages(set(self.langs))
+
+    def rows_of_language(self, lang: str) -> np.ndarray:
+        """Rows of `text` whose captions are in `lang`."""
+        return np.flatnonzero(np.array(self.langs) == lang)
+
+
+def sort_languages(langs) -> List[str]:
+    """English and the paper's languages in the paper's order, then the others by code."""
+    return [lang for lang in PAPER_LANGUAGES if lang in langs] + sorted(
+        set(langs) - set(PAPER_LANGUAGES)
+    )
+
+
+def read_embeddings(folder: Union[str, Path]) -> EmbeddingSet:
+    """Read and check the embeddings of one test set.
+
+    Raises:
+        UserError: a file is missing or broken, the counts of rows and ids differ, an id stands twice, a
+            caption belongs to no clip, NaN or infinity; names file and line.
+    """
+    folder = Path(folder)
+    if not folder.is_dir():
+        raise UserError(f"{folder}: no such folder of embeddings. Run stage 6 first.")
+    audio, text = (
+        read_matrix(folder / "audio_embeddings.npy"),
+        read_matrix(folder / "text_embeddings.npy"),
+    )
+    if audio.shape[1] != text.shape[1]:
+        raise UserError(
+            f"{folder}: clips have {audio.shape[1]} values and captions {text.shape[1]}; they are of "
+            f"different models. {_REMEDY}"
+        )
+    clips = [fields[0] for fields in _read_fields(folder / "clip_ids", ("clip id",), len(audio))]
+    rows = {clip: row for row, clip in enumerate(clips)}
+    names = ("caption id", "clip id", "language")
+    captions, owners, langs = zip(*_read_fields(folder / "caption_ids", names, len(text)))
+    for number, clip in enumerate(owners, 1):
+        if clip not in rows:
+            raise UserError(
+                f"{folder / 'caption_ids'}:{number}: the clip {clip!r} is not in {folder / 'clip_ids'}. "
+                f"{_REMEDY}"
+            )
+    return EmbeddingSet(
+        path=folder,
+        audio=audio,
+        clips=clips,
+        text=text,
+        captions=list(captions),
+        caption_to_clip=np.array([rows[clip] for clip in owners]),
+        langs=list(langs),
+    )
+
+
+def read_matrix(path: Union[str, Path]) -> np.ndarray:
+    """Read a matrix of embeddings.
+
+    Raises:
+        UserError: missing, not a numpy file, not a matrix of floats, NaN or infinity in it.
+    """
+    try:
+        matrix = np.load(path, allow_pickle=False)
+    except (OSError, ValueError, EOFError) as error:
+        raise UserError(f"{path}: cannot be read as a numpy array ({error}). {_REMEDY}") from error
+    if not isinstance(matrix, np.ndarray) or matrix.ndim != 2 or 0 in matrix.shape:
+        shape = getattr(matrix, "shape", "no array")
+        raise UserError(f"{path}: must be a matrix [items, size], not {shape}. {_REMEDY}")
+    if not np.issubdtype(matrix.dtype, np.floating):
+        raise UserError(f"{path}: must hold floating-point numbers, not {matrix.dtype}. {_REMEDY}")
+    bad = np.flatnonzero(~np.isfinite(matrix).all(axis=1))
+    if len(bad):
+        raise UserError(
+            f"{path}: {len(bad)} of {len(matrix)} rows hold NaN or infinity (the first is row {bad[0]}, "
+            "counted from 0). The model has diverged or its input was broken: look at the training log."
+        )
+    return matrix.astype(np.float32, copy=False)
+
+
+def _read_fields(path: Path, names: Tuple[str, ...], expected: int) -> List[List[str]]:
+    try:
+        lines = path.read_text(encoding="utf-8").splitlines()
+    except OSError as error:
+        raise UserError(f"{path}: cannot be read ({error.strerror}). {_REMEDY}") from error
+    except UnicodeDecodeError as error:
+        raise UserError(f"{path}: not UTF-8 (byte {error.start}). {_REMEDY}") from error
+    rows = []
+    seen = {}
+    for number, line in enumerate(lines, 1):
+        fields = line.split(" ")
+        if len(fields) != len(names) or "" in fields:
+            wanted = " ".join(f"<{name}>" for name in names)
+            raise UserError(f"{path}:{number}: must read `{wanted}`, not {line!r}. {_REMEDY}")
+        if fields[0] in seen:
+            raise UserError(
+                f"{path}:{number}: the {names[0]} {fields[0]!r} is also in line {seen[fields[0]]}. {_REMEDY}"
+            )
+        seen[fields[0]] = number
+        rows.append(fields)
+    if len(rows) != expected:
+        raise UserError(f"{path}: {len(rows)} lines for {expected} embeddings. {_REMEDY}")
+    return rows

@@ -1,0 +1,92 @@
+"""What an experiment folder tells about its training: history.jsonl and config.yaml."""
+
+import json
+from pathlib import Path
+from typing import Any, Dict, List, Union
+
+import yaml
+
+from espnet_mlclap.utils.errors import UserError
+
+# Facts of config.yaml that a report prints, where the configuration has them.
+REPORTED_FACTS = (
+    "audio_encoder",
+    "audio_encoder_conf",
+    "text_encoder",
+    "text_encoder_conf",
+    "projection_conf",
+    "loss_conf",
+    "model_conf",
+    "text_normalization",
+    "train_data_dir",
+    "le_data_dir",
+    "le_ratio",
+    "le_langs",
+    "batch_size",
+    "optim",
+    "optim_conf",
+    "scheduler",
+    "scheduler_conf",
+    "max_epoch",
+    "seed",
+)
+
+
+def read_history(experiment_dir: Union[str, Path]) -> List[Dict[str, Any]]:
+    """Read history.jsonl: a line an epoch, {"epoch", "train": {...}, "valid": {...}, "seconds"}.
+
+    Returns:
+        The epochs in order; nothing where the experiment has no such file (weights from elsewhere).
+
+    Raises:
+        UserError: a line that is not of this form.
+    """
+    path = Path(experiment_dir) / "history.jsonl"
+    if not path.exists():
+        return []
+    epochs = []
+    for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), 1):
+        try:
+            entry = json.loads(line)
+            entry["epoch"], entry["train"], entry["valid"]
+        except (ValueError, TypeError, KeyError) as error:
+            raise UserError(
+                f"{path}:{number}: not an epoch of a training ({error!r}). Run stage 5 again."
+            ) from error
+        epochs.append(entry)
+    return sorted(epochs, key=lambda entry: entry["epoch"])
+
+
+def read_facts(experiment_dir: Union[str, Path]) -> Dict[str, str]:
+    """Read the facts of a training configuration that a report shows.
+
+    Returns:
+        Printable values by name; nothing where the experiment has no config.yaml.
+
+    Raises:
+        UserError: config.yaml cannot be parsed.
+    """
+    path = Path(experiment_dir) / "config.yaml"
+    if not path.exists():
+        return {}
+    try:
+        config = yaml.load(
+            path.read_text(encoding="utf-8"), getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+        )
+    except yaml.YAMLError as error:
+        raise UserError(f"{path}: not YAML ({error}).") from error
+    if not isinstance(config, dict):
+        raise UserError(f"{path}: must hold options by name.")
+    return {name: _printable(config[name]) for name in REPORTED_FACTS if _given(config.get(name))}
+
+
+def _given(value: Any) -> bool:
+    return value is not None and value != {} and value != []
+
+
+def _printable(value: Any) -> str:
+    if isinstance(value, dict):
+        return ", ".join(f"{key} {_printable(item)}" for key, item in value.items() if _given(item))
+    if isinstance(value, (list, tuple)):
+        return " ".join(_printable(item) for item in value)
+    return str(value)
