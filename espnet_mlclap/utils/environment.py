@@ -5,9 +5,10 @@ import importlib.metadata
 import re
 import sys
 from pathlib import Path
-from typing import List
+from typing import List, Set
 
 TOOLS = Path(__file__).resolve().parents[2] / "tools"
+_CHECKS = "# set-up, tests and checks"  # what follows in requirements.in no recipe needs
 _PYTHONS = ((3, 10), (3, 12))  # first and last that the lock covers
 
 
@@ -45,11 +46,8 @@ def _package_problems(lock: Path) -> List[str]:
         from packaging.requirements import Requirement
     except ImportError:
         return [f"none of the Python packages of {lock.name} is installed"]
-    direct = {
-        _normal(re.split(r"[<>=!~\[ ]", line)[0])
-        for line in lock.with_name("requirements.in").read_text("utf-8").splitlines()
-        if line.strip() and not line.startswith("#")
-    }
+    ours, _, for_checks = lock.with_name("requirements.in").read_text("utf-8").partition(_CHECKS)
+    direct, unneeded = _names(ours), _names(for_checks)
     installed = {
         _normal(distribution.metadata["Name"]): distribution.version
         for distribution in importlib.metadata.distributions()
@@ -63,6 +61,8 @@ def _package_problems(lock: Path) -> List[str]:
         if requirement.marker is not None and not requirement.marker.evaluate():
             continue
         name = _normal(requirement.name)
+        if name in unneeded:
+            continue
         found = installed.get(name)
         if found is None and name in direct:
             problems.append(f"{name} is missing ({requirement.specifier})")
@@ -76,6 +76,11 @@ def _package_problems(lock: Path) -> List[str]:
         some = ", ".join(others[:5]) + (" ..." if len(others) > 5 else "")
         problems.append(f"{len(others)} packages that these need are missing: {some}")
     return problems
+
+
+def _names(requirements: str) -> Set[str]:
+    lines = (line for line in requirements.splitlines() if line.strip() and line[0] != "#")
+    return {_normal(re.split(r"[<>=!~\[ ]", line)[0]) for line in lines}
 
 
 def _normal(name: str) -> str:
