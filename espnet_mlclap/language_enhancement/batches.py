@@ -5,7 +5,7 @@ import os
 from concurrent.futures import FIRST_COMPLETED, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
 from itertools import islice
-from typing import Callable, Dict, Iterable, Iterator, List, NamedTuple, Set, Tuple
+from typing import Any, Callable, Dict, Iterable, Iterator, List, NamedTuple, Set, Tuple
 
 from espnet_mlclap.language_enhancement.abs_translator import AbsTranslator
 from espnet_mlclap.language_enhancement.journal import Journal, Translations
@@ -57,7 +57,8 @@ def translate_all(
 
     Args:
         requests: (source language, target language, sentence).
-        factory: makes a translator; has to be picklable if nj > 1.
+        factory: makes a translator, the same one each time it is called in a process; has to be
+            picklable if nj > 1.
         journal: takes each batch as soon as it is done.
         batch_size: most sentences in a batch.
         nj: number of processes.
@@ -78,6 +79,9 @@ def translate_all(
         if missing:
             batches.append(Batch(*languages, missing))
     total = sum(len(batch.sentences) for batch in batches)
+    nj = min(nj, len(batches))
+    if nj == 1:
+        factory(0)  # so that loading the model does not count as slow translation
     with progress_bar("translating", total, "sentences") as bar:
         for batch, translations in _run(batches, factory, nj):
             journal.write(batch.source_lang, batch.target_lang, batch.sentences, translations)
@@ -90,13 +94,9 @@ def translate_all(
 def _run(
     batches: List[Batch], factory: TranslatorFactory, nj: int
 ) -> Iterator[Tuple[Batch, List[str]]]:
-    if not batches:
-        return
-    nj = min(nj, len(batches))
-    if nj == 1:
-        translator = factory(0)
+    if nj <= 1:
         for batch in batches:
-            yield batch, translate_batch(translator, batch)
+            yield batch, translate_batch(factory(0), batch)
         return
     context = multiprocessing.get_context("spawn")  # CUDA and threads do not survive a fork
     number = context.Value("i", 0)
@@ -130,7 +130,7 @@ def translate_batch(translator: AbsTranslator, batch: Batch) -> List[str]:
     return [" ".join(translation.split()) for translation in translations]
 
 
-_process: Dict[str, object] = {}  # what _start_process leaves for _in_process
+_process: Dict[str, Any] = {}  # what _start_process leaves for _in_process
 
 
 def _start_process(factory: TranslatorFactory, number, nj: int) -> None:
@@ -143,6 +143,4 @@ def _start_process(factory: TranslatorFactory, number, nj: int) -> None:
 
 
 def _in_process(batch: Batch) -> List[str]:
-    if "translator" not in _process:
-        _process["translator"] = _process["factory"](_process["number"])
-    return translate_batch(_process["translator"], batch)
+    return translate_batch(_process["factory"](_process["number"]), batch)

@@ -67,10 +67,7 @@ def plan(
             chosen = clips[clip]
             if captions_per_clip == "one":
                 chosen = [random.Random(f"{seed} {clip} {lang}").choice(chosen)]
-            taken: Dict[str, str] = {}
-            for source_key in chosen:
-                key = _free_id(captions[source_key], source_key, lang, captions, taken)
-                taken[key] = source_key
+            for source_key, key in _ids(chosen, captions, lang).items():
                 tasks.append(Task(key, source_key, captions[source_key], lang))
     return tasks
 
@@ -84,17 +81,23 @@ def same_number(source_key: str, source: Caption, lang: str) -> str:
     return caption_id(source.clip, lang, int(number))
 
 
-def _free_id(
-    source: Caption,
-    source_key: str,
-    lang: str,
-    originals: Mapping[str, Caption],
-    taken: Mapping[str, str],
-) -> str:
-    """The original's number where that is free in `lang`, otherwise the next free one."""
-    key = same_number(source_key, source, lang)
+def _ids(chosen: Sequence[str], captions: Mapping[str, Caption], lang: str) -> Dict[str, str]:
+    """Ids of the translations of one clip's captions, which no caption has yet.
+
+    A translation has the number of its original where that is free in `lang`, otherwise the next free
+    one.
+    """
+    ids = {}
+    for source_key in chosen:
+        key = same_number(source_key, captions[source_key], lang)
+        if key and key not in captions:
+            ids[source_key] = key
+    taken = set(ids.values())
     number = 1
-    while not key or key in originals or key in taken:
-        key = caption_id(source.clip, lang, number)
-        number += 1
-    return key
+    for source_key in chosen:
+        while source_key not in ids:
+            key = caption_id(captions[source_key].clip, lang, number)
+            if key not in captions and key not in taken:
+                ids[source_key] = key
+            number += 1
+    return {source_key: ids[source_key] for source_key in chosen}

@@ -181,7 +181,7 @@ def _translate(
         for task in group
     ]
     logging.info(
-        "%d translations of %d captions, %d of them distinct",
+        "%d translations of %d captions are wanted, %d different ones",
         len(wanted),
         len({(id(group), task.source_key) for group in tasks.values() for task in group}),
         len(set(wanted)),

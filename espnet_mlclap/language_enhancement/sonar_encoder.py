@@ -121,6 +121,7 @@ def checkpoint_file(name: str) -> str:
     Raises:
         UserError: no card has this name.
     """
+    logging.getLogger("fairseq2").setLevel(logging.WARNING)  # it tells which file systems it knows
     # Read when fairseq2 starts: its progress bars fill a log with empty lines.
     if not sys.stderr.isatty():
         os.environ.setdefault("FAIRSEQ2_NO_PROGRESS", "1")

@@ -1,0 +1,60 @@
+import pytest
+
+from espnet_mlclap.fileio.data_dir import read_captions
+from espnet_mlclap.language_enhancement.file import given_translations
+from espnet_mlclap.utils.errors import UserError
+
+OWN = [
+    ("a-eng_Latn-1", "a", "eng_Latn", "a dog"),
+    ("a-eng_Latn-2", "a", "eng_Latn", "a big dog"),
+    ("b-eng_Latn-1", "b", "eng_Latn", "rain"),
+    ("b-fra_Latn-1", "b", "fra_Latn", "la pluie"),
+]
+GIVEN = [
+    ("a-fra_Latn-1", "a", "fra_Latn", "un chien"),
+    ("a-fra_Latn-2", "a", "fra_Latn", "un grand chien"),
+    ("a-fra_Latn-7", "a", "fra_Latn", "encore un chien"),
+    ("a-deu_Latn-1", "a", "deu_Latn", "ein Hund"),
+    ("b-fra_Latn-1", "b", "fra_Latn", "il pleut"),  # the set has a caption of this id
+    ("c-fra_Latn-1", "c", "fra_Latn", "un chat"),
+]
+
+
+@pytest.fixture
+def take(make_data_dir):
+    own = make_data_dir(OWN)
+    given = make_data_dir(GIVEN, "given")
+
+    def take(langs, captions_per_clip="all", seed=0):
+        return given_translations(
+            given, read_captions(own), "eng_Latn", langs,
+            captions_per_clip=captions_per_clip, seed=seed,
+        )  # fmt: skip
+
+    return take
+
+
+def test_captions_of_the_sets_clips_in_the_languages_wanted(take):
+    pairs = take(["fra_Latn"])
+    assert [(task.key, task.source_key, text) for task, text in pairs] == [
+        ("a-fra_Latn-1", "a-eng_Latn-1", "un chien"),
+        ("a-fra_Latn-2", "a-eng_Latn-2", "un grand chien"),
+        ("a-fra_Latn-7", "a-eng_Latn-1", "encore un chien"),
+    ]
+    assert {task.lang for task, _ in take(["fra_Latn", "deu_Latn"])} == {"fra_Latn", "deu_Latn"}
+
+
+def test_one_for_each_clip_and_language(take):
+    drawn = {take(["fra_Latn", "deu_Latn"], "one", seed)[1][0].key for seed in range(30)}
+    assert drawn == {"a-fra_Latn-1", "a-fra_Latn-2", "a-fra_Latn-7"}
+    assert len(take(["fra_Latn", "deu_Latn"], "one")) == 2
+
+
+def test_clips_without_translation_are_counted(take, caplog):
+    take(["fra_Latn"])
+    assert "1 of 2 clips have nothing in fra_Latn" in caplog.text
+
+
+def test_nothing_for_the_set_is_an_error(take):
+    with pytest.raises(UserError, match="given: nothing in it is for this set.*jpn_Jpan"):
+        take(["jpn_Jpan"])
