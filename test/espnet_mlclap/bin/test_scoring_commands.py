@@ -1,0 +1,204 @@
+"""score, report, compare and zero_shot as a user calls them."""
+
+import json
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+
+from espnet_mlclap.bin import compare, report, score, zero_shot
+from espnet_mlclap.retrieval.scores import read_scores
+from espnet_mlclap.retrieval.zero_shot import Prompt, write_prompt_embeddings
+
+LANGS = ("eng_Latn", "fra_Latn", "zho_Hans")
+
+
+@pytest.fixture
+def experiment(tmp_path):
+    """An experiment folder with embeddings of a set `test`, a history and a configuration."""
+    folder = tmp_path / "exp" / "mlclap_le"
+    write_set(folder / "best" / "test", noise=1.0)
+    (folder / "config.yaml").write_text("audio_encoder: ced\nle_ratio: 0.1\n")
+    lines = [
+        {"epoch": n, "train": {"loss": 4.0 / n}, "valid": {"mAP@10": 20.0 * n}, "seconds": 30.0}
+        for n in (1, 2)
+    ]
+    (folder / "history.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
+    return folder
+
+
+def write_set(folder, noise):
+    generator = np.random.default_rng(0)
+    audio = generator.standard_normal((20, 16)).astype(np.float32)
+    folder.mkdir(parents=True)
+    np.save(folder / "audio_embeddings.npy", audio)
+    text = [audio + noise * generator.standard_normal((20, 16)) for _ in LANGS]
+    np.save(folder / "text_embeddings.npy", np.concatenate(text).astype(np.float32))
+    (folder / "clip_ids").write_text("".join(f"c{clip}\n" for clip in range(20)))
+    (folder / "caption_ids").write_text(
+        "".join(f"c{clip}-{lang}-1 c{clip} {lang}\n" for lang in LANGS for clip in range(20))
+    )
+
+
+def run_score(folder, *more):
+    score.main(["--inference_dir", str(folder / "best"), "--bootstrap", "20", *more])
+
+
+def fails(capsys, main, arguments, message):
+    with pytest.raises(SystemExit) as stop:
+        main(arguments)
+    assert stop.value.code == 1
+    assert message in capsys.readouterr().err
+
+
+def test_score_writes_json_and_prints_tables(experiment, capsys):
+    run_score(experiment)
+    printed = capsys.readouterr().out
+    scores = read_scores(experiment / "best")
+    assert list(scores) == ["test"]
+    assert list(scores["test"]) == list(LANGS)
+    figure = scores["test"]["fra_Latn"]["t2a"]["R@1"]
+    line = next(line for line in printed.splitlines() if line.startswith("fra_Latn"))
+    assert line.split()[:4] == ["fra_Latn", "20", "20", f"{figure:.1f}"]
+    assert "mean of the 2 others" in printed
+    run_score(experiment, "--markdown", "true")
+    assert "| Audio to text | clips |" in capsys.readouterr().out
+
+
+def test_score_is_repeatable(experiment):
+    run_score(experiment)
+    first = (experiment / "best" / "scores.json").read_bytes()
+    run_score(experiment)
+    assert (experiment / "best" / "scores.json").read_bytes() == first
+
+
+def test_score_with_lists_of_relevant_clips(experiment, tmp_path, capsys):
+    (tmp_path / "lists").write_text("c0-eng_Latn-1 c1 c2\nc3-eng_Latn-1 c3\n")
+    run_score(experiment, "--relevant_clips", f"test={tmp_path / 'lists'}")
+    assert "mAP@16" in capsys.readouterr().out
+    entry = read_scores(experiment / "best")["test"]["eng_Latn"]["multiple_positives"]
+    assert (entry["captions"], entry["clips_a_caption"]) == (2, 1.5)
+    arguments = ["--inference_dir", str(experiment / "best"), "--relevant_clips", "nobody=x"]
+    fails(capsys, score.main, arguments, "--relevant_clips nobody=x: must read SET=FILE")
+
+
+def test_collapsed_embeddings_are_pointed_out(experiment, caplog):
+    path = experiment / "best" / "test" / "audio_embeddings.npy"
+    np.save(path, np.ones((20, 16), np.float32))
+    run_score(experiment)
+    assert "collapsed" in caplog.text
+    entry = read_scores(experiment / "best")["test"]["eng_Latn"]
+    assert entry["t2a"]["R@1"] == pytest.approx(5.0)
+
+
+def test_score_of_bad_input(experiment, tmp_path, capsys):
+    fails(capsys, score.main, ["--inference_dir", str(tmp_path)], "no embeddings in it")
+    arguments = ["--inference_dir", str(experiment / "best"), "--bootstrap", "0"]
+    fails(capsys, score.main, arguments, "--bootstrap 0: must be 1 or more")
+    (experiment / "best" / "test" / "clip_ids").write_text("c0\n")
+    fails(capsys, score.main, arguments[:2], "clip_ids: 1 lines for 20 embeddings")
+    assert not (experiment / "best" / "scores.json").exists()
+
+
+def test_report_has_facts_tables_and_figures(experiment, tmp_path):
+    run_score(experiment)
+    baseline = tmp_path / "exp" / "mlclap_baseline"
+    write_set(baseline / "best" / "test", noise=5.0)
+    run_score(baseline)
+    zero_shot_entry = {
+        "clips": 20, "classes": 4, "prompts": 9, "accuracy": 61.0, "interval": [50.0, 70.0],
+        "chance": 25.0,
+    }  # fmt: skip
+    (experiment / "best" / "test" / "zero_shot.json").write_text(
+        json.dumps({"eng_Latn": zero_shot_entry})
+    )
+    report.main(
+        ["--experiment_dir", str(experiment), "--inference_tag", "best", "--note",
+         "The corpus is synthetic.\nIt says little about real sound.", "--title", "Mini",
+         "--baseline", str(baseline / "best")]
+    )  # fmt: skip
+    text = (experiment / "best" / "RESULTS.md").read_text(encoding="utf-8")
+    scores = read_scores(experiment / "best")["test"]
+    assert text.startswith("# Mini\n\n> The corpus is synthetic.\n> It says little about real")
+    assert "| `audio_encoder` | ced |" in text
+    assert "| best epoch | 2 (valid mAP@10 40.0 %) |" in text
+    assert "| training time | 60 s, validation included |" in text
+    low, high = scores["zho_Hans"]["intervals"]["t2a"]["mAP@10"]
+    value = scores["zho_Hans"]["t2a"]["mAP@10"]
+    assert f"{value:.1f} [{low:.1f}, {high:.1f}]" in text
+    assert "| chance |" in text
+    assert "61.0 [50.0, 70.0]" in text
+    for name in ("training", "languages_test", "similarity_test"):
+        assert f"(figures/{name}.png)" in text
+        picture = experiment / "best" / "figures" / f"{name}.png"
+        assert picture.read_bytes()[:4] == b"\x89PNG"
+
+
+def test_report_of_an_imported_model(experiment, tmp_path, capsys):
+    run_score(experiment)
+    (experiment / "history.jsonl").unlink()
+    (experiment / "config.yaml").unlink()
+    out = tmp_path / "results" / "RESULTS.md"
+    arguments = ["--experiment_dir", str(experiment), "--inference_tag", "best"]
+    report.main([*arguments, "--out", str(out)])
+    text = out.read_text(encoding="utf-8")
+    assert "## Training" not in text
+    assert "## test" in text
+    assert (tmp_path / "results" / "figures" / "languages_test.png").exists()
+    (experiment / "best" / "scores.json").unlink()
+    fails(capsys, report.main, arguments, "scores.json: cannot be read")
+
+
+def test_compare(experiment, tmp_path, capsys):
+    run_score(experiment)
+    baseline = tmp_path / "exp" / "mlclap_baseline"
+    write_set(baseline / "best" / "test", noise=5.0)
+    run_score(baseline)
+    capsys.readouterr()
+    paths = [str(experiment / "best"), f"no LE={baseline / 'best' / 'scores.json'}"]
+    compare.main([*paths, "--metrics", "R@1", "--out", str(tmp_path / "table.md")])
+    printed = capsys.readouterr().out
+    scores = read_scores(experiment / "best")["test"]
+    others = (scores["fra_Latn"]["t2a"]["R@1"] + scores["zho_Hans"]["t2a"]["R@1"]) / 2
+    cells = f"{scores['eng_Latn']['t2a']['R@1']:.1f} | {others:.1f}"
+    assert f"| mlclap_le | {cells} |" in (tmp_path / "table.md").read_text()
+    assert "no LE" in printed
+    fails(capsys, compare.main, [paths[0], paths[0]], "two experiments are called 'mlclap_le'")
+    fails(capsys, compare.main, [paths[0], "--sets", "x"], "--sets x: not scored; there are test")
+    fails(capsys, compare.main, [str(tmp_path)], "scores.json: cannot be read")
+
+
+def test_zero_shot_from_embedded_prompts(experiment, tmp_path, capsys):
+    folder = experiment / "best" / "test"
+    audio = np.load(folder / "audio_embeddings.npy")
+    prompts = [Prompt(f"class{n}", lang, f"{n}") for lang in LANGS[:2] for n in range(20)]
+    write_prompt_embeddings(tmp_path / "prompts", prompts, np.concatenate([audio, audio[::-1]]))
+    data = tmp_path / "data"
+    data.mkdir()
+    arguments = ["--data_dir", str(data), "--embedding_dir", str(folder)]
+    arguments += ["--prompt_embedding_dir", str(tmp_path / "prompts"), "--bootstrap", "20"]
+    fails(capsys, zero_shot.main, arguments, "the test set has no labels")
+    (data / "clip2label").write_text("".join(f"c{n} class{n}\n" for n in range(20)))
+    zero_shot.main(arguments)
+    scores = json.loads((folder / "zero_shot.json").read_text())
+    assert scores["eng_Latn"]["accuracy"] == 100.0
+    assert scores["fra_Latn"]["accuracy"] == 0.0
+    assert "100.0 [100.0, 100.0]" in capsys.readouterr().out
+    (data / "clip2label").write_text("c0 class0\n")
+    fails(capsys, zero_shot.main, arguments, "no label of the clip 'c1'")
+
+
+def test_zero_shot_needs_a_model_for_new_prompts(experiment, tmp_path, capsys):
+    arguments = ["--data_dir", str(tmp_path), "--embedding_dir", str(experiment / "best" / "test")]
+    fails(capsys, zero_shot.main, [*arguments, "--prompt_file", "x.tsv"], "--model_dir is needed")
+
+
+@pytest.mark.parametrize("name", ["score", "report", "compare", "zero_shot"])
+def test_help_needs_no_model_library(name):
+    code = (
+        f"import sys; from espnet_mlclap.bin import {name}; "
+        f"print(*(m for m in ('torch', 'espnet2', 'fairseq2', 'matplotlib') if m in sys.modules))"
+    )
+    run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert run.stdout.strip() == ""

@@ -1,0 +1,47 @@
+"""Reading history.jsonl and config.yaml."""
+
+import json
+
+import pytest
+
+from espnet_mlclap.retrieval.history import read_facts, read_history
+from espnet_mlclap.utils.errors import UserError
+
+
+def test_epochs_in_order(tmp_path):
+    lines = [{"epoch": n, "train": {"loss": 1.0}, "valid": {"mAP@10": n}} for n in (2, 1)]
+    (tmp_path / "history.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
+    assert [entry["epoch"] for entry in read_history(tmp_path)] == [1, 2]
+
+
+def test_an_experiment_without_files_has_no_history(tmp_path):
+    assert read_history(tmp_path) == []
+    assert read_facts(tmp_path) == {}
+
+
+@pytest.mark.parametrize("line", ["{", "3", '{"epoch": 1}'])
+def test_broken_line(tmp_path, line):
+    good = json.dumps({"epoch": 1, "train": {}, "valid": {}})
+    (tmp_path / "history.jsonl").write_text(f"{good}\n{line}\n")
+    with pytest.raises(UserError, match=r"history.jsonl:2: not an epoch"):
+        read_history(tmp_path)
+
+
+def test_facts(tmp_path):
+    (tmp_path / "config.yaml").write_text(
+        "audio_encoder: ced\naudio_encoder_conf: {patch_dropout: [0.25, 0.25], depth: 3, x: null}\n"
+        "le_ratio: 0.1\nle_langs: null\noptim_conf: {lr: 5.0e-05}\nscheduler_conf: {}\nngpu: 0\n"
+    )
+    assert read_facts(tmp_path) == {
+        "audio_encoder": "ced",
+        "audio_encoder_conf": "patch_dropout 0.25 0.25, depth 3",
+        "le_ratio": "0.1",
+        "optim_conf": "lr 5e-05",
+    }
+
+
+@pytest.mark.parametrize(("text", "message"), [("a: [", "not YAML"), ("- 1", "options by name")])
+def test_broken_configuration(tmp_path, text, message):
+    (tmp_path / "config.yaml").write_text(text)
+    with pytest.raises(UserError, match=message):
+        read_facts(tmp_path)
