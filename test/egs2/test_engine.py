@@ -1,0 +1,166 @@
+"""The engine with commands that only pretend: which are run, with what, and which are skipped."""
+
+import os
+import subprocess
+from pathlib import Path
+
+import pytest
+
+TEMPLATE = Path(__file__).resolve().parents[2] / "egs2/TEMPLATE/mlclap1"
+
+# stands for python3: notes its arguments and makes what the real command would make
+PYTHON = """#!/usr/bin/env bash
+[[ $1 == -m ]] || exec /usr/bin/env -S "PATH=${REAL_PATH}" python3 "$@"
+name=${2##*.}
+[[ $name == check_environment ]] && exit 0
+echo "$name ${*:3}" >>"$CALLS"
+[[ ${FAIL:-} == "$name" ]] && { echo "the cause of it" >&2; exit 1; }
+while (($#)); do
+    case $1 in
+        --out_dir | --output_dir) mkdir -p "$2"; echo "$name" >"$2/made_by"; out=$2 ;;
+    esac
+    shift
+done
+case $name in
+    check_data) echo "a table" >"$out/statistics.txt" ;;
+    train) touch "$out/config.yaml" "$out/valid.mAP@10.best.pth" "$out/checkpoint.pth" ;;
+    report) echo "# Results" >"$RESULTS" ;;
+esac
+"""
+DATA = "for set in a b valid test; do mkdir -p data/$set; echo x >data/$set/text; done\n"
+SETS = ["--train_sets", "a b", "--valid_set", "valid", "--test_sets", "test"]
+SONAR = ["--translation_encoder", "E", "--translation_decoder", "D"]
+
+
+class Recipe:
+    def __init__(self, root):
+        self.folder = root / "egs2/x/mlclap1"
+        for name in ("local", "conf"):
+            (self.folder / name).mkdir(parents=True)
+        for name in ("mlclap.sh", "path.sh", "cmd.sh", "db.sh", "scripts"):
+            (self.folder / name).symlink_to(TEMPLATE / name)
+        (self.folder / "local/data.sh").write_text(DATA)
+        (self.folder / "conf/train.yaml").write_text("max_epoch: 1\n")
+        (root / "bin").mkdir()
+        (root / "bin/python3").write_text(PYTHON)
+        (root / "bin/python3").chmod(0o755)
+        self.calls_file = root / "calls"
+        self.environment = {
+            **os.environ,
+            "PATH": f"{root / 'bin'}:{os.environ['PATH']}",
+            "REAL_PATH": os.environ["PATH"],
+            "CALLS": str(self.calls_file),
+        }
+
+    def run(self, *options, **environment):
+        """The result, with `calls`: what was run, by the name of the command."""
+        self.calls_file.write_text("")
+        results = self.folder / "exp/mlclap_t/valid.mAP@10.best/RESULTS.md"
+        result = subprocess.run(
+            ["bash", "mlclap.sh", *SETS, *SONAR, "--mlclap_tag", "t", *options],
+            cwd=self.folder,
+            env={**self.environment, "RESULTS": str(results), **environment},
+            capture_output=True,
+            text=True,
+        )
+        result.calls = [line.split() for line in self.calls_file.read_text().splitlines()]
+        return result
+
+
+@pytest.fixture
+def recipe(tmp_path):
+    return Recipe(tmp_path)
+
+
+def names(result):
+    return [call[0] for call in result.calls]
+
+
+def values(call, option):
+    return [call[index + 1] for index, word in enumerate(call) if word == option]
+
+
+def test_the_whole_job_then_nothing_but_scoring_the_second_time(recipe):
+    first = recipe.run()
+    assert first.returncode == 0, first.stderr
+    assert names(first) == (
+        ["translate"] * 2 + ["format_audio"] * 4 + ["check_data", "train", "embed"]
+    ) + ["score", "report"]
+    for stage in range(1, 8):
+        assert f"Stage {stage}: " in first.stdout
+    assert "a table" in first.stdout
+    assert "# Results" in first.stdout
+    second = recipe.run()
+    assert names(second) == ["score", "report"]
+    assert second.stdout.count("done already") == 10
+
+
+def test_translations_and_training_get_the_choices(recipe):
+    result = recipe.run("--langs", "eng_Latn fra_Latn jpn_Jpan", "--le_ratio", "0.4", "--seed", "7")
+    translate, train = result.calls[0], result.calls[-4]
+    assert values(translate, "--data_dir") == ["data/a"]
+    assert values(translate, "--out_dir") == ["data/a_le"]
+    assert values(translate, "--source_lang") == ["eng_Latn"]
+    assert "--langs fra_Latn jpn_Jpan --translator sonar" in " ".join(translate)
+    assert values(translate, "--encoder") == ["E"]
+    assert train[0] == "train"
+    assert values(train, "--train_data_dir") == ["dump/flac/a", "dump/flac/b"]
+    assert values(train, "--le_data_dir") == ["data/a_le", "data/b_le"]
+    assert values(train, "--le_ratio") == ["0.4"]
+    assert values(train, "--seed") == ["7"]
+
+
+@pytest.mark.parametrize("options", [["--le_ratio", "0"], ["--translator", "none"]])
+def test_without_language_enhancement_nothing_is_translated(recipe, options):
+    result = recipe.run(*options)
+    assert "translate" not in names(result)
+    train = next(call for call in result.calls if call[0] == "train")
+    assert values(train, "--le_data_dir") == []
+    assert values(train, "--le_ratio") == ["0"]
+
+
+def test_a_failure_stops_the_job_shows_the_cause_and_is_tried_again(recipe):
+    failed = recipe.run(FAIL="train")
+    assert failed.returncode == 1
+    assert "the cause of it" in failed.stderr
+    assert names(failed)[-1] == "train"
+    assert names(recipe.run()) == ["train", "embed", "score", "report"]
+
+
+def test_what_changed_is_made_again_with_all_that_follows_from_it(recipe):
+    recipe.run()
+    (recipe.folder / "conf/train.yaml").write_text("max_epoch: 2\n")
+    assert names(recipe.run()) == ["train", "score", "report"]  # the same model: not embedded again
+    (recipe.folder / "local/data.sh").write_text(DATA.replace("echo x", "echo y"))
+    again = names(recipe.run())
+    assert again.count("translate") == 2
+    assert again.count("format_audio") == 4
+
+
+def test_the_stages_asked_for_and_no_others(recipe):
+    assert recipe.run("--stop_stage", "1").calls == []
+    assert names(recipe.run("--stage", "3", "--stop_stage", "3")) == ["format_audio"] * 4
+
+
+def test_upload_without_a_name_only_explains(recipe):
+    recipe.run()
+    result = recipe.run("--stage", "8", "--stop_stage", "9")
+    assert result.returncode == 0
+    assert names(result) == ["pack"]
+    assert "--hf_repo" in result.stdout
+
+
+def test_the_name_of_an_experiment_tells_its_options(recipe):
+    result = recipe.run("--mlclap_tag", "", "--stop_stage", "1", "--le_langs", "fra_Latn")
+    assert result.returncode == 0, result.stderr
+    result = recipe.run(
+        "--mlclap_tag", "", "--le_langs", "fra_Latn", "--stage", "5", "--stop_stage", "5"
+    )
+    assert "exp/mlclap_train_pretrained_le0.1_fra_Latn_seed1" in result.stdout
+
+
+def test_local_data_that_makes_no_set_is_an_error(recipe):
+    (recipe.folder / "local/data.sh").write_text("mkdir -p data/a data/b data/valid\n")
+    result = recipe.run()
+    assert result.returncode == 1
+    assert "local/data.sh made no data/test" in result.stderr

@@ -1,0 +1,127 @@
+"""The job runner: logs, progress, the cause of a failure; what is done is not done again."""
+
+import subprocess
+import time
+from pathlib import Path
+
+import pytest
+
+JOBS = Path(__file__).resolve().parents[2] / "egs2/TEMPLATE/mlclap1/scripts/jobs.sh"
+
+
+@pytest.fixture
+def bash(tmp_path):
+    def run(code):
+        return subprocess.run(
+            ["bash", "-c", f"set -euo pipefail\n. {JOBS}\n{code}"],
+            cwd=tmp_path,
+            capture_output=True,
+            text=True,
+        )
+
+    return run
+
+
+def test_a_failing_job_prints_the_end_of_its_log_and_not_the_progress(bash, tmp_path):
+    (tmp_path / "job.sh").write_text(
+        "for i in $(seq 40); do echo line $i; done\n"
+        "echo 'work: 1/9 clips, 00:10 gone, 01:20 left'\n"
+        "echo 'ValueError: the cause' >&2\nexit 3\n"
+    )
+    result = bash("run_job log/job.log '' bash job.sh\necho not reached")
+    assert result.returncode == 1
+    assert "not reached" not in result.stdout
+    assert "ValueError: the cause" in result.stderr
+    assert "line 40" in result.stderr
+    assert "line 3\n" not in result.stderr
+    assert "gone" not in result.stderr
+    assert "log/job.log" in result.stderr
+    log = (tmp_path / "log/job.log").read_text()
+    assert "line 3\n" in log
+    assert "failed with status 3" in log
+
+
+def test_progress_and_counts_are_shown_the_rest_is_logged(bash, tmp_path):
+    result = bash(
+        "run_job job.log '' printf '%s\\n' 'chatter' "
+        "'format: 5/9 clips, 00:10 gone, 00:08 left' '2026-01-02 03:04:05,678 INFO: 9 clips' "
+        "'2026-01-02 03:04:05,678 WARNING: 2 left out'"
+    )
+    assert result.returncode == 0
+    assert result.stdout.splitlines() == [
+        "  format: 5/9 clips, 00:10 gone, 00:08 left",
+        "  9 clips",
+        "  WARNING: 2 left out",
+    ]
+    assert "chatter" in (tmp_path / "job.log").read_text()
+
+
+def test_words_of_the_prefix_stand_before_the_command(bash, tmp_path):
+    assert bash("run_job job.log 'env GREETING=hello' sh -c 'echo $GREETING'").returncode == 0
+    assert "hello" in (tmp_path / "job.log").read_text().splitlines()
+
+
+def test_a_job_ends_with_the_shell_that_was_killed(tmp_path):
+    code = f"set -euo pipefail\n. {JOBS}\nrun_job job.log '' sh -c 'echo $$ >pid; exec sleep 60'"
+    shell = subprocess.Popen(["bash", "-c", code], cwd=tmp_path, stdout=subprocess.DEVNULL)
+    pid = tmp_path / "pid"
+    assert wait_for(lambda: pid.exists() and pid.read_text().strip())
+    process = Path("/proc") / pid.read_text().strip()
+    assert process.exists()
+    shell.kill()
+    shell.wait()
+    assert wait_for(lambda: not process.exists())
+
+
+def wait_for(condition, seconds=10):
+    end = time.monotonic() + seconds
+    while not condition() and time.monotonic() < end:
+        time.sleep(0.02)
+    return condition()
+
+
+COUNTED = "once out/.made job.log '' sh -c 'mkdir -p out; echo x >>count' {arguments}"
+
+
+def times_done(tmp_path):
+    path = tmp_path / "count"
+    return len(path.read_text().splitlines()) if path.exists() else 0
+
+
+def test_once_repeats_only_for_other_arguments_or_inputs(bash, tmp_path):
+    source = tmp_path / "in"
+    source.mkdir()
+    (source / "text").write_text("a\n")
+
+    def run(arguments):
+        result = bash(f"inputs=(in)\n{COUNTED.format(arguments=arguments)}")
+        assert result.returncode == 0, result.stderr
+        return result.stdout
+
+    run("--langs fra")
+    assert "done already" in run("--langs fra")
+    assert "done already" in run("--langs fra --nj 7")  # how many processes does not matter
+    assert times_done(tmp_path) == 1
+    assert "have changed" in run("--langs deu")
+    assert times_done(tmp_path) == 2
+    (source / "text").write_text("b\n")
+    run("--langs deu")
+    assert times_done(tmp_path) == 3
+    (tmp_path / "out/.made").unlink()
+    run("--langs deu")
+    assert times_done(tmp_path) == 4
+
+
+def test_once_leaves_no_mark_when_the_command_fails(bash, tmp_path):
+    result = bash("inputs=()\nonce out/.made job.log '' sh -c 'mkdir -p out; exit 1'")
+    assert result.returncode == 1
+    assert not (tmp_path / "out/.made").exists()
+
+
+def test_a_second_run_waits_for_the_first(bash, tmp_path):
+    result = bash(
+        "(lock l/.lock; sleep 1; echo first >>order) &\nsleep 0.3\n"
+        "(lock l/.lock; echo second >>order)\nwait"
+    )
+    assert "waiting for it to end" in result.stdout
+    assert (tmp_path / "order").read_text().split() == ["first", "second"]
