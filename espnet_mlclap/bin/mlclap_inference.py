@@ -8,7 +8,9 @@ queries = model.encode_text(["un chien aboie"], lang="fra_Latn")
 print(model.similarity(clips, queries))                     # [clips, queries], cosine
 """
 
+import tarfile
 import tempfile
+import zipfile
 from pathlib import Path
 from typing import Any, List, Optional, Sequence, Union
 
@@ -24,6 +26,15 @@ from espnet_mlclap.utils.errors import UserError
 from espnet_mlclap.utils.progress import progress_bar
 
 BEST_MODEL = "valid.mAP@10.best.pth"
+# What espnet2's `unpack` raises for a file that is no packed model.
+_BROKEN_ARCHIVE = (
+    ValueError,
+    RuntimeError,
+    KeyError,
+    OSError,
+    zipfile.BadZipFile,
+    tarfile.TarError,
+)
 Audio = Union[str, Path, np.ndarray, torch.Tensor]
 
 
@@ -74,7 +85,7 @@ class MLCLAP:
             with tempfile.TemporaryDirectory() as folder:
                 try:
                     files = unpack(path, folder)
-                except (ValueError, RuntimeError, KeyError, OSError) as error:
+                except _BROKEN_ARCHIVE as error:
                     raise UserError(f"{path}: not a packed model ({error}).") from error
                 model, config = load_experiment(files["config"], files["model_file"])
         else:

@@ -1,0 +1,84 @@
+"""A dozen short tones with captions, and a training on them that takes a second."""
+
+import numpy as np
+import pytest
+import soundfile
+
+from espnet_mlclap.fileio.data_dir import Caption, DataDir, caption_id
+
+_WORDS = {"eng_Latn": "A dog barks {}", "deu_Latn": "Ein Hund bellt {}"}
+_TIMES = ["twice", "softly", "loudly", "slowly", "in the rain", "once"]
+
+
+def write_set(folder, name, first, clips):
+    """Tones of different pitch, with captions in English (and German for validation)."""
+    generator = np.random.default_rng(first)
+    data = DataDir(extra={"utt2num_samples": {}})
+    langs = ["eng_Latn", "deu_Latn"] if name == "valid" else ["eng_Latn"]
+    (folder / "audio").mkdir(exist_ok=True)
+    for number in range(first, first + clips):
+        clip = f"{name}{number}"
+        samples = int(generator.integers(8000, 24000))
+        tone = 0.3 * np.sin(2 * np.pi * (200 + 150 * number) * np.arange(samples) / 16000)
+        path = folder / "audio" / f"{clip}.flac"
+        soundfile.write(path, tone + 0.01 * generator.standard_normal(samples), 16000)
+        data.wav_scp[clip] = str(path)
+        data.durations[clip] = samples / 16000
+        data.extra["utt2num_samples"][clip] = str(samples)
+        for lang in langs:
+            text = _WORDS[lang].format(_TIMES[number % len(_TIMES)])
+            data.captions[caption_id(clip, lang, 1)] = Caption(text, clip, lang)
+    data.write(folder / name)
+    return data
+
+
+@pytest.fixture(scope="session")
+def tones(tmp_path_factory):
+    """Folder with the sets `train`, `valid` and the translations `train_le`."""
+    folder = tmp_path_factory.mktemp("tones")
+    train = write_set(folder, "train", 0, 12)
+    write_set(folder, "valid", 20, 6)
+    translated = DataDir()
+    for clip in train.wav_scp:
+        translated.captions[caption_id(clip, "deu_Latn", 1)] = Caption("Ein Hund", clip, "deu_Latn")
+    translated.write(folder / "train_le")
+    return folder
+
+
+@pytest.fixture(scope="session")
+def training_options(tones):
+    """Command line of a small training, without --output_dir."""
+    return [
+        *("--train_data_dir", str(tones / "train")),
+        *("--valid_data_dir", str(tones / "valid")),
+        *("--le_data_dir", str(tones / "train_le")),
+        *("--audio_encoder_conf", "embed_dim=24", "--audio_encoder_conf", "depth=1"),
+        *("--audio_encoder_conf", "num_heads=2"),
+        *("--text_encoder_conf", "model=sonar_mini_encoder"),
+        *("--model_conf", "embed_size=16"),
+        *("--optim", "adam", "--optim_conf", "lr=0.001"),
+        *("--batch_size", "6", "--length_buckets", "2", "--num_workers", "0"),
+        *("--le_ratio", "0.5", "--seed", "3", "--keep_nbest_models", "1"),
+        *("--use_tensorboard", "false"),
+    ]
+
+
+def train(options, folder, epochs=3, *more):
+    """Train in this process."""
+    from espnet_mlclap.tasks.mlclap import MLCLAPTask
+
+    schedule = ["--max_epoch", str(epochs), "--resume", "true"]
+    MLCLAPTask.main(cmd=[*options, "--output_dir", str(folder), *schedule, *more])
+    return folder
+
+
+@pytest.fixture(scope="session")
+def experiment(training_options, tmp_path_factory):
+    """Folder of a training of three epochs that nothing interrupted."""
+    return train(training_options, tmp_path_factory.mktemp("experiment") / "exp")
+
+
+@pytest.fixture(scope="session")
+def run_training():
+    """The function `train(options, folder, epochs=3, *more)`."""
+    return train

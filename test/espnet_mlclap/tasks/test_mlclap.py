@@ -1,0 +1,143 @@
+"""The task trains, validates, saves, resumes, and says what is wrong."""
+
+import json
+import os
+
+import numpy as np
+import pytest
+import torch
+import yaml
+
+import espnet_mlclap.train.checkpoint as checkpoint
+from espnet_mlclap.bin.mlclap_inference import MLCLAP
+from espnet_mlclap.utils.errors import UserError
+
+BEST = "valid.mAP@10.best.pth"
+
+
+def weights(path):
+    return torch.load(path, weights_only=True)
+
+
+def assert_same_training(one, other):
+    assert os.readlink(one / BEST) == os.readlink(other / BEST)
+    assert os.readlink(one / "latest.pth") == os.readlink(other / "latest.pth")
+    first, second = weights(one / "latest.pth"), weights(other / "latest.pth")
+    assert first.keys() == second.keys()
+    assert all(torch.equal(first[key], second[key]) for key in first)
+    histories = [
+        [json.loads(line) for line in (folder / "history.jsonl").read_text().splitlines()]
+        for folder in (one, other)
+    ]
+    for ours, theirs in zip(*histories):
+        assert ours["valid"] == theirs["valid"]
+        assert ours["train"]["loss"] == theirs["train"]["loss"]
+
+
+def test_history_and_best_checkpoint(experiment):
+    lines = [json.loads(line) for line in (experiment / "history.jsonl").read_text().splitlines()]
+    assert [line["epoch"] for line in lines] == [1, 2, 3]
+    scores = [line["valid"]["mAP@10"] for line in lines]
+    for line in lines:
+        both = (line["valid"]["t2a_mAP@10"] + line["valid"]["a2t_mAP@10"]) / 2
+        assert line["valid"]["mAP@10"] == pytest.approx(both)
+        assert 0 < line["valid"]["t2a_mAP@10_deu_Latn"] <= 100
+    best = int(os.readlink(experiment / BEST).removesuffix("epoch.pth"))
+    assert scores[best - 1] == max(scores)
+
+
+def test_the_experiment_does_not_need_the_asset(experiment):
+    config = yaml.safe_load((experiment / "config.yaml").read_text())
+    assert "model" not in config["text_encoder_conf"]
+    assert (experiment / config["text_encoder_conf"]["tokenizer_model"]).is_file()
+
+
+@pytest.mark.parametrize("kill_at", [3, 4, 5])
+def test_resuming_after_a_kill_gives_the_same(
+    experiment, run_training, training_options, tmp_path, monkeypatch, kill_at
+):
+    """Killed while the n-th file is written: in or between the files of epoch 2."""
+
+    class Killed(BaseException):
+        pass
+
+    count = 0
+
+    def save(obj, stream):
+        nonlocal count
+        count += 1
+        if count == kill_at:
+            stream.write(b"half a checkpoint")
+            raise Killed
+        original(obj, stream)
+
+    original = checkpoint._save
+    monkeypatch.setattr(checkpoint, "_save", save)
+    with pytest.raises(Killed):
+        run_training(training_options, tmp_path / "exp")
+    monkeypatch.undo()
+    run_training(training_options, tmp_path / "exp")
+    assert_same_training(tmp_path / "exp", experiment)
+
+
+def test_links_that_a_kill_took_are_made_again(
+    run_training, training_options, experiment, tmp_path
+):
+    folder = run_training(training_options, tmp_path / "exp")
+    (folder / "latest.pth").unlink()
+    (folder / BEST).unlink()
+    (folder / "3epoch.pth").unlink()
+    run_training(training_options, folder)
+    assert_same_training(folder, experiment)
+
+
+def test_embeddings_do_not_depend_on_neighbours(experiment, tones):
+    model = MLCLAP.from_pretrained(experiment)
+    paths = sorted((tones / "audio").glob("valid*.flac"))
+    together = model.encode_audio(paths)
+    alone = np.concatenate([model.encode_audio(path) for path in paths])
+    np.testing.assert_allclose(together, alone, atol=1e-5)
+    np.testing.assert_allclose(np.linalg.norm(together, axis=1), 1.0, atol=1e-6)
+    captions, langs = ["A dog", "Ein Hund bellt laut"], ["eng_Latn", "deu_Latn"]
+    together = model.encode_text(captions, langs)
+    alone = np.concatenate([model.encode_text(c, lang) for c, lang in zip(captions, langs)])
+    np.testing.assert_allclose(together, alone, atol=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("more", "message"),
+    [
+        (["--best_model_criterion", "valid,map@10,max"], "valid,map@10,max is never reported"),
+        (["--audio_encoder_conf", "widht=3"], "unknown key 'widht'; known are size, embed_dim"),
+        (["--loss_conf", "temperature=-1"], "temperature must be above 0"),
+        (["--text_encoder_conf", "model=sonar_maxi"], "no fairseq2 asset is called 'sonar_maxi'"),
+        (["--le_langs", "fra_Latn"], "no translation is in 'fra_Latn'; there are deu_Latn"),
+        (["--train_data_weight", "1", "--train_data_weight", "2"], "2 weights for 1 training sets"),
+        (["--train_data_dir", "nowhere"], "nowhere: no such data directory"),
+        (["--iterator_type", "sequence"], "iterator_type must be task"),
+    ],
+)
+def test_mistakes_are_named(run_training, training_options, tmp_path, more, message):
+    with pytest.raises(UserError, match=message):
+        run_training(training_options, tmp_path / "exp", 1, *more)
+
+
+def test_weights_that_do_not_fit(experiment, tmp_path):
+    states = weights(experiment / BEST)
+    states["audio_projection.0.weight"] = torch.zeros(3, 3)
+    states["surplus"] = states.pop("text_projection.0.bias")
+    torch.save(states, tmp_path / "other.pth")
+    message = "missing: text_projection.0.bias; 1 unknown: surplus; 1 of another shape: audio_projection.0"
+    with pytest.raises(UserError, match=message):
+        MLCLAP.from_pretrained(experiment, model_file=str(tmp_path / "other.pth"))
+
+
+def test_a_file_with_code_in_it_is_refused(experiment, tmp_path):
+    class Exploit:
+        def __reduce__(self):
+            return (os.mkdir, (str(tmp_path / "executed"),))
+
+    torch.save({"weight": Exploit()}, tmp_path / "evil.pth")
+    with pytest.raises(UserError, match="not a checkpoint of tensors alone"):
+        MLCLAP.from_pretrained(experiment, model_file=str(tmp_path / "evil.pth"))
+    assert not (tmp_path / "executed").exists()

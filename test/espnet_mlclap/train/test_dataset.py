@@ -1,0 +1,98 @@
+"""Clips and captions to batches, against what was written to disk."""
+
+import numpy as np
+import pytest
+import soundfile
+import torch
+
+from espnet_mlclap.fileio.audio import AudioError
+from espnet_mlclap.fileio.data_dir import Caption
+from espnet_mlclap.iterators.epoch_plan import ClipCaptions
+from espnet_mlclap.train.collate_fn import MLCLAPCollateFn
+from espnet_mlclap.train.dataset import CaptionedClipDataset
+from espnet_mlclap.utils.errors import UserError
+
+
+class Letters:
+    """A tokenizer of one id a letter; the language decides the first."""
+
+    pad_id = 0
+
+    def __call__(self, caption, lang):
+        return np.array([ord(lang[0]), *map(ord, caption)], dtype=np.int64)
+
+
+@pytest.fixture
+def clips(tmp_path):
+    signals = {
+        "long": np.linspace(-0.9, 0.9, 48000, dtype=np.float32),
+        "short": np.full(8000, 0.25, dtype=np.float32),
+    }
+    for name, samples in signals.items():
+        soundfile.write(tmp_path / f"{name}.flac", samples, 16000)
+    return {name: str(tmp_path / f"{name}.flac") for name in signals}, signals
+
+
+CAPTIONS = {
+    "long-eng_Latn-1": Caption("Ab", "long", "eng_Latn"),
+    "long-fra_Latn-1": Caption("Abcd", "long", "fra_Latn"),
+    "short-eng_Latn-1": Caption("X", "short", "eng_Latn"),
+}
+
+
+def make(clips, **options):
+    return CaptionedClipDataset(wav_scp=clips[0], captions=CAPTIONS, tokenizer=Letters(), **options)
+
+
+def test_a_batch(clips):
+    data = make(clips)
+    items = [
+        data[ClipCaptions("short", ("short-eng_Latn-1",), 1)],
+        data[ClipCaptions("long", ("long-eng_Latn-1", "long-fra_Latn-1"), 1)],
+    ]
+    keys, batch = MLCLAPCollateFn(pad_id=0)(items)
+    assert keys == ["short-eng_Latn-1", "long-eng_Latn-1", "long-fra_Latn-1"]
+    assert batch["audio"].shape == (2, 48000)
+    assert batch["audio_lengths"].tolist() == [8000, 48000]
+    assert batch["clip_index"].tolist() == [0, 1, 1]
+    assert batch["text_lengths"].tolist() == [2, 3, 5]
+    assert batch["text"][1].tolist() == [ord("e"), ord("A"), ord("b"), 0, 0]
+    assert batch["text"][2].tolist() == [ord("f"), *map(ord, "Abcd")]
+    np.testing.assert_allclose(batch["audio"][1], clips[1]["long"], atol=2e-4)
+    assert (batch["audio"][0, 8000:] == 0).all()
+    assert batch["audio"].dtype == torch.float32
+
+
+def test_normalisation(clips):
+    data = make(clips, normalize=lambda text, lang: f"{text.lower()}{lang[:1]}")
+    item = data[ClipCaptions("long", ("long-eng_Latn-1",), 1)]
+    assert item.tokens[0].tolist() == [ord("e"), *map(ord, "abe")]
+
+
+def test_crops(clips):
+    start = make(clips, max_seconds=1.0)
+    assert np.array_equal(
+        start[ClipCaptions("long", (), 1)].audio,
+        make(clips)[ClipCaptions("long", (), 1)].audio[:16000],
+    )
+    data = make(clips, max_seconds=1.0, crop="random", seed=3)
+    first, again = (data[ClipCaptions("long", (), 1)].audio for _ in range(2))
+    other = data[ClipCaptions("long", (), 2)].audio
+    assert np.array_equal(first, again)
+    assert first.shape == other.shape == (16000,)
+    assert not np.array_equal(first, other)
+    assert data[ClipCaptions("short", (), 1)].audio.shape == (8000,)
+
+
+def test_bad_options_and_clips(clips, tmp_path):
+    with pytest.raises(UserError, match="needs max_seconds"):
+        make(clips, crop="random")
+    with pytest.raises(UserError, match="crop must be one of"):
+        make(clips, crop="middle")
+    clips[0]["short"] = str(tmp_path / "gone.flac")
+    with pytest.raises(AudioError, match="gone.flac: no such file"):
+        make(clips)[ClipCaptions("short", (), 1)]
+    soundfile.write(tmp_path / "rate.wav", np.zeros(100), 8000)
+    clips[0]["short"] = str(tmp_path / "rate.wav")
+    with pytest.raises(AudioError, match="8000 Hz; 16000 Hz is needed"):
+        make(clips)[ClipCaptions("short", (), 1)]
