@@ -3,13 +3,19 @@
 import json
 import subprocess
 import sys
+import types
 
 import numpy as np
 import pytest
 
 from espnet_mlclap.bin import compare, report, score, zero_shot
+from espnet_mlclap.fileio.data_dir import Caption, DataDir
 from espnet_mlclap.retrieval.scores import read_scores
-from espnet_mlclap.retrieval.zero_shot import Prompt, write_prompt_embeddings
+from espnet_mlclap.retrieval.zero_shot import (
+    Prompt,
+    read_prompt_embeddings,
+    write_prompt_embeddings,
+)
 
 LANGS = ("eng_Latn", "fra_Latn", "zho_Hans")
 
@@ -192,6 +198,43 @@ def test_zero_shot_from_embedded_prompts(experiment, tmp_path, capsys):
 def test_zero_shot_needs_a_model_for_new_prompts(experiment, tmp_path, capsys):
     arguments = ["--data_dir", str(tmp_path), "--embedding_dir", str(experiment / "best" / "test")]
     fails(capsys, zero_shot.main, [*arguments, "--prompt_file", "x.tsv"], "--model_dir is needed")
+
+
+def test_zero_shot_embeds_the_captions_of_training_clips(experiment, tmp_path, monkeypatch):
+    folder = experiment / "best" / "test"
+    audio = np.load(folder / "audio_embeddings.npy")
+    asked = {}
+
+    class Model:
+        @classmethod
+        def from_pretrained(cls, path, *, model_file, device):
+            asked.update(path=path, model_file=model_file, device=device)
+            return cls()
+
+        def encode_text(self, captions, langs):
+            asked.update(captions=captions, langs=langs)
+            return np.stack([audio[int(caption.split()[1])] for caption in captions])
+
+    inference = types.ModuleType("espnet_mlclap.bin.mlclap_inference")
+    inference.MLCLAP = Model  # the real one imports torch and espnet2, and needs weights
+    monkeypatch.setitem(sys.modules, inference.__name__, inference)
+    clips = {f"train{n}": f"class{n}" for n in range(20)}
+    captions = {
+        f"{clip}-eng_Latn-1": Caption(f"sound {n}", clip, "eng_Latn")
+        for n, clip in enumerate(clips)
+    }
+    DataDir(wav_scp=clips, captions=captions, labels=clips).write(tmp_path / "train")
+    (tmp_path / "test").mkdir()
+    (tmp_path / "test" / "clip2label").write_text("".join(f"c{n} class{n}\n" for n in range(20)))
+    zero_shot.main(
+        ["--data_dir", str(tmp_path / "test"), "--embedding_dir", str(folder), "--model_dir", "exp/m",
+         "--prompt_data_dir", str(tmp_path / "train"), "--bootstrap", "20", "--device", "cuda"]
+    )  # fmt: skip
+    assert json.loads((folder / "zero_shot.json").read_text())["eng_Latn"]["accuracy"] == 100.0
+    assert asked["path"] == "exp/m"
+    assert asked["device"] == "cuda"
+    assert sorted(asked["captions"]) == sorted(f"sound {n}" for n in range(20))
+    assert read_prompt_embeddings(folder / "prompts")[0][0].label == "class0"
 
 
 @pytest.mark.parametrize("name", ["score", "report", "compare", "zero_shot"])
