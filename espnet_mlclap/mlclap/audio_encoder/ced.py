@@ -22,7 +22,8 @@ The reason is the same every time: a clip's embedding must not depend on its nei
 that are not there. Common to both modes: only whole patches are used, so up to 15 frames at the end of
 a chunk (4 of 1,012) are left out; a clip of less than one patch (16 frames, 0.16 s), on which the
 published code fails, is filled up with zeros after batch normalisation; patch dropout draws columns and
-rows for each chunk (the published code draws once a batch).
+rows for each chunk (the published code draws once a batch). Features extracted beforehand have a floor
+of their own, so `reference` reproduces the published batches from waveforms only.
 
 Use `default` for anything new; `reference` is for figures of published checkpoints.
 """
@@ -199,6 +200,7 @@ class CEDAudioEncoder(AbsAudioEncoder):
         A chunk's `start` is its first row in the packed frames.
         """
         reference = self.mode == "reference"
+        audio_lengths = audio_lengths.to(audio.device)
         if audio.dim() == 3:
             mel, frame_lengths = audio.float(), audio_lengths
         elif audio.dim() == 2:
@@ -223,7 +225,7 @@ class CEDAudioEncoder(AbsAudioEncoder):
             chunks = cut(lengths, self.chunk_frames)
         if min(lengths) < frames:
             frame = torch.arange(frames, device=mel.device)
-            packed = mel[frame < frame_lengths.to(mel.device).unsqueeze(1)]
+            packed = mel[frame < frame_lengths.unsqueeze(1)]
         else:
             packed = mel.flatten(0, 1)
         offsets = [0]

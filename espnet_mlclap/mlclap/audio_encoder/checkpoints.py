@@ -12,11 +12,12 @@ checkpoint may lack them. Any other missing, unknown or misshapen key is an erro
 """
 
 import pickle
-import zipfile
 from pathlib import Path
 from typing import Dict, Union
 
 import torch
+from safetensors import SafetensorError
+from safetensors.torch import load_file
 from torch.nn.functional import interpolate
 
 from espnet_mlclap.utils.errors import UserError
@@ -42,8 +43,6 @@ def read_state_dict(path: Union[str, Path]) -> StateDict:
         raise UserError(f"{path}: no such checkpoint file.")
     try:
         if path.suffix == ".safetensors":
-            from safetensors.torch import load_file
-
             content = load_file(path)
         else:
             content = torch.load(path, map_location="cpu", weights_only=True)
@@ -53,11 +52,7 @@ def read_state_dict(path: Union[str, Path]) -> StateDict:
             "tensors (which could run code when loaded), or it is damaged. Get it from its "
             f"publisher again, or save only its state dict.\n{_first_line(error)}"
         ) from error
-    except (OSError, RuntimeError, ValueError, EOFError, zipfile.BadZipFile) as error:
-        raise UserError(f"{path}: not a readable checkpoint ({_first_line(error)}).") from error
-    except Exception as error:  # noqa: BLE001  safetensors has an exception class of its own
-        if type(error).__name__ != "SafetensorError":
-            raise
+    except (OSError, RuntimeError, ValueError, EOFError, SafetensorError) as error:
         raise UserError(f"{path}: not a readable checkpoint ({_first_line(error)}).") from error
     if isinstance(content, dict) and isinstance(content.get("model"), dict):
         content = content["model"]

@@ -111,6 +111,8 @@ def test_features_in_place_of_waveforms(encoder):
     features = encoder.front_end(audio, lengths)
     from_features = encoder(features, 1 + lengths // 160)
     torch.testing.assert_close(from_features, encoder(audio, lengths), atol=1e-6, rtol=0)
+    empty = encoder(features, torch.tensor([0, 0]))
+    assert torch.isfinite(empty).all()
     with pytest.raises(ValueError, match="64 mel bins, not 80"):
         encoder(torch.zeros(1, 20, 80), torch.tensor([20]))
     with pytest.raises(ValueError, match=r"not of shape \(5,\)"):

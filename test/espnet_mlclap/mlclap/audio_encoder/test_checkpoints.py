@@ -64,6 +64,18 @@ def test_hugging_face_layout(state, tmp_path):
     check_loaded(model, {**state, **constants})
 
 
+def test_by_name_from_the_cache_of_downloaded_weights(state, tmp_path, monkeypatch):
+    monkeypatch.setenv("MLCLAP_WEIGHTS", str(tmp_path))
+    with pytest.raises(UserError, match="ced_tiny: not on this machine.*download_weights ced_tiny"):
+        CEDAudioEncoder(**SMALL, checkpoint="ced_tiny")
+    with pytest.raises(UserError, match="ced_giant: no such file, and no such name"):
+        CEDAudioEncoder(**SMALL, checkpoint="ced_giant")
+    (tmp_path / "ced_tiny").mkdir()
+    saved(to_hugging_face_layout(state), tmp_path / "ced_tiny" / "model.safetensors")
+    model = CEDAudioEncoder(**SMALL, checkpoint="ced_tiny")
+    assert torch.equal(model.norm.weight, state["norm.weight"])
+
+
 def test_positions_are_cut_or_resampled(state, tmp_path):
     path = saved(state, tmp_path / "ced.pt")
     shorter = CEDAudioEncoder(**SMALL, checkpoint=path, chunk_frames=500)
