@@ -1,0 +1,154 @@
+"""AudioFolder: real recordings, awkward names, and every kind of broken metadata."""
+
+import json
+import shutil
+
+import numpy as np
+import pytest
+import soundfile
+
+from espnet_mlclap.corpora.audio_folder import prepare_audio_folder, read_split
+from espnet_mlclap.fileio.data_dir import DataDir
+from espnet_mlclap.utils.errors import UserError
+
+
+def make_split(folder, names, metadata, suffix="csv"):
+    folder.mkdir(parents=True)
+    for name in names:
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        soundfile.write(folder / name, np.zeros(160), 16000)
+    content = metadata if isinstance(metadata, bytes) else metadata.encode("utf-8")
+    (folder / f"metadata.{suffix}").write_bytes(content)
+    return folder
+
+
+def test_esc10(shared_dir, tmp_path):
+    sets = prepare_audio_folder(shared_dir / "data/esc10", tmp_path)
+    assert {name: len(data.wav_scp) for name, data in sets.items()} == {
+        "train": 140,
+        "valid": 20,
+        "test": 80,
+    }
+    test = DataDir.read(tmp_path / "test")
+    assert test == sets["test"]
+    assert len(test.captions) == 960
+    assert len(test.languages) == 8
+    assert len(set(test.labels.values())) == 10
+    by_label = [list(sets["valid"].labels.values()).count(x) for x in set(test.labels.values())]
+    assert by_label == [2] * 10  # of each label its share
+    clips = {name: set(data.wav_scp) for name, data in sets.items()}
+    assert not clips["train"] & clips["valid"]
+    again = prepare_audio_folder(shared_dir / "data/esc10", tmp_path)
+    assert list(again["valid"].wav_scp) == list(sets["valid"].wav_scp)
+
+
+def test_awkward_names_become_safe_and_distinct_ids(tmp_path):
+    names = ["a b.wav", "a_b.wav", "Größe/été ☂.wav", "x.wav", "x.flac", "日本語.wav"]
+    rows = "".join(f"{name},A sound.\n" for name in names)
+    data = read_split(make_split(tmp_path / "test", names, "file_name,caption\n" + rows))
+    assert len(data.wav_scp) == len(names)
+    for clip, path in data.wav_scp.items():
+        assert clip.isascii()
+        assert not set(clip) & set(" /")
+        assert (tmp_path / path).is_file()
+    data.write(tmp_path / "data")
+    assert DataDir.read(tmp_path / "data").wav_scp == data.wav_scp
+
+
+def test_json_lines_and_csv_say_the_same(tmp_path):
+    rows = [
+        {"file_name": "x.wav", "caption": "Ein Hund, laut", "lang": "deu_Latn", "label": "dog"},
+        {"file_name": "x.wav", "caption": "A dog", "label": "dog"},
+    ]
+    lines = "\n".join(json.dumps(row) for row in rows) + "\n\n"
+    csv = (
+        "\ufefffile_name,caption,lang,label,other\r\n"
+        'x.wav,"Ein Hund, laut",deu_Latn,dog,\r\nx.wav,A dog,,dog,1\r\n'
+    )
+    one = read_split(make_split(tmp_path / "a/train", ["x.wav"], lines, "jsonl"))
+    other = read_split(make_split(tmp_path / "b/train", ["x.wav"], csv))
+    assert one.captions == other.captions
+    assert one.labels == other.labels == {"train_x": "dog"}
+    assert {caption.lang for caption in one.captions.values()} == {"deu_Latn", "eng_Latn"}
+
+
+HEADER = "file_name,caption,lang,label\n"
+
+
+@pytest.mark.parametrize(
+    ("metadata", "message"),
+    [
+        ("file_name,text\nx.wav,A dog.\n", "metadata.csv:1: there is no column 'caption'"),
+        (HEADER, "metadata.csv: there is no row"),
+        (HEADER + "x.wav,,eng_Latn,\n", "metadata.csv:2: the caption is empty"),
+        (HEADER + "x.wav,A dog.,,\nx.wav,  ,,\n", "metadata.csv:3: the caption is empty"),
+        (HEADER + "x.wav,A dog.,english,\n", "metadata.csv:2: unknown language code 'english'"),
+        (HEADER + "y.wav,A dog.,,\n", "metadata.csv:2: the audio file"),
+        (
+            HEADER + "x.wav,A dog, barking,eng_Latn,\n",
+            "metadata.csv:2: 5 fields, but the header has 4",
+        ),
+        (HEADER + "x.wav,A dog.,,\nx.wav,A dog.,,\n", "metadata.csv:3: the row repeats"),
+        (HEADER + "x.wav,A,,dog\nx.wav,B,,cat\n", "metadata.csv:3: the label of 'x.wav' is 'cat'"),
+        (HEADER + 'x.wav,"A dog.,,\n', "metadata.csv:2: broken CSV"),
+        (HEADER.encode() + b"x.wav,A dog.,,\nx.wav,\xe9t\xe9,,\n", "metadata.csv:3: not UTF-8"),
+    ],
+)
+def test_broken_csv(tmp_path, metadata, message):
+    folder = make_split(tmp_path / "train", ["x.wav"], metadata)
+    with pytest.raises(UserError) as error:
+        read_split(folder)
+    assert message in str(error.value)
+
+
+@pytest.mark.parametrize(
+    ("metadata", "message"),
+    [
+        (
+            '{"file_name": "x.wav", "caption": "A"}\n{"file_name": \n',
+            "metadata.jsonl:2: broken JSON",
+        ),
+        ('["x.wav", "A dog."]\n', "metadata.jsonl:1: not a JSON object"),
+        (
+            '{"file_name": "x.wav", "caption": ["A dog."]}\n',
+            "metadata.jsonl:1: the value of 'caption'",
+        ),
+        ('{"file_name": "x.wav"}\n', "metadata.jsonl:1: there is no 'caption'"),
+    ],
+)
+def test_broken_json_lines(tmp_path, metadata, message):
+    folder = make_split(tmp_path / "train", ["x.wav"], metadata, "jsonl")
+    with pytest.raises(UserError) as error:
+        read_split(folder)
+    assert message in str(error.value)
+
+
+def test_a_missing_file_is_left_to_formatting_when_bad_audio_is_skipped(tmp_path):
+    rows = "file_name,caption\nx.wav,A dog.\ny.wav,A cat.\n"
+    data = read_split(make_split(tmp_path / "train", ["x.wav"], rows), skip_bad_audio=True)
+    assert set(data.wav_scp) == {"train_x", "train_y"}
+
+
+def test_splits_that_are_not_there(tmp_path):
+    rows = "file_name,caption\nx.wav,A dog.\n"
+    make_split(tmp_path / "c/train", ["x.wav"], rows)
+    with pytest.raises(UserError, match="there is no folder test/"):
+        prepare_audio_folder(tmp_path / "c", tmp_path / "data")
+    assert not (tmp_path / "data").exists()
+    shutil.copytree(tmp_path / "c/train", tmp_path / "c/test")
+    (tmp_path / "c/test/metadata.csv").rename(tmp_path / "c/test/captions.csv")
+    with pytest.raises(UserError, match="no metadata.csv or .jsonl"):
+        prepare_audio_folder(tmp_path / "c", tmp_path / "data")
+
+
+def test_few_clips_validate_on_themselves_and_a_given_split_is_used(tmp_path, caplog):
+    rows = "file_name,caption\nx.wav,A dog.\n"
+    for split in ("train", "test"):
+        make_split(tmp_path / "c" / split, ["x.wav"], rows)
+    sets = prepare_audio_folder(tmp_path / "c", tmp_path / "data")
+    assert "validation uses these clips too" in caplog.text
+    assert sets["valid"] == sets["train"]
+    make_split(tmp_path / "c/dev", ["z.wav"], rows.replace("x", "z"))
+    assert set(prepare_audio_folder(tmp_path / "c", tmp_path / "data")["valid"].wav_scp) == {
+        "dev_z"
+    }

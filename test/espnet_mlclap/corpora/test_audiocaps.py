@@ -1,0 +1,111 @@
+"""AudioCaps: the real caption files, audio under its many names, and what is missing."""
+
+import csv
+
+import pytest
+
+from espnet_mlclap.corpora.audiocaps import prepare_audiocaps, read_clips
+from espnet_mlclap.fileio.data_dir import DataDir
+from espnet_mlclap.utils.errors import UserError
+
+HEADER = "audiocap_id,youtube_id,start_time,caption\n"
+
+
+@pytest.fixture
+def corpus(tmp_path):
+    """One training clip, one of validation, and six test clips with two captions each."""
+    (tmp_path / "captions").mkdir()
+    rows = {
+        "train": [(1, "AAAAAAAAAA0", 30, "Rain")],
+        "val": [(2, "BBBBBBBBBB0", 0, "A bell")],
+        "test": [
+            (10 * clip + number, f"-CCCCCCCCC{clip}", 20, f"Sound {clip}, again" if number else "x")
+            for clip in range(6)
+            for number in range(2)
+        ],
+    }
+    for split, of_split in rows.items():
+        with open(tmp_path / f"captions/{split}.csv", "w", newline="") as file:
+            file.write(HEADER)
+            csv.writer(file).writerows(of_split)
+    return tmp_path
+
+
+def touch(folder, *names):
+    folder.mkdir(parents=True, exist_ok=True)
+    for name in names:
+        (folder / name).touch()
+
+
+def test_audio_is_found_under_its_usual_names_and_what_is_missing_is_listed(corpus):
+    touch(corpus / "audio/train", "AAAAAAAAAA0.wav")
+    touch(corpus / "audio/val", "YBBBBBBBBBB0.flac")
+    names = [
+        "Y-CCCCCCCCC0_20.wav",
+        "-CCCCCCCCC1_20_30.m4a",
+        "-CCCCCCCCC2_20000_30000.mp3",
+        "-CCCCCCCCC3_20.000.ogg",
+        "40.wav",
+    ]
+    touch(corpus / "audio/test", *names)
+    prepare_audiocaps(corpus / "captions", corpus / "audio", corpus / "data")
+    data = DataDir.read(corpus / "data/audiocaps_test")
+    assert [path.rpartition("/")[2] for path in data.wav_scp.values()] == names
+    assert len(data.captions) == 10
+    assert data.captions["Y-CCCCCCCCC0_20-eng_Latn-2"].text == "Sound 0, again"
+    assert (corpus / "data/audiocaps_test.missing").read_text() == "Y-CCCCCCCCC5_20\n"
+    assert (corpus / "data/audiocaps_train.missing").read_text() == ""
+
+
+def test_no_audio_at_all_says_what_was_looked_for(corpus):
+    touch(corpus / "audio", "other.wav")
+    with pytest.raises(UserError, match="none of the 1 clips of audiocaps_train .*YAAAAAAAAAA0_30"):
+        prepare_audiocaps(corpus / "captions", corpus / "audio", corpus / "data")
+    with pytest.raises(UserError, match="AUDIOCAPS_AUDIO"):
+        prepare_audiocaps(corpus / "captions", corpus / "nowhere", corpus / "data")
+
+
+@pytest.mark.parametrize(
+    ("rows", "message"),
+    [
+        ("1,AAAA,30,Rain\n1,BBBB,30,Wind\n", r"x.csv:3: the audiocap_id 1 stands in .*x.csv:2"),
+        ("1,AAAA,thirty,Rain\n", r"x.csv:2: start_time 'thirty'"),
+        ("1,AAAA,30,\n", r"x.csv:2: the caption is empty"),
+    ],
+)
+def test_broken_caption_files(tmp_path, rows, message):
+    (tmp_path / "x.csv").write_text(HEADER + rows)
+    with pytest.raises(UserError, match=message):
+        read_clips(tmp_path / "x.csv")
+
+
+def test_real_caption_files_have_the_published_sizes(shared_dir, tmp_path, caplog):
+    captions = shared_dir / "data/captions/audiocaps"
+    sizes = {}
+    for split in ("train", "val", "test"):
+        clips = read_clips(captions / f"{split}.csv")
+        sizes[split] = (len(clips), sum(len(clip.captions) for clip in clips))
+    assert sizes == {"train": (49838, 49838), "val": (495, 2475), "test": (975, 4875)}
+
+
+def test_given_test_captions_choose_clips_and_captions(shared_dir, tmp_path, caplog):
+    captions = shared_dir / "data/captions/audiocaps"
+    clips = {split: read_clips(captions / f"{split}.csv") for split in ("train", "val", "test")}
+    for split, some in clips.items():
+        for clip in some if split == "test" else some[:2]:
+            touch(tmp_path / "audio" / split, f"{clip.stems[-2]}.wav")
+    caplog.set_level("INFO")
+    sets = prepare_audiocaps(
+        captions,
+        tmp_path / "audio",
+        tmp_path / "data",
+        test_captions=[captions / "ml_clap_test.json"],
+    )
+    assert len(sets["test"].wav_scp) == 957
+    assert len(sets["test"].captions) == 4785
+    assert "957 clips with 4785 captions, as published for the ML-CLAP test list" in caplog.text
+    assert "49836 of 49838 clips have no audio" in caplog.text
+    of_csv = {clip.clip: clip.captions for clip in clips["test"]}
+    first = next(iter(sets["test"].wav_scp))
+    mine = [value.text for value in sets["test"].captions.values() if value.clip == first]
+    assert sorted(mine) == sorted(text for _, text in of_csv[first])
