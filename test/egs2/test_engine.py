@@ -156,7 +156,7 @@ def test_the_name_of_an_experiment_tells_its_options(recipe):
     result = recipe.run(
         "--mlclap_tag", "", "--le_langs", "fra_Latn", "--stage", "5", "--stop_stage", "5"
     )
-    assert "exp/mlclap_train_pretrained_le0.1_fra_Latn_seed1" in result.stdout
+    assert "exp/mlclap_train_le0.1_fra_Latn_seed1" in result.stdout
 
 
 def test_local_data_that_makes_no_set_is_an_error(recipe):

@@ -45,13 +45,14 @@ translate_test=false   # {true|false} also translate the test captions into --la
 mlclap_config=conf/train.yaml  # model and training configuration
 mlclap_args=           # further options for training, e.g. "--max_epoch 2"
 mlclap_tag=            # name of the experiment (default: made from the options)
-text_encoder_init=pretrained   # {pretrained|scratch} where the text encoder starts
+text_encoder_init=     # {pretrained|scratch} where the text encoder starts (default: as in the configuration)
 seed=1                 # {0..} seed of training
 expdir=exp             # folder for experiments
 ## Test, packing, upload
 inference_model=valid.mAP@10.best.pth  # checkpoint to test
 inference_tag=         # name of the folder of results (default: made from --inference_model)
-zero_shot=false        # {true|false} also classify the clips of test sets that have labels by captions of the classes
+zero_shot=false        # {true|false} also classify the clips of labelled test sets by the captions of the classes
+results_note=          # what a reader of RESULTS.md must know first
 hf_repo=               # user/name on the Hugging Face hub, for stage 9
 # --- end of options
 
@@ -76,7 +77,7 @@ le_langs=${le_langs:-${target_langs}}
 if [[ ${translator} == none || -z ${le_langs} ]]; then le_ratio=0; fi
 uses_le() { [[ ! ${le_ratio} =~ ^0*\.?0*$ ]]; }
 if [[ -z ${mlclap_tag} ]]; then
-    mlclap_tag=$(basename "${mlclap_config}" .yaml)_${text_encoder_init}
+    mlclap_tag=$(basename "${mlclap_config}" .yaml)${text_encoder_init:+_${text_encoder_init}}
     if [[ -n ${corpus} ]]; then mlclap_tag=$(basename "${corpus}" | tr -cs 'A-Za-z0-9.\n' '_')_${mlclap_tag}; fi
     if uses_le; then mlclap_tag+=_le${le_ratio}; else mlclap_tag+=_no_le; fi
     if uses_le && [[ ${le_langs} != "${target_langs}" ]]; then mlclap_tag+=_${le_langs// /_}; fi
@@ -92,8 +93,10 @@ experiment=${expdir}/mlclap_${mlclap_tag}
 inference=${experiment}/${inference_tag}
 packed=${experiment}/mlclap_${mlclap_tag}.zip
 
+translation="${translator} translates captions into ${le_langs}"
+if ! uses_le; then translation="none for training (--le_ratio 0, --translator none or one language)"; fi
 titles=("" "data preparation: local/data.sh makes data/{$(tr ' ' , <<<"${train_sets} ${valid_set} ${test_sets}")}"
-    "language enhancement: ${translator} translates captions into ${le_langs:-no language}"
+    "language enhancement: ${translation}"
     "audio formatting: mono, 16 kHz, as ${audio_format} in ${formatted}"
     "checks and statistics of the data"
     "training of ${experiment}"
@@ -136,8 +139,6 @@ stage_2() {
     local set
     if uses_le; then
         for set in "${train[@]}"; do translate "${set}" "${le_langs}"; done
-    else
-        echo "  nothing to translate for training (--le_ratio 0 or --translator none)"
     fi
     if [[ ${translate_test} == true ]]; then
         for set in "${tests[@]}"; do translate "${set}" "${target_langs}"; done
@@ -183,6 +184,7 @@ stage_5() {
         if uses_le; then options+=(--le_data_dir "data/${set}_le") inputs+=("data/${set}_le"); fi
     done
     if uses_le; then options+=(--le_langs "${le_langs}"); fi
+    if [[ -n ${text_encoder_init} ]]; then options+=(--text_encoder_conf "init=${text_encoder_init}"); fi
     if ((ngpu > 1)); then
         options+=(--multiprocessing_distributed true)
     elif ((ngpu == 0 && cpu_ranks > 1)); then
@@ -198,7 +200,7 @@ stage_5() {
     once "${experiment}/.made" "${experiment}/train.log" "${train_cmd}" \
         "${launcher[@]}" -m espnet_mlclap.bin.train --config "${mlclap_config}" --output_dir "${experiment}" \
         --valid_data_dir "${formatted}/${valid_set}" "${options[@]}" --le_ratio "${le_ratio}" \
-        --text_encoder_conf "init=${text_encoder_init}" --seed "${seed}" --ngpu "${ngpu}" --resume true "${more[@]}"
+        --seed "${seed}" --ngpu "${ngpu}" --resume true "${more[@]}"
 }
 
 stage_6() {
@@ -219,11 +221,12 @@ stage_7() {
             [[ -f ${formatted}/${set}/clip2label ]] || continue
             run_job "${inference}/log/zero_shot_${set}.log" "${embed_cmd}" python3 -m espnet_mlclap.bin.zero_shot \
                 --model_dir "${experiment}" --model_file "${inference_model}" --data_dir "${formatted}/${set}" \
-                --embedding_dir "${inference}/${set}" --device "${device}"
+                --embedding_dir "${inference}/${set}" --prompt_data_dir "${train[@]/#/${formatted}/}" --device "${device}"
         done
     fi
     run_job "${inference}/log/report.log" "" python3 -m espnet_mlclap.bin.report \
-        --experiment_dir "${experiment}" --inference_tag "${inference_tag}" --out "${inference}/RESULTS.md"
+        --experiment_dir "${experiment}" --inference_tag "${inference_tag}" --out "${inference}/RESULTS.md" \
+        --note "${results_note}"
     cat "${inference}/RESULTS.md"
 }
 

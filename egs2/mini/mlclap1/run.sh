@@ -10,4 +10,5 @@ exec ./mlclap.sh \
     --test_sets test \
     --translation_encoder sonar_mini_encoder \
     --translation_decoder sonar_mini_decoder \
+    --results_note "The corpus is synthetic: sounds made by numpy, captions by a grammar." \
     "$@"
