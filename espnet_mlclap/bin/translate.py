@@ -18,7 +18,7 @@ def get_parser() -> argparse.ArgumentParser:
     add("--source_lang", default="eng_Latn", help="captions of this language are translated")
     add("--langs", required=True, help='languages to translate into, "fra_Latn deu_Latn ..."')
     add("--translator", default="sonar", help="sonar, huggingface, chat or file")
-    add("--config", nargs="+", help="YAML files; default: conf/translation.yaml of the project")
+    add("--config", nargs="+", default=[], help="YAML files that change conf/translation.yaml")
     add("--encoder", help="SONAR text encoder (fairseq2 asset), in place of the config's")
     add("--decoder", help="SONAR text decoder (fairseq2 asset), in place of the config's")
     add("--model", help="model of huggingface or chat, in place of the config's")
@@ -42,8 +42,8 @@ def translate(options: argparse.Namespace) -> None:
             f"{len(options.data_dir)} --data_dir but {len(options.out_dir)} --out_dir: give one "
             "--out_dir for each."
         )
-    files = options.config or [_SHIPPED_CONFIG]
-    config = read_config(files, _changes(options))
+    defaults = [_SHIPPED_CONFIG] if _SHIPPED_CONFIG.exists() else []
+    config = read_config([*defaults, *options.config], _changes(options))
     request = Request(
         sets=[(Path(data), Path(out)) for data, out in zip(options.data_dir, options.out_dir)],
         source_lang=options.source_lang,

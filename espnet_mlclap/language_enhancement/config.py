@@ -53,10 +53,10 @@ def read_config(
     merged: Dict[str, Any] = {}
     for path in paths:
         settings = _read_yaml(Path(path))
-        _check_keys(TranslationConfig, settings, str(path))
+        _check_settings(TranslationConfig, settings, str(path))
         _merge(merged, settings)
     _merge(merged, changes or {})
-    where = " ".join(str(path) for path in paths)
+    where = " and ".join(str(path) for path in paths)
     try:
         return _build(TranslationConfig, merged, where, "")
     except UserError as error:
@@ -78,7 +78,7 @@ def _read_yaml(path: Path) -> Dict[str, Any]:
     return settings
 
 
-def _check_keys(kind: type, settings: Mapping[str, Any], where: str, inside: str = "") -> None:
+def _check_settings(kind: type, settings: Mapping[str, Any], where: str, inside: str = "") -> None:
     types = typing.get_type_hints(kind)
     for key, value in settings.items():
         if key not in types:
@@ -88,7 +88,9 @@ def _check_keys(kind: type, settings: Mapping[str, Any], where: str, inside: str
         if dataclasses.is_dataclass(types[key]):
             if not isinstance(value, dict):
                 raise UserError(f"{where}: {inside + key!r} must hold `key: value` lines.")
-            _check_keys(types[key], value, where, f"{inside}{key}.")
+            _check_settings(types[key], value, where, f"{inside}{key}.")
+        else:
+            _value(value, types[key], f"{where}: {inside}{key}")
 
 
 def _merge(target: Dict[str, Any], settings: Mapping[str, Any]) -> None:

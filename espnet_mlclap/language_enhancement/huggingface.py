@@ -2,6 +2,7 @@
 
 import os
 import sys
+import warnings
 from dataclasses import dataclass
 from typing import Any, Dict, List, Sequence, Tuple
 
@@ -39,7 +40,7 @@ class HuggingfaceConfig:
             ISO 639-1 codes, for models of one pair of languages (Opus-MT).
         download: whether the model may be fetched from the hub.
         beam_size: candidates kept at each step; 1 is greedy search.
-        max_tokens: longest translation, and longest source, in tokens.
+        max_tokens: longest translation in tokens.
         batch_size: sentences in a batch.
         dtype: float32, float16, bfloat16 or float64.
     """
@@ -99,7 +100,7 @@ class HuggingfaceTranslator(AbsTranslator):
             [prefix + sentence for sentence in sentences],
             padding=True,
             truncation=True,
-            max_length=self.config.max_tokens,
+            max_length=min(tokenizer.model_max_length, model.config.max_position_embeddings),
             return_tensors="pt",
         ).to(self._device)
         options = {} if forced is None else {"forced_bos_token_id": forced}
@@ -135,6 +136,8 @@ class HuggingfaceTranslator(AbsTranslator):
             raise UserError(
                 "--translator huggingface needs transformers: pip install 'espnet_mlclap[huggingface]'"
             ) from error
+        # Opus-MT's tokenizer recommends a package that it does not need.
+        warnings.filterwarnings("ignore", "Recommended: pip install sacremoses")
         if self._device.startswith("cuda") and not torch.cuda.is_available():
             raise UserError(
                 f"--device {self._device}: this machine has no CUDA device. Use --device cpu."

@@ -182,7 +182,7 @@ def chat_server(monkeypatch):
     """A running `ChatServer`."""
     monkeypatch.setenv("OPENAI_API_KEY", "test")
     server = ChatServer()
-    thread = threading.Thread(target=server.server.serve_forever, daemon=True)
+    thread = threading.Thread(target=server.server.serve_forever, args=(0.02,), daemon=True)
     thread.start()
     yield server
     server.server.shutdown()

@@ -65,7 +65,7 @@ def test_good_translations_have_no_problem(lang):
         ("rus_Cyrl", "Sobaka laet, poka dozhd stuchit", "script"),
         ("fra_Latn", SOURCE, "copied"),
         ("fra_Latn", "a dog barks while Rain falls on the toit", "copied"),
-        ("fra_Latn", "Un chien aboie, un chien aboie, un chien aboie un chien aboie un chien aboie.", "repeated"),
+        ("fra_Latn", "Un chien, un chien, un chien, un chien, un chien, un chien.", "repeated"),
         ("fra_Latn", "La pluie louloulouloulouloulou", "repeated"),
         ("zho_Hans", "雨落雨落雨落雨落雨落雨落。", "repeated"),
         ("fra_Latn", "Un chien.", "length"),

@@ -1,0 +1,207 @@
+"""The command as a whole, against a chat server (which needs no model)."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import pytest
+
+from espnet_mlclap.bin.translate import main
+from espnet_mlclap.fileio.data_dir import read_captions
+
+pytest.importorskip("openai")
+
+
+@pytest.fixture
+def data_dir(make_data_dir, sentences):
+    """20 clips with three English captions each (every fifth text is common), one French one."""
+    rows = [
+        (f"clip{c}-eng_Latn-{n}", f"clip{c}", "eng_Latn", "rain falls" if n == 3 else text)
+        for c in range(20)
+        for n, text in enumerate(sentences(3, seed=c), 1)
+    ]
+    return make_data_dir([*rows, ("clip0-fra_Latn-1", "clip0", "fra_Latn", "la pluie")])
+
+
+@pytest.fixture
+def run(chat_server, data_dir, tmp_path):
+    """Runs the command with the chat server; gives the directory it wrote."""
+    mine = tmp_path / "mine.yaml"
+    mine.write_text(
+        f"chat: {{base_url: '{chat_server.url}', batch_size: 4, max_retries: 1}}\n"
+        "quality: {min_script: null, max_copied_words: null}\n"
+    )
+
+    def command(out_dir, *options, langs="eng_Latn fra_Latn deu_Latn"):
+        return [
+            "--data_dir", str(data_dir), "--out_dir", str(out_dir), "--langs", langs,
+            "--translator", "chat", "--config", str(mine), *options,
+        ]  # fmt: skip
+
+    def run(name, *options, **changes):
+        main(command(tmp_path / name, *options, **changes))
+        return tmp_path / name
+
+    run.command = command
+    return run
+
+
+def contents(folder):
+    return {path.name: path.read_bytes() for path in sorted(folder.iterdir())}
+
+
+def test_what_is_written(run, data_dir, chat_server):
+    out = run("train_le")
+    originals, made = read_captions(data_dir), read_captions(out)
+    sources = dict(line.split() for line in (out / "utt2source").read_text().splitlines())
+    assert len(made) == 40
+    assert not set(made) & set(originals)
+    for key, caption in made.items():
+        source = originals[sources[key]]
+        assert caption.clip == source.clip
+        assert caption.text == chat_server.translation(source.text, caption.lang)
+    assert "gpt" in (out / "README").read_text()
+    report = json.loads((out / "quality.json").read_text())
+    assert {lang: entry["kept"] for lang, entry in report["languages"].items()} == {
+        "fra_Latn": 20, "deu_Latn": 20,
+    }  # fmt: skip
+    given = [text for texts, _ in chat_server.requests for text in texts]
+    assert given.count("rain falls") == 2  # once for each language
+    assert len(given) == len({(c.text, c.lang) for c in made.values()})
+
+
+def test_all_captions_in_several_processes_equal_one_process(run):
+    alone = run("alone", "--captions_per_clip", "all")
+    together = run("together", "--captions_per_clip", "all", "--nj", "2")
+    assert contents(alone) == contents(together)
+    assert len(read_captions(alone)) == 120
+
+
+def test_killed_and_started_again_it_goes_on_where_it_was(run, chat_server, tmp_path):
+    whole = run("whole", "--captions_per_clip", "all")
+    requests = [texts for texts, _ in chat_server.requests]
+    chat_server.requests.clear()
+    chat_server.delay = 0.1
+    command = run.command(tmp_path / "killed", "--captions_per_clip", "all")
+    process = subprocess.Popen([sys.executable, "-m", "espnet_mlclap.bin.translate", *command])
+    deadline = time.monotonic() + 60
+    while len(chat_server.requests) < 6 and time.monotonic() < deadline:
+        time.sleep(0.02)
+    os.kill(process.pid, signal.SIGKILL)
+    process.wait()
+    assert not (tmp_path / "killed").exists()
+    before = [texts for texts, _ in chat_server.requests]
+    assert 6 <= len(before) < len(requests)
+    chat_server.delay = 0.0
+    chat_server.requests.clear()
+    killed = run("killed", "--captions_per_clip", "all")
+    after = [texts for texts, _ in chat_server.requests]
+    # at most the batch that was under way is asked for twice
+    assert len(before) + len(after) - len(requests) in (0, 1)
+    assert before[:6] + after[-(len(requests) - 6) :] == requests or after[0] == before[-1]
+    assert contents(killed) == contents(whole)
+
+
+def test_a_second_run_asks_for_nothing(run, chat_server):
+    first = contents(run("le"))
+    chat_server.requests.clear()
+    assert contents(run("le")) == first
+    run("le", langs="fra_Latn deu_Latn")
+    assert chat_server.requests == []
+
+
+def test_two_sets_in_one_call(run, chat_server, data_dir, make_data_dir, tmp_path):
+    more = make_data_dir([("x-eng_Latn-1", "x", "eng_Latn", "rain falls")], "more")
+    command = run.command(tmp_path / "one", "--captions_per_clip", "all", langs="fra_Latn")
+    command[1:2] = [str(data_dir), str(more)]
+    command[command.index("--out_dir") + 1 : command.index("--langs")] = [
+        str(tmp_path / "one"), str(tmp_path / "two"),
+    ]  # fmt: skip
+    main(command)
+    assert read_captions(tmp_path / "two")["x-fra_Latn-1"].text == "fra niaro sllafo"
+    given = [text for texts, _ in chat_server.requests for text in texts]
+    assert given.count("rain falls") == 1
+
+
+def test_given_translations_and_references(data_dir, tmp_path, make_data_dir):
+    rows = [
+        (f"clip{c}-fra_Latn-2", f"clip{c}", "fra_Latn", f"un chien aboie {c}") for c in range(20)
+    ]
+    given = make_data_dir(rows, "given")
+    main([
+        "--data_dir", str(data_dir), "--out_dir", str(tmp_path / "le"), "--langs", "fra_Latn",
+        "--translator", "file", "--given_dir", str(given), "--reference_dir", str(given),
+        "--captions_per_clip", "all",
+    ])  # fmt: skip
+    assert {key: caption.text for key, caption in read_captions(tmp_path / "le").items()} == {
+        row[0]: row[3] for row in rows
+    }
+    report = json.loads((tmp_path / "le" / "quality.json").read_text())
+    assert report["languages"]["fra_Latn"]["chrF"] == 100.0
+    assert str(given) in (tmp_path / "le" / "README").read_text()
+
+
+def test_bad_translations_are_left_out_and_counted(run, chat_server, tmp_path, sentences):
+    chat_server.translation = lambda text, lang: (
+        "Собака лает, пока дождь стучит" if text == "rain falls" else f"{lang} {text[::-1]}"
+    )
+    (tmp_path / "mine.yaml").write_text(
+        (tmp_path / "mine.yaml").read_text().replace("min_script: null", "min_script: 0.5")
+    )
+    out = run("le", "--captions_per_clip", "all", langs="fra_Latn")
+    assert len(read_captions(out)) == 40
+    report = json.loads((out / "quality.json").read_text())
+    assert report["languages"]["fra_Latn"]["problems"]["script"] == 20
+    assert len(report["left_out"]) == 20
+    chat_server.translation = lambda text, lang: "Собака лает"
+    with pytest.raises(SystemExit):
+        run("none", langs="deu_Latn")
+    assert not (tmp_path / "none").exists()
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (["--langs", "fra_Latin"], "--langs: unknown language code 'fra_Latin'"),
+        (["--langs", ""], "--langs names no language"),
+        (["--source_lang", "en"], "--source_lang: unknown language code 'en'"),
+        (["--source_lang", "jpn_Jpan"], "no caption is in jpn_Jpan"),
+        (["--translator", "google"], "--translator must be sonar, huggingface, chat, file"),
+        (["--translator", "file"], "--given_dir goes with --translator file"),
+        (["--given_dir", "x"], "--given_dir goes with --translator file"),
+        (["--out_dir", "a", "b"], "1 --data_dir but 2 --out_dir"),
+        (["--data_dir", "nowhere"], "nowhere/text: cannot be read"),
+        (["--reference_dir", "nowhere"], "nowhere/text: cannot be read"),
+        (["--nj", "0"], "--nj must be 1 or more"),
+        (["--captions_per_clip", "2"], "captions_per_clip must be one or all"),
+    ],
+)
+def test_mistakes_are_one_line(run, tmp_path, capsys, options, message):
+    with pytest.raises(SystemExit) as ended:
+        main([*run.command(tmp_path / "le"), *options])
+    assert ended.value.code == 1
+    error = capsys.readouterr().err.strip().splitlines()[-1]
+    assert error.startswith("espnet_mlclap.bin.translate: error: ")
+    assert message in error
+    assert not (tmp_path / "le").exists()
+
+
+def test_an_out_dir_that_is_the_data_dir_is_refused(run, data_dir, capsys):
+    before = contents(data_dir)
+    with pytest.raises(SystemExit):
+        main(run.command(data_dir))
+    assert "is the data directory itself" in capsys.readouterr().err
+    assert contents(data_dir) == before
+
+
+def test_help_is_there_at_once():
+    start = time.monotonic()
+    text = subprocess.run(
+        [sys.executable, "-m", "espnet_mlclap.bin.translate", "--help"],
+        capture_output=True, text=True, check=True,
+    ).stdout  # fmt: skip
+    assert "--translator" in text
+    assert time.monotonic() - start < 3
