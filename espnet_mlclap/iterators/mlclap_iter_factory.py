@@ -39,6 +39,13 @@ class EpochPlanIterFactory(AbsIterFactory):
         self.rank = rank
         self.world_size = world_size
 
+    def count_batches(self, epochs: int) -> int:
+        """Batches in the first `epochs` epochs."""
+        return sum(
+            len(self.plan.batches(epoch, self.rank, self.world_size))
+            for epoch in range(1, epochs + 1)
+        )
+
     def build_iter(self, epoch: int, shuffle: bool = True) -> DataLoader:
         """Loader of the batches of `epoch` (from 1)."""
         counts = self.plan.count(epoch)

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any, Callable, ClassVar, Dict, List, Optional, Tuple
 
 from espnet2.iterators.abs_iter_factory import AbsIterFactory
-from espnet2.tasks.abs_task import AbsTask, IteratorOptions
+from espnet2.tasks.abs_task import AbsTask, IteratorOptions, scheduler_classes
 from espnet2.train.distributed_utils import DistributedOption
 from espnet2.utils.types import float_or_none, int_or_none
 
@@ -27,7 +27,11 @@ from espnet_mlclap.text.normalize import NORMALIZERS
 from espnet_mlclap.train.collate_fn import MLCLAPCollateFn
 from espnet_mlclap.train.dataset import CROPS, CaptionedClipDataset
 from espnet_mlclap.train.trainer import MLCLAPTrainer
+from espnet_mlclap.train.warmup_cosine import WarmupCosineLR
 from espnet_mlclap.utils.errors import UserError
+
+# ESPnet's own schedules stay available beside it.
+scheduler_classes["warmupcosinelr"] = WarmupCosineLR
 
 
 class MLCLAPTask(AbsTask):

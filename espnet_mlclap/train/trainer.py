@@ -10,8 +10,10 @@ from espnet2.train.distributed_utils import DistributedOption
 from espnet2.train.reporter import SubReporter
 from espnet2.train.trainer import Trainer, TrainerOptions
 
+from espnet_mlclap.iterators.mlclap_iter_factory import EpochPlanIterFactory
 from espnet_mlclap.retrieval.metrics import retrieval_scores
 from espnet_mlclap.train.checkpoint import atomic_checkpoints, repair, write_history
+from espnet_mlclap.train.warmup_cosine import WarmupCosineLR
 from espnet_mlclap.utils.errors import UserError
 from espnet_mlclap.utils.progress import progress
 
@@ -45,9 +47,19 @@ class MLCLAPTrainer(Trainer):
 
     @classmethod
     def run(
-        cls, *, trainer_options: Any, distributed_option: DistributedOption, **parts: Any
+        cls,
+        *,
+        schedulers: Sequence[Any],
+        train_iter_factory: EpochPlanIterFactory,
+        trainer_options: Any,
+        distributed_option: DistributedOption,
+        **parts: Any,
     ) -> None:
         """Train until `max_epoch`, going on from `checkpoint.pth` if there is one."""
+        for scheduler in schedulers:
+            if isinstance(scheduler, WarmupCosineLR):
+                batches = train_iter_factory.count_batches(trainer_options.max_epoch)
+                scheduler.total_steps = batches // trainer_options.accum_grad
         output_dir = Path(trainer_options.output_dir)
         first = not distributed_option.distributed or distributed_option.dist_rank == 0
         if first and trainer_options.resume:
@@ -56,7 +68,11 @@ class MLCLAPTrainer(Trainer):
             torch.distributed.barrier()
         with atomic_checkpoints():
             super().run(
-                trainer_options=trainer_options, distributed_option=distributed_option, **parts
+                schedulers=schedulers,
+                train_iter_factory=train_iter_factory,
+                trainer_options=trainer_options,
+                distributed_option=distributed_option,
+                **parts,
             )
         if first:
             write_history(output_dir)

@@ -1,0 +1,55 @@
+"""Learning rate: linear warm-up, then half a cosine down to nothing at the last step."""
+
+import math
+from typing import Any, Dict
+
+from espnet2.schedulers.abs_scheduler import AbsBatchStepScheduler
+from torch.optim import Optimizer
+from torch.optim.lr_scheduler import LambdaLR
+
+from espnet_mlclap.utils.errors import UserError
+
+
+class WarmupCosineLR(LambdaLR, AbsBatchStepScheduler):
+    """The peak is the optimiser's learning rate; the trainer says how many steps there will be.
+
+    Args:
+        optimizer: the optimiser.
+        warmup_steps: steps in which the rate rises from nothing to the peak.
+        final_ratio: rate at the last step, as a share of the peak.
+
+    Raises:
+        UserError: `warmup_steps` below 0, or `final_ratio` outside [0, 1].
+    """
+
+    def __init__(
+        self,
+        optimizer: Optimizer,
+        warmup_steps: int = 0,
+        final_ratio: float = 0.0,
+        last_epoch: int = -1,
+    ):
+        if warmup_steps < 0 or not 0.0 <= final_ratio <= 1.0:
+            raise UserError("scheduler_conf: warmup_steps must be 0 or more, final_ratio in [0, 1]")
+        self.warmup_steps = warmup_steps
+        self.final_ratio = final_ratio
+        self.total_steps = math.inf
+        super().__init__(optimizer, self.factor, last_epoch)
+
+    def factor(self, step: int) -> float:
+        """Share of the peak at `step` (from 0)."""
+        if step < self.warmup_steps:
+            return (step + 1) / self.warmup_steps
+        if math.isinf(self.total_steps):
+            return 1.0
+        span = max(1.0, self.total_steps - self.warmup_steps)
+        done = min(1.0, (step - self.warmup_steps) / span)
+        return self.final_ratio + (1.0 - self.final_ratio) * (1.0 + math.cos(math.pi * done)) / 2.0
+
+    def state_dict(self) -> Dict[str, Any]:
+        """Steps done; the rest follows from the configuration."""
+        return {"last_epoch": self.last_epoch, "_last_lr": self.get_last_lr()}
+
+    def load_state_dict(self, state_dict: Dict[str, Any]) -> None:
+        self.last_epoch = state_dict["last_epoch"]
+        self._last_lr = state_dict["_last_lr"]
