@@ -8,6 +8,11 @@ import pytest
 
 TOOLS = Path(__file__).resolve().parents[1] / "tools"
 
+PROGRAM = """#!/bin/bash
+echo "venv/${{0##*/}} $*" >>{log}
+if [[ $1 == --version ]]; then echo "Python {version}"; fi
+"""
+
 
 @pytest.fixture
 def machine(tmp_path):
@@ -20,7 +25,7 @@ def machine(tmp_path):
     (tools.parent / "setup.py").write_text("")
     path = tmp_path / "bin"
     path.mkdir()
-    for name in "bash env make awk grep sed cat basename dirname mkdir rm sha256sum cut".split():
+    for name in "bash env make awk grep sed cat basename dirname mkdir rm sha256sum cut cp".split():
         path.joinpath(name).symlink_to(subprocess.check_output(["which", name], text=True).strip())
 
     class Machine:
@@ -28,11 +33,15 @@ def machine(tmp_path):
         folder = tools
 
         def command(self, name, body=""):
+            (path / name).unlink(missing_ok=True)  # it may link to the real one
             (path / name).write_text(f'#!/bin/bash\necho "{name} $*" >>{self.log}\n{body}\n')
             (path / name).chmod(0o755)
 
         def python(self, has=("venv", "sndfile"), version="3.11.7"):
             """A Python that says it has these, and makes a venv whose programs pretend."""
+            program = tmp_path / "program"
+            program.write_text(PROGRAM.format(log=self.log, version=version))
+            program.chmod(0o755)
             self.command(
                 "python3.11",
                 f"""case "$*" in
@@ -40,11 +49,9 @@ def machine(tmp_path):
                     *ensurepip*) exit {int("venv" not in has)} ;;
                     *sndfile*) exit {int("sndfile" not in has)} ;;
                     --version) echo "Python {version}" ;;
-                    "-m venv venv") mkdir -p venv/bin
-                        for name in python pip uv; do
-                            printf '#!/bin/bash\\necho "venv/$(basename $0) $*" >>{self.log}\\n[[ $1 == --version ]] && echo "Python {version}"\\nexit 0\\n' >venv/bin/$name
-                            chmod +x venv/bin/$name 2>/dev/null || /bin/chmod +x venv/bin/$name
-                        done ;;
+                    "-m venv venv")
+                        mkdir -p venv/bin
+                        for name in python pip uv; do cp -p {program} venv/bin/$name; done ;;
                 esac""",
             )
 
