@@ -76,9 +76,13 @@ def beam_search(
             log_probs.fill_(-math.inf)
             log_probs[..., eos] = ending
         n, b, v = log_probs.shape
-        candidates = (state.scores[..., None] + log_probs).view(n, b * v)
+        candidates = log_probs.add_(state.scores[..., None]).view(n, b * v)
         # One more than is used: the first that is dropped tells how close the decision was.
         scores, flat = candidates.topk(min(2 * b + 1, b * v), dim=1)
+        if scores.isnan().any():
+            raise UserError(
+                "the decoder produced NaN: its numbers overflowed. Set sonar: dtype: float32."
+            )
         beams, tokens = flat // v, flat % v
         ends = (tokens == eos) & (scores > -math.inf)
         kept = _first_true(~ends, b)  # [n, b] positions among the candidates
@@ -162,10 +166,6 @@ class _SearchState:
         n, b, _ = self.tokens.shape
         output = self._decode(self.tokens[:, :, self._length - 1].reshape(n * b, 1))
         logits = self.decoder.project(output).view(n, b, -1)
-        if logits.isnan().any():
-            raise UserError(
-                "the decoder produced NaN: its numbers overflowed. Set sonar: dtype: float32."
-            )
         return torch.log_softmax(logits, dim=-1, dtype=self._wide)
 
     def advance(self, rows: Tensor, scores: Tensor, beams: Tensor, tokens: Tensor) -> None:

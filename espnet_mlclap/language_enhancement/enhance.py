@@ -74,6 +74,8 @@ class Request:
             raise UserError("--given_dir goes with --translator file, and only with it.")
         if self.nj < 1:
             raise UserError(f"--nj must be 1 or more, not {self.nj}")
+        if len({out_dir.resolve() for _, out_dir in self.sets}) < len(self.sets):
+            raise UserError("--out_dir names the same folder twice.")
         for data_dir, out_dir in self.sets:
             if data_dir.resolve() == out_dir.resolve():
                 raise UserError(f"--out_dir {out_dir} is the data directory itself.")

@@ -1,9 +1,11 @@
 import math
 
+import pytest
 import torch
 
 from espnet_mlclap.language_enhancement.beam_search import _margins, beam_search
 from espnet_mlclap.language_enhancement.sonar_encoder import SonarEncoder, load_asset
+from espnet_mlclap.utils.errors import UserError
 
 
 def test_greedy_search_and_its_margin_against_a_loop(tiny_sonar, sentences):
@@ -42,6 +44,13 @@ def test_greedy_search_and_its_margin_against_a_loop(tiny_sonar, sentences):
         assert hypothesis.tokens == tokens[len(prompt) :]
         assert abs(hypothesis.margin - margin) < 1e-4
         assert abs(hypothesis.score - total / len(tokens)) < 1e-4
+
+
+def test_overflow_is_named(tiny_sonar):
+    decoder, _ = load_asset(tiny_sonar[1], "cpu", "float32")
+    options = {"eos": 3, "pad": 0, "beam_size": 2, "max_tokens": 5}
+    with pytest.raises(UserError, match="produced NaN.*dtype: float32"):
+        beam_search(decoder, torch.full((1, 16), math.nan), [3, 92], **options)
 
 
 def test_margin_counts_only_decisions_that_matter():

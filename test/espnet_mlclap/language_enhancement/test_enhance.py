@@ -162,6 +162,26 @@ def test_bad_translations_are_left_out_and_counted(run, chat_server, tmp_path, s
     assert not (tmp_path / "none").exists()
 
 
+def test_with_sonar_the_cosine_is_reported(tiny_sonar, tmp_path, make_data_dir, sentences):
+    rows = [
+        (f"clip{n}-eng_Latn-1", f"clip{n}", "eng_Latn", text)
+        for n, text in enumerate(sentences(12))
+    ]
+    data_dir = make_data_dir(rows)
+    mine = tmp_path / "mine.yaml"
+    mine.write_text("sonar: {beam_size: 1, max_tokens: 9}\nquality: {filter: false}\n")
+    encoder, decoder = tiny_sonar
+    for _ in range(2):  # the second time everything is in the journal
+        main([
+            "--data_dir", str(data_dir), "--out_dir", str(tmp_path / "le"),
+            "--langs", "fra_Latn zho_Hans", "--encoder", encoder, "--decoder", decoder,
+            "--config", str(mine),
+        ])  # fmt: skip
+        report = json.loads((tmp_path / "le" / "quality.json").read_text())
+        assert all(-1 <= entry["cosine"]["mean"] <= 1 for entry in report["languages"].values())
+    assert report["made_by"].startswith('Made by the translator `sonar` (encoder "tiny_encoder"')
+
+
 @pytest.mark.parametrize(
     ("options", "message"),
     [
