@@ -4,7 +4,7 @@ Legend: U distinct clips, B captions, E width of the shared space; with several 
 rank's rows, the columns are those of all ranks.
 """
 
-from typing import Dict, Tuple
+from typing import Dict, Optional, Tuple
 
 import torch
 from torch import Tensor
@@ -27,6 +27,11 @@ class InfoNCELoss(AbsLoss):
     each clip stands once: a clip's row counts as often as it has captions, and when captions look for
     clips, the logarithm of that number is added to the clip's column. The result is the same to the last
     digit, and audio is encoded once however many captions a clip has.
+
+    Several rows of `audio` can also be parts of one clip (the authors' batches hold another crop of the
+    clip for each of its captions): with `clip_group`, a caption's target is spread evenly over the pairs of
+    its group, and a row's over the group's captions. Since a target spread over similarities is the
+    similarity to their mean, that only replaces a caption's own row by the mean of its group's.
 
     The two directions are averaged, as in the authors' code; eq. 3 adds them (a factor 2).
 
@@ -65,36 +70,43 @@ class InfoNCELoss(AbsLoss):
         self.gather_across_ranks = gather_across_ranks
 
     def forward(
-        self, audio: Tensor, text: Tensor, clip_index: Tensor
+        self,
+        audio: Tensor,
+        text: Tensor,
+        clip_index: Tensor,
+        clip_group: Optional[Tensor] = None,
     ) -> Tuple[Tensor, Dict[str, Tensor]]:
+        """Loss of a batch; see `AbsLoss.forward`.
+
+        Args:
+            clip_group: [U] int64, the same for rows of `audio` that are parts of one clip; None: every
+                row is a clip of its own.
+        """
         audio, text = audio.float(), text.float()
         temperature = self.temperature
         if temperature.requires_grad:
             temperature = temperature.clamp(min=_COLDEST)
         all_audio, all_text, all_index = audio, text, clip_index
-        first_clip = 0  # column of this rank's first clip
         if self.gather_across_ranks and world_size() > 1:
             audio_parts, index_parts = gather_rows(audio), gather_rows(clip_index)
             starts = [0]
             for part in audio_parts:
                 starts.append(starts[-1] + part.shape[0])
-            first_clip = starts[torch.distributed.get_rank()]
             all_audio = torch.cat(audio_parts)
             all_text = torch.cat(gather_rows(text))
             all_index = torch.cat([part + start for part, start in zip(index_parts, starts)])
         captions_of_clip = torch.bincount(all_index, minlength=all_audio.shape[0]).float()
-        own_clip = clip_index + first_clip
+        # Similarity to the positives, the same in both directions. [B]
+        positive = _own_audio(audio[clip_index], clip_index, clip_group)
+        own = (positive * text).sum(dim=1) / temperature
 
-        # Captions look for clips. [B, all U]; targets spread over equal columns need no log(n) themselves.
+        # Captions look for clips: [B, all U].
         to_audio = text @ all_audio.T / temperature
-        own = to_audio.gather(1, own_clip[:, None]).squeeze(1)
         loss_t2a = (torch.logsumexp(to_audio + captions_of_clip.log(), dim=1) - own).mean()
 
-        # Clips look for captions. A row counts once for each of its captions. [U, all B] -> [B]
+        # Clips look for captions: [U, all B] -> [B]. A row counts once for each of its captions.
         to_text = audio @ all_text.T / temperature
-        denominator = torch.logsumexp(to_text, dim=1)[clip_index]
-        own = (audio[clip_index] * text).sum(dim=1) / temperature
-        loss_a2t = (denominator - own).mean()
+        loss_a2t = (torch.logsumexp(to_text, dim=1)[clip_index] - own).mean()
 
         loss = (loss_t2a + loss_a2t) / 2
         stats = {
@@ -108,6 +120,15 @@ class InfoNCELoss(AbsLoss):
             stats["regularisation"] = penalty.detach()
         stats["loss"] = loss.detach()
         return loss, stats
+
+
+def _own_audio(pairs: Tensor, clip_index: Tensor, clip_group: Optional[Tensor]) -> Tensor:
+    """What each caption should be similar to: its row of the pairs [B, E], or its group's mean."""
+    if clip_group is None:
+        return pairs
+    group = clip_group[clip_index]
+    same = (group[:, None] == group).to(pairs.dtype)
+    return same @ pairs / same.sum(dim=1, keepdim=True)
 
 
 def _spread(embeddings: Tensor) -> Tensor:

@@ -48,6 +48,32 @@ def test_equals_the_pairwise_form_with_its_gradients(seed):
     assert stats["loss"] == pytest.approx(loss.item())
 
 
+@pytest.mark.parametrize("seed", range(3))
+def test_parts_of_one_clip_are_positives_of_each_other(seed):
+    """Against B x B pairs in which each pair has a row of audio of its own."""
+    generator = torch.Generator().manual_seed(seed)
+    group = torch.tensor([0, 1, 0, 2, 1, 0, 3])
+    audio = normalize(torch.randn(7, 8, generator=generator), dim=-1).requires_grad_()
+    text = normalize(torch.randn(7, 8, generator=generator), dim=-1).requires_grad_()
+    logits = audio @ text.T / 0.07
+    targets = (group[:, None] == group).float()
+    targets = targets / targets.sum(1, keepdim=True)
+    a2t, t2a = (-(m.log_softmax(1) * targets).sum(1).mean() for m in (logits, logits.T))
+    expected = torch.autograd.grad((a2t + t2a) / 2, [audio, text])
+    loss, stats = InfoNCELoss(temperature=0.07)(audio, text, torch.arange(7), group)
+    torch.testing.assert_close(stats["loss_a2t"], a2t.detach())
+    torch.testing.assert_close(stats["loss_t2a"], t2a.detach())
+    for ours, theirs in zip(torch.autograd.grad(loss, [audio, text]), expected):
+        torch.testing.assert_close(ours, theirs, rtol=1e-4, atol=1e-5)
+
+
+def test_equal_parts_of_a_clip_are_the_clip_itself():
+    audio, text, owners = example(2)
+    expected, _ = InfoNCELoss()(audio, text, owners)
+    repeated, _ = InfoNCELoss()(audio[owners], text, torch.arange(len(owners)), owners)
+    torch.testing.assert_close(repeated, expected, rtol=1e-6, atol=1e-6)
+
+
 def test_temperature_is_fixed_unless_asked_for():
     audio, text, owners = example(0)
     fixed = InfoNCELoss(temperature=0.1)
