@@ -8,6 +8,7 @@ from espnet2.train.class_choices import ClassChoices
 
 from espnet_mlclap.mlclap.audio_encoder.abs_audio_encoder import AbsAudioEncoder
 from espnet_mlclap.mlclap.audio_encoder.ced import CEDAudioEncoder
+from espnet_mlclap.mlclap.audio_encoder.sonar_speech import SonarSpeechEncoder
 from espnet_mlclap.mlclap.espnet_model import ESPnetMLCLAPModel
 from espnet_mlclap.mlclap.loss.abs_loss import AbsLoss
 from espnet_mlclap.mlclap.loss.infonce import InfoNCELoss
@@ -17,7 +18,7 @@ from espnet_mlclap.utils.errors import UserError
 
 audio_encoder_choices = ClassChoices(
     "audio_encoder",
-    {"ced": CEDAudioEncoder},
+    {"ced": CEDAudioEncoder, "sonar_speech": SonarSpeechEncoder},
     type_check=AbsAudioEncoder,
     default="ced",
 )

@@ -1,0 +1,111 @@
+"""SONAR's speech encoder: the same as sonar-space by hand, one clip at a time, odd lengths, mistakes."""
+
+import numpy as np
+import pytest
+import torch
+from fairseq2.data.audio import WaveformToFbankConverter
+from fairseq2.nn import BatchLayout
+
+from espnet_mlclap.mlclap.audio_encoder.sonar_speech import SonarSpeechEncoder
+from espnet_mlclap.utils.errors import UserError
+
+SMALL = {
+    "model_dim": 32,
+    "num_layers": 2,
+    "num_heads": 4,
+    "ffn_inner_dim": 48,
+    "num_pooling_layers": 1,
+}
+
+
+@pytest.fixture(scope="module")
+def encoder():
+    torch.manual_seed(0)
+    return SonarSpeechEncoder(**SMALL).eval()
+
+
+def clips(*lengths):
+    generator = np.random.default_rng(1)
+    audio = torch.zeros(len(lengths), max(lengths))
+    for row, length in zip(audio, lengths):
+        row[:length] = torch.from_numpy(0.1 * generator.standard_normal(length)).float()
+    return audio, torch.tensor(lengths)
+
+
+def embed(encoder, audio, lengths):
+    with torch.no_grad():
+        return encoder(audio, lengths)
+
+
+def test_equals_sonar_space_by_hand(encoder):
+    audio, lengths = clips(16000)
+    convert = WaveformToFbankConverter(
+        num_mel_bins=80, waveform_scale=2**15, channel_last=True, standardize=True
+    )
+    seqs = convert({"waveform": audio[0][:, None], "sample_rate": 16000.0})["fbank"][None]
+    with torch.no_grad():
+        expected = encoder.model(seqs, BatchLayout.of(seqs)).sentence_embeddings
+    torch.testing.assert_close(embed(encoder, audio, lengths), expected)
+    assert expected.shape == (1, encoder.output_size())
+
+
+def test_a_clip_does_not_depend_on_its_neighbours(encoder):
+    lengths = (16000, 9123, 4321)  # odd numbers of frames among them
+    audio, sizes = clips(*lengths)
+    together = embed(encoder, audio, sizes)
+    alone = torch.cat(
+        [embed(encoder, audio[i : i + 1, :n], sizes[i : i + 1]) for i, n in enumerate(lengths)]
+    )
+    torch.testing.assert_close(together, alone, rtol=0, atol=1e-5)
+
+
+def test_short_and_silent_clips_have_finite_embeddings(encoder):
+    audio, lengths = clips(16000, 100)
+    audio = torch.cat([audio, torch.zeros(1, 16000)])
+    lengths = torch.cat([lengths, torch.tensor([16000])])
+    assert torch.isfinite(embed(encoder, audio, lengths)).all()
+
+
+def test_only_the_start_of_a_very_long_clip_counts(encoder):
+    reach = encoder._max_samples
+    assert 81 < reach / 16000 < 83
+    audio, lengths = clips(reach + 16000)
+    features = encoder.features(audio, lengths)[0]
+    assert len(features) == 2 * 4096
+    torch.testing.assert_close(
+        features, encoder.features(audio[:, :reach], torch.tensor([reach]))[0]
+    )
+
+
+def test_gradients_reach_every_parameter():
+    encoder = SonarSpeechEncoder(**SMALL, dropout=0.0).train()
+    encoder(*clips(8000, 6000)).square().sum().backward()
+    without = [name for name, p in encoder.named_parameters() if p.grad is None]
+    assert without == []
+
+
+def test_the_published_architectures_build_without_weights():
+    with torch.device("meta"):
+        encoder = SonarSpeechEncoder()
+    count = sum(parameter.numel() for parameter in encoder.parameters())
+    assert encoder.output_size() == 1024
+    assert 0.6e9 < count < 0.8e9
+
+
+@pytest.mark.parametrize(
+    ("conf", "message"),
+    [
+        ({"architecture": "german"}, "there is no 'german'; choose one of english, non_english"),
+        ({"model_dim": 30, "num_heads": 4}, "audio_encoder_conf of sonar_speech: .*num_heads"),
+        ({**SMALL, "checkpoint": "sonar_speech_maxi"}, "no fairseq2 asset is called"),
+        ({**SMALL, "checkpoint": "weights.pt"}, "'weights.pt' is a file; name a fairseq2 asset"),
+    ],
+)
+def test_mistakes_are_named(conf, message):
+    with pytest.raises(UserError, match=message):
+        SonarSpeechEncoder(**conf)
+
+
+def test_features_in_place_of_samples_are_refused(encoder):
+    with pytest.raises(UserError, match="--audio_format flac"):
+        encoder(torch.zeros(1, 10, 64), torch.tensor([10]))
