@@ -26,6 +26,9 @@ PROBLEMS: Dict[str, str] = {
     "cosine": "far from the source in SONAR space",
 }
 _UNKNOWN_MARK = "⁇"  # what sentencepiece writes for an unknown token
+# Characters added to both lengths before they are compared, for a word or two may well be three times as
+# long in another language ("Rain is falling." is "Plou." in Catalan).
+_SHORT = 10
 
 
 @dataclass(frozen=True)
@@ -76,7 +79,8 @@ class CheckedTranslation:
     Attributes:
         task: what was to be translated.
         text: the translation.
-        length_ratio: characters of the translation / characters of the source.
+        length_ratio: characters of the translation / characters of the source, each with a few added
+            so that short captions may differ more.
         cosine: of the two in SONAR space; None without an encoder.
         problems: keys of `PROBLEMS`.
     """
@@ -101,7 +105,7 @@ def check_translations(
     Returns:
         One result a pair, in the same order.
     """
-    ratios = [len(text) / len(task.source.text) for task, text in pairs]
+    ratios = [(len(text) + _SHORT) / (len(task.source.text) + _SHORT) for task, text in pairs]
     usual: Dict[str, List[float]] = {}
     for (task, text), ratio in zip(pairs, ratios):
         if text:
@@ -137,22 +141,29 @@ def problems_of_text(source: Caption, text: str, lang: str, config: QualityConfi
         share = sum(word in present for word in target_words) / len(target_words)
         if share > config.max_copied_words or target_words == source_words:
             found.append("copied")
-    if config.max_repeats is not None:
-        # Words, and letters within words: a model that got stuck may not write spaces any more.
-        stuck, as_source = (
-            any(repeats(units, config.max_repeats) for units in (found_words, "".join(found_words)))
-            for found_words in (target_words, source_words)
-        )
-        if stuck and not as_source:
-            found.append("repeated")
+    most = config.max_repeats
+    if most is not None and _is_stuck(target_words, most) and not _is_stuck(source_words, most):
+        found.append("repeated")
     return found
 
 
-def repeats(sequence: Sequence[str], most: int) -> bool:
-    """Whether some words, or some group of words, come more than `most` times one after the other."""
-    # Each distinct word becomes one character, so that a regular expression can look for the groups.
-    alphabet: Dict[str, str] = {}
-    text = "".join(alphabet.setdefault(word, chr(0xF0000 + len(alphabet))) for word in sequence)
+def _is_stuck(found_words: Sequence[str], most: int) -> bool:
+    # Words, and letters within words: a model that got stuck may not write spaces any more.
+    return repeats(found_words, most) or repeats("".join(found_words), most)
+
+
+def repeats(units: Sequence[str], most: int) -> bool:
+    """Whether some unit, or some group of units, comes more than `most` times one after the other.
+
+    Args:
+        units: words, or a text whose units are its characters.
+        most: how often is not too often.
+    """
+    text = units
+    if not isinstance(text, str):
+        # Each distinct word becomes one character, so that a regular expression can look for groups.
+        alphabet: Dict[str, str] = {}
+        text = "".join(alphabet.setdefault(word, chr(0xF0000 + len(alphabet))) for word in units)
     return re.search(rf"(.+?)\1{{{most},}}", text) is not None
 
 

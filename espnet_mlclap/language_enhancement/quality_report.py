@@ -112,7 +112,7 @@ def _markdown(summary: Mapping[str, Any], made_by: str) -> str:
     )
     lines += [
         "",
-        "Length ratio: median of characters of translation / source. What is checked:",
+        "Length ratio: median of (characters of translation + 10) / (of source + 10). What is checked:",
         "",
     ]
     thresholds = {

@@ -1,3 +1,4 @@
+import csv
 import json
 
 import numpy as np
@@ -5,6 +6,7 @@ import pytest
 
 from espnet_mlclap.fileio.data_dir import Caption
 from espnet_mlclap.language_enhancement.captions import Task
+from espnet_mlclap.language_enhancement.config import read_config
 from espnet_mlclap.language_enhancement.quality import (
     PROBLEMS,
     QualityConfig,
@@ -157,6 +159,22 @@ def test_chrf_against_sacrebleu_itself():
     assert chrf(checked, references) == {"fra_Latn": {"chrF": round(expected, 2), "captions": 2}}
 
 
+def test_captions_by_native_speakers_have_no_problem(shared_dir, shipped_config):
+    captions = {}
+    with open(shared_dir / "data" / "esc10" / "test" / "metadata.csv", encoding="utf-8") as file:
+        for row in csv.DictReader(file):
+            captions.setdefault(row["file_name"], {}).setdefault(row["lang"], row["caption"])
+    pairs = [
+        pair(text, lang, source=texts["eng_Latn"])
+        for texts in captions.values()
+        for lang, text in texts.items()
+        if lang != "eng_Latn"
+    ]
+    assert len(pairs) == 80 * 7
+    checked = check_translations(pairs, read_config([shipped_config]).quality)
+    assert [item.text for item in checked if item.problems] == []
+
+
 def test_report(tmp_path):
     texts = ["Un chien | aboie.", "", "Собака лает", "La pluie tombe sur le toit."]
     checked = check_translations(
@@ -172,7 +190,7 @@ def test_report(tmp_path):
         "clip-fra_Latn-2",
         "clip-fra_Latn-3",
     }
-    assert table(summary)[2] == "| fra_Latn | 4 | 2 | 1 | 1 | 0.34 | 50.0 | 4 |"
+    assert table(summary)[2] == "| fra_Latn | 4 | 2 | 1 | 1 | 0.47 | 50.0 | 4 |"
     write_report(tmp_path, summary, "Made by hand.")
     assert json.loads((tmp_path / "quality.json").read_text())["languages"]["fra_Latn"] == entry
     text = (tmp_path / "quality.md").read_text()
