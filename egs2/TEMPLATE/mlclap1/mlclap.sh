@@ -45,6 +45,7 @@ translate_test=false   # {true|false} also translate the test captions into --la
 mlclap_config=conf/train.yaml  # model and training configuration
 mlclap_args=           # further options for training, e.g. "--max_epoch 2"
 mlclap_tag=            # name of the experiment (default: made from the options)
+init_param=            # checkpoint whose weights training starts from (fine-tuning), as ESPnet's option of this name
 text_encoder_init=     # {pretrained|scratch} where the text encoder starts (default: as in the configuration)
 seed=1                 # {0..} seed of training
 expdir=exp             # folder for experiments
@@ -64,7 +65,7 @@ parse_options "${BASH_SOURCE[0]}" "$@"
 for name in train_sets valid_set test_sets langs; do
     [[ -n ${!name} ]] || option_error "--${name} must be given."
 done
-for name in mlclap_config translation_config; do
+for name in mlclap_config translation_config init_param; do
     [[ -z ${!name} || -f ${!name} ]] || option_error "--${name} ${!name}: no such file in ${PWD}."
 done
 . ./path.sh
@@ -81,6 +82,7 @@ if [[ -z ${mlclap_tag} ]]; then
     if [[ -n ${corpus} ]]; then mlclap_tag=$(basename "${corpus}" | tr -cs 'A-Za-z0-9.\n' '_')_${mlclap_tag}; fi
     if uses_le; then mlclap_tag+=_le${le_ratio}; else mlclap_tag+=_no_le; fi
     if uses_le && [[ ${le_langs} != "${target_langs}" ]]; then mlclap_tag+=_${le_langs// /_}; fi
+    if [[ -n ${init_param} ]]; then mlclap_tag+=_from_$(basename "$(dirname "${init_param}")"); fi
     if [[ ${audio_format} != flac ]]; then mlclap_tag+=_${audio_format}; fi
     if [[ -n ${mlclap_args} ]]; then mlclap_tag+=_$(tr -cs 'A-Za-z0-9.\n' '_' <<<"${mlclap_args#--}"); fi
     mlclap_tag+=_seed${seed}
@@ -176,14 +178,28 @@ stage_4() {
     cat "${expdir}/stats/statistics.txt"
 }
 
+# the training configuration and the files that it is based on (`base: ../train.yaml`)
+config_files() {
+    local file=${mlclap_config} base
+    while [[ -f ${file} ]]; do
+        echo "${file}"
+        base=$(sed -n 's/^base: *//p' "${file}")
+        if [[ -z ${base} ]]; then break; fi
+        file=$(dirname "${file}")/${base}
+    done
+}
+
 stage_5() {
     local set
-    local -a inputs=("${mlclap_config}" "${formatted}/${valid_set}") options=() launcher=(python3) more
+    local -a inputs options=() launcher=(python3) more
+    mapfile -t inputs < <(config_files)
+    inputs+=("${formatted}/${valid_set}")
     for set in "${train[@]}"; do
         options+=(--train_data_dir "${formatted}/${set}") inputs+=("${formatted}/${set}")
         if uses_le; then options+=(--le_data_dir "data/${set}_le") inputs+=("data/${set}_le"); fi
     done
     if uses_le; then options+=(--le_langs "${le_langs}"); fi
+    if [[ -n ${init_param} ]]; then options+=(--init_param "${init_param}") inputs+=("${init_param}"); fi
     if [[ -n ${text_encoder_init} ]]; then options+=(--text_encoder_conf "init=${text_encoder_init}"); fi
     if ((ngpu > 1)); then
         options+=(--multiprocessing_distributed true)
