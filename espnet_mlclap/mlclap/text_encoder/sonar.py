@@ -1,8 +1,9 @@
 """SONAR's text encoder (Duquenne et al., 2023), from sonar-space, by fairseq2 asset name."""
 
 from dataclasses import asdict
+from functools import cached_property
 from pathlib import Path
-from typing import Any, Dict, Optional, Sequence, Tuple
+from typing import Any, Dict, Optional, Sequence
 
 from torch import Tensor
 
@@ -10,6 +11,7 @@ from espnet_mlclap.mlclap.text_encoder.abs_text_encoder import AbsTextEncoder
 from espnet_mlclap.mlclap.text_encoder.sonar_tokenizer import SonarTokenizer
 from espnet_mlclap.utils.atomic import atomic_open
 from espnet_mlclap.utils.errors import UserError
+from espnet_mlclap.weights.sonar_assets import load_sonar_model, read_asset
 
 _TOKENIZER_FILE = "sentencepiece.model"
 
@@ -59,22 +61,33 @@ class SonarTextEncoder(AbsTextEncoder):
                 raise UserError(
                     "text_encoder_conf: `architecture` needs `tokenizer_model` and `langs` beside it"
                 )
-            init = "scratch"
+            asset = None
         else:
-            architecture, tokenizer_model, langs = _read_card(str(model))
+            asset = read_asset(str(model))
+            architecture, langs = asdict(asset.config), asset.langs
         if dropout is not None:
             for name in ("emb_dropout_p", "attention_dropout_p", "activation_dropout_p"):
                 architecture[name] = dropout
         self.architecture = architecture
+        self.langs = list(langs)
         self.model = _build(architecture)
-        if init == "pretrained":
-            self.model.load_state_dict(_pretrained_weights(str(model)))
-        positions = architecture["max_seq_len"]
-        if architecture.get("_from_fairseq"):  # as SONAR's factory reckons
-            positions += architecture["vocab_info"]["pad_idx"] + 1
-        self.tokenizer = SonarTokenizer(
-            model=str(tokenizer_model), langs=list(langs), max_tokens=positions
-        )
+        if asset is not None and init == "pretrained":
+            self.model.load_state_dict(load_sonar_model(asset).state_dict())
+        self._asset = asset
+        self._tokenizer_model = tokenizer_model
+
+    @cached_property
+    def tokenizer(self) -> SonarTokenizer:
+        """Read when it is first needed: the architecture can be built without any file.
+
+        Raises:
+            UserError: the sentencepiece model is not on this machine.
+        """
+        model = self._tokenizer_model if self._asset is None else self._asset.tokenizer
+        positions = self.architecture["max_seq_len"]
+        if self.architecture.get("_from_fairseq"):  # as SONAR's factory reckons
+            positions += self.architecture["vocab_info"]["pad_idx"] + 1
+        return SonarTokenizer(model=str(model), langs=self.langs, max_tokens=positions)
 
     def output_size(self) -> int:
         return self.architecture.get("embedding_dim") or self.architecture["model_dim"]
@@ -93,7 +106,7 @@ class SonarTextEncoder(AbsTextEncoder):
         return {
             "architecture": self.architecture,
             "tokenizer_model": str(name),
-            "langs": self.tokenizer.langs,
+            "langs": self.langs,
         }
 
 
@@ -108,28 +121,3 @@ def _build(architecture: Dict[str, Any]):
     except (KeyError, TypeError) as error:
         raise UserError(f"text_encoder_conf: architecture: {error}") from error
     return SonarTextEncoderFactory(config).create_model()
-
-
-def _read_card(name: str) -> Tuple[Dict[str, Any], str, Sequence[str]]:
-    """Architecture, tokenizer file and languages of an asset card."""
-    from fairseq2.assets import AssetNotFoundError, get_asset_download_manager, get_asset_store
-    from fairseq2.models import ModelNotKnownError
-    from sonar.models.sonar_text import get_sonar_text_encoder_hub
-
-    try:
-        config = get_sonar_text_encoder_hub().get_model_config(name)
-        card = get_asset_store().retrieve_card(name)
-    except (AssetNotFoundError, ModelNotKnownError) as error:
-        raise UserError(
-            f"text_encoder_conf: model: no fairseq2 asset is called {name!r}. Known are "
-            "text_sonar_basic_encoder, sonar_mini_encoder and the cards in FAIRSEQ2_USER_ASSET_DIR."
-        ) from error
-    tokenizer = get_asset_download_manager().download_model(card.field("tokenizer").as_uri(), name)
-    langs = card.field("tokenizer_config").as_(dict)["_set_"]["langs"]
-    return asdict(config), str(tokenizer), list(langs)
-
-
-def _pretrained_weights(name: str) -> Dict[str, Tensor]:
-    from sonar.models.sonar_text import get_sonar_text_encoder_hub
-
-    return get_sonar_text_encoder_hub().load_model(name).state_dict()
