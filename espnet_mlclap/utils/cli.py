@@ -16,6 +16,11 @@ def bool_option(value: str) -> bool:
     return words[value.lower()]
 
 
+def _is_ours_or_a_warning(record: logging.LogRecord) -> bool:
+    # our messages go through the root logger; libraries have loggers of their own and tell much
+    return record.name == "root" or record.levelno >= logging.WARNING
+
+
 def run_command(
     parser: argparse.ArgumentParser,
     command: Callable[[argparse.Namespace], None],
@@ -27,6 +32,8 @@ def run_command(
     logging.basicConfig(
         level=logging.INFO, format="%(asctime)s %(levelname)s: %(message)s", stream=sys.stderr
     )
+    for handler in logging.getLogger().handlers:
+        handler.addFilter(_is_ours_or_a_warning)
     try:
         command(options)
     except UserError as error:

@@ -19,6 +19,5 @@ exec ./mlclap.sh \
     --valid_set valid \
     --test_sets test \
     --translator none \
-    --text_encoder_init scratch \
     --zero_shot true \
     "${arguments[@]}"

@@ -36,7 +36,11 @@ _show_progress() {
     local drawn_over=0
     if [[ -t 1 ]]; then drawn_over=1; fi
     awk -v pattern="${_progress_line}" -v over="${drawn_over}" '
-        $0 ~ pattern { printf(over ? "\r\033[K  %s" : "  %s\n", $0); shown = 1; fflush() }
+        $0 ~ pattern {
+            count = $0; sub(/,.*/, "", count)
+            if (count == last) next # the last report of a bar comes twice
+            printf(over ? "\r\033[K  %s" : "  %s\n", $0); shown = 1; last = count; fflush()
+        }
         /^[0-9-]+ [0-9:]+,[0-9]+ (INFO|WARNING): / {
             if (over && shown) print ""
             sub(/^[0-9-]+ [0-9:]+,[0-9]+ (INFO: )?/, "  "); print; shown = 0; fflush()

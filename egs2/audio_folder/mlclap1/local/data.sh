@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Read the AudioFolder into data/{train,valid,test}.
+# Read the AudioFolder into data/{train,valid,test}; train a tokenizer on its captions, for a text encoder from scratch.
 set -euo pipefail
 . ./path.sh
 
@@ -7,4 +7,5 @@ if (($# == 0)); then
     echo "local/data.sh: error: give the folder of your corpus: ./run.sh --corpus DIR" >&2
     exit 2
 fi
-exec python3 -m espnet_mlclap.bin.prepare_audio_folder --out_dir data "$@"
+python3 -m espnet_mlclap.bin.prepare_audio_folder --out_dir data "$@"
+python3 -m espnet_mlclap.bin.train_tokenizer --data_dir data/train --out data/tokenizer.model
