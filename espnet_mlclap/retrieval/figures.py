@@ -23,7 +23,7 @@ from espnet_mlclap.utils.atomic import atomic_open
 
 COLOURS = ("#0072B2", "#E69F00", "#009E73", "#CC79A7", "#56B4E9", "#D55E00")
 _GREY = "#666666"
-_STYLE = {
+STYLE = {
     "font.size": 11,
     "axes.titlesize": 12,
     "axes.spines.top": False,
@@ -62,7 +62,7 @@ def language_figure(
         dict.fromkeys(lang for scores in experiments.values() for lang in languages_of(scores))
     )
     width = 0.8 / len(experiments)
-    with plt.rc_context(_STYLE):
+    with plt.rc_context(STYLE):
         figure, panels = plt.subplots(
             1, 2, figsize=(max(7.0, 2.2 + 1.1 * len(langs)), 3.8), sharey=True
         )
@@ -127,7 +127,7 @@ def training_figure(history: Sequence[Mapping[str, Any]], title: str) -> Figure:
         title: of the figure.
     """
     epochs = [entry["epoch"] for entry in history]
-    with plt.rc_context(_STYLE):
+    with plt.rc_context(STYLE):
         figure, (left, right) = plt.subplots(1, 2, figsize=(9.0, 3.5))
         losses = {"train": "training", "valid": "validation"}
         for index, (phase, label) in enumerate(losses.items()):
@@ -187,7 +187,7 @@ def similarity_figure(
     text = unit_rows(embeddings.text[[caption_of_clip[row] for row in rows]])
     similarity = text @ audio.T
     count = len(rows)
-    with plt.rc_context({**_STYLE, "axes.grid": False}):
+    with plt.rc_context({**STYLE, "axes.grid": False}):
         figure, panel = plt.subplots(figsize=(6.0, 5.0))
         edges = (0.5, count + 0.5, count + 0.5, 0.5)  # clips are counted from 1
         image = panel.imshow(similarity, cmap="cividis", aspect="equal", extent=edges)

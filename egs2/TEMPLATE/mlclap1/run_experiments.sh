@@ -1,0 +1,13 @@
+#!/usr/bin/env bash
+# Every experiment of the paper, or those of some tables, and our figures beside the paper's:
+#
+#     ./run_experiments.sh                                  all of them
+#     ./run_experiments.sh --tables "2 figure2" --seeds "1 2 3" -- --ngpu 2
+#
+# conf/experiments.yaml lists them. What is done already is not done again. `./run_experiments.sh --help` lists the
+# options; those behind `--` go to every ./run.sh.
+set -euo pipefail
+cd "$(dirname "${BASH_SOURCE[0]}")"
+. ./path.sh
+
+exec python3 -m espnet_mlclap.bin.run_experiments "$@"

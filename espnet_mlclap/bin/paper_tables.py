@@ -1,0 +1,46 @@
+"""Print our figures beside the paper's, with 95 % intervals, as Markdown and pictures."""
+
+import argparse
+from typing import Optional, Sequence
+
+from espnet_mlclap.utils.cli import run_command
+
+
+def get_parser() -> argparse.ArgumentParser:
+    """Options of this command."""
+    parser = argparse.ArgumentParser(prog="espnet_mlclap.bin.paper_tables", description=__doc__)
+    parser.add_argument("--config", default="conf/experiments.yaml", help="list of experiments")
+    parser.add_argument("--tables", default="all", help='such as "2 4 figure2"')
+    parser.add_argument("--expdir", default="exp", help="folder of the experiments")
+    parser.add_argument("--inference_tag", default="valid.mAP@10.best", help="results in each")
+    parser.add_argument(
+        "--out", default="exp/PAPER.md", help="Markdown file; figures/ goes beside it"
+    )
+    return parser
+
+
+def paper_tables(options: argparse.Namespace) -> None:
+    """Write and print the tables."""
+    from espnet_mlclap.experiments.paper import read_paper
+    from espnet_mlclap.experiments.plan import read_experiments
+    from espnet_mlclap.experiments.report import write_report
+
+    paper = read_paper()
+    text = write_report(
+        options.out,
+        paper=paper,
+        listed=read_experiments(options.config),
+        names=paper.names(options.tables),
+        expdir=options.expdir,
+        inference_tag=options.inference_tag,
+    )
+    print(text)
+
+
+def main(arguments: Optional[Sequence[str]] = None) -> None:
+    """Entry point; `--help` lists the options."""
+    run_command(get_parser(), paper_tables, arguments)
+
+
+if __name__ == "__main__":
+    main()

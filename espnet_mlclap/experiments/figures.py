@@ -1,0 +1,79 @@
+"""Pictures of the paper's tables and figures with our numbers."""
+
+from typing import Mapping, Optional
+
+import matplotlib
+
+matplotlib.use("Agg")
+
+import matplotlib.pyplot as plt
+from matplotlib.figure import Figure
+
+from espnet_mlclap.experiments.paper import PaperTable
+from espnet_mlclap.experiments.results import RunScores, mean_scores, summarise
+from espnet_mlclap.retrieval.figures import COLOURS, STYLE, language_figure
+from espnet_mlclap.retrieval.scores import SOURCE_LANGUAGE
+
+_ROW_HEIGHT = 0.32  # inches
+
+
+def table_figure(
+    table: PaperTable, runs: Mapping[str, RunScores], test_set: str, corpus: str, title: str
+) -> Optional[Figure]:
+    """A panel a column, a line a row: ours as dots with their 95 % intervals, the paper's as diamonds.
+
+    Args:
+        table: the table.
+        runs: our scores by experiment.
+        test_set: ours.
+        corpus: the paper's test set beside it.
+        title: of the figure.
+
+    Returns:
+        None where none of the table's experiments has been run.
+    """
+    names = list(table.rows.values())
+    if not any(test_set in scores for name in names for scores in runs.get(name, {}).values()):
+        return None
+    columns = len(table.columns)
+    size = (1.6 + 2.1 * columns, 1.5 + _ROW_HEIGHT * len(names))
+    with plt.rc_context({**STYLE, "axes.grid.axis": "both"}):
+        figure, panels = plt.subplots(1, columns, figsize=size, sharey=True)
+        for index, (panel, (way, metric)) in enumerate(zip(panels, table.columns)):
+            printed = [table.results[name][corpus][index] for name in names]
+            panel.plot(
+                [value for value in printed if value is not None],
+                [place for place, value in enumerate(printed) if value is not None],
+                "D", color=COLOURS[1], markersize=6, fillstyle="none", label=f"paper, {corpus}",
+            )  # fmt: skip
+            for place, name in enumerate(names):
+                ours = summarise(runs.get(name, {}), test_set, SOURCE_LANGUAGE, way, metric)
+                if ours is None:
+                    continue
+                if ours.low is not None:
+                    panel.plot(
+                        [ours.low, ours.high], [place, place], color=COLOURS[0], linewidth=1.4
+                    )
+                panel.plot([ours.mean], [place], "o", color=COLOURS[0], markersize=6, label="ours")
+            panel.set_title(f"{way.upper()} {metric}")
+            panel.set_xlabel("%")
+        panels[0].set_yticks(range(len(names)), list(table.rows))
+        panels[0].set_ylim(len(names) - 0.5, -0.5)
+        handles, labels = panels[0].get_legend_handles_labels()
+        once = dict(zip(labels, handles))
+        figure.legend(list(once.values()), list(once), loc="outside lower center", ncols=2)
+        figure.suptitle(f"{title}\n{test_set}", fontsize=13)
+    return figure
+
+
+def experiments_by_language(
+    rows: Mapping[str, str], runs: Mapping[str, RunScores], test_set: str, title: str
+) -> Optional[Figure]:
+    """Bars by language, one colour an experiment, means over seeds (Figure 2 of the paper).
+
+    Returns:
+        None where none of the experiments has been run.
+    """
+    drawn = {label: mean_scores(runs.get(name, {}), test_set) for label, name in rows.items()}
+    drawn = {label: scores for label, scores in drawn.items() if scores}
+    return language_figure(drawn, title) if drawn else None

@@ -1,0 +1,183 @@
+"""Which trainings the tables of the paper need, and with which options of mlclap.sh.
+
+A list of experiments is a YAML file (conf/experiments.yaml of a recipe, based on the one that the recipes
+share):
+
+    experiments:
+      mixture: {train_sets: small, le_ratio: 0.1}    # options of mlclap.sh
+      fra: {base: mixture, le_langs: fra_Latn}       # those of another experiment, and its own on top
+      finetuned: {base: mixture, init_param: pretrained}   # starts from the weights of another experiment
+    train_sets: {small: audiocaps_train clotho_development}  # what a training set of the paper is here
+    test_sets: {audiocaps_test: AudioCaps}           # test set here, corpus in the paper
+    note: ...                                        # what a reader of the tables must know first
+
+A recipe leaves out what it cannot do by `name: null`.
+"""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Dict, List, Mapping, Optional, Sequence, Union
+
+from espnet_mlclap.experiments.paper import Paper
+from espnet_mlclap.utils.config import read_config
+from espnet_mlclap.utils.errors import UserError
+
+_KEYS = ("experiments", "train_sets", "test_sets", "note")
+
+
+@dataclass(frozen=True)
+class Experiment:
+    """One training.
+
+    Attributes:
+        name: as in the list.
+        options: options of mlclap.sh by name.
+        starts_from: the experiment whose weights it starts from, if any.
+    """
+
+    name: str
+    options: Mapping[str, str]
+    starts_from: Optional[str] = None
+
+
+@dataclass(frozen=True)
+class Run:
+    """A training with one seed."""
+
+    experiment: Experiment
+    seed: int
+
+    @property
+    def tag(self) -> str:
+        """The experiment's folder is `mlclap_<tag>`."""
+        return run_tag(self.experiment.name, self.seed)
+
+
+@dataclass(frozen=True)
+class ExperimentList:
+    """What a recipe's list says.
+
+    Attributes:
+        experiments: by name.
+        test_sets: corpus of the paper by test set.
+        note: what a reader must know first.
+    """
+
+    experiments: Dict[str, Experiment]
+    test_sets: Dict[str, str]
+    note: str
+
+
+def run_tag(name: str, seed: int) -> str:
+    """Name of an experiment with a seed."""
+    return f"{name}_seed{seed}"
+
+
+def read_experiments(path: Union[str, Path]) -> ExperimentList:
+    """Read a list of experiments.
+
+    Raises:
+        UserError: the file cannot be read, has a key that nobody reads, or an experiment is based on one
+            that is not there, on itself, or trained on a set that the recipe does not name.
+    """
+    content = read_config(path)
+    for key in content:
+        if key not in _KEYS:
+            raise UserError(f"{path}: unknown key {key!r}; known are {', '.join(_KEYS)}.")
+    for key in ("experiments", "train_sets", "test_sets"):
+        if not isinstance(content.get(key), dict):
+            raise UserError(f"{path}: {key}: must be there, values by name.")
+    written = {name: own for name, own in content["experiments"].items() if own is not None}
+    experiments = {}
+    for name in written:
+        options = _resolve(written, name, path)
+        sets = options.get("train_sets")
+        if sets not in content["train_sets"]:
+            known = ", ".join(content["train_sets"])
+            raise UserError(
+                f"{path}: experiments: {name}: train_sets: {sets!r} is not one of {known}."
+            )
+        options["train_sets"] = content["train_sets"][sets]
+        starts_from = options.pop("init_param", None)
+        if starts_from is not None and starts_from not in written:
+            raise UserError(
+                f"{path}: experiments: {name}: init_param: no experiment is called {starts_from!r}."
+            )
+        experiments[name] = Experiment(
+            name, {key: str(value) for key, value in options.items()}, starts_from
+        )
+    return ExperimentList(experiments, dict(content["test_sets"]), content.get("note", ""))
+
+
+def _resolve(
+    written: Mapping[str, Any], name: str, path: Union[str, Path], seen: Sequence[str] = ()
+) -> Dict[str, Any]:
+    where = f"{path}: experiments: {name}"
+    if name in seen:
+        raise UserError(f"{where}: base: is in the end based on itself.")
+    if not isinstance(written[name], dict):
+        raise UserError(f"{where}: must hold options of mlclap.sh by name.")
+    options = dict(written[name])
+    base = options.pop("base", None)
+    if base is None:
+        return options
+    if base not in written:
+        raise UserError(f"{where}: base: no experiment is called {base!r}.")
+    return {**_resolve(written, base, path, (*seen, name)), **options}
+
+
+def select(
+    listed: ExperimentList, paper: Paper, tables: Sequence[str], seeds: Sequence[int]
+) -> List[Run]:
+    """The trainings of some tables, each once, and what they start from before them.
+
+    Rows of the paper that are no experiment of the list (the work of others, or what this recipe cannot
+    do) are left out. All experiments of the first seed come first.
+
+    Raises:
+        UserError: the tables have no experiment in the list, or experiments start from each other.
+    """
+    order: List[str] = []
+
+    def add(name: str, waiting: Sequence[str]) -> None:
+        if name in waiting:
+            raise UserError(f"experiments: {name}: init_param: starts in the end from itself.")
+        start = listed.experiments[name].starts_from
+        if start is not None:
+            add(start, (*waiting, name))
+        if name not in order:
+            order.append(name)
+
+    for table in tables:
+        for name in paper.rows(table).values():
+            if name in listed.experiments:
+                add(name, ())
+    if not order:
+        raise UserError(f"--tables {' '.join(tables)}: no experiment of the list is in them.")
+    return [Run(listed.experiments[name], seed) for seed in seeds for name in order]
+
+
+def data_options(runs: Sequence[Run]) -> List[List[str]]:
+    """Options for stages 1 to 4, once for each choice of training sets.
+
+    Translations are made where any experiment on these sets uses them, in all languages of the recipe.
+    """
+    ratios: Dict[str, str] = {}
+    for run in runs:
+        options = run.experiment.options
+        sets = options["train_sets"]
+        if float(options.get("le_ratio", 0)) > float(ratios.get(sets, -1)):
+            ratios[sets] = options["le_ratio"]
+    return [["--train_sets", sets, "--le_ratio", ratio] for sets, ratio in ratios.items()]
+
+
+def run_options(run: Run, expdir: str, inference_model: str) -> List[str]:
+    """Options of mlclap.sh for stages 5 to 7 of one training."""
+    options = ["--mlclap_tag", run.tag, "--seed", str(run.seed), "--expdir", expdir]
+    options += ["--inference_model", inference_model]
+    for name, value in run.experiment.options.items():
+        options += [f"--{name}", value]
+    if run.experiment.starts_from is not None:
+        start = run_tag(run.experiment.starts_from, run.seed)
+        options += ["--init_param", f"{expdir}/mlclap_{start}/{inference_model}"]
+    return options

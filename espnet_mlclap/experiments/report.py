@@ -1,0 +1,142 @@
+"""Our figures beside the paper's: tables as Markdown, with pictures."""
+
+from pathlib import Path
+from typing import Any, Dict, List, Mapping, Sequence, Union
+
+from espnet_mlclap.experiments.paper import Paper, PaperTable
+from espnet_mlclap.experiments.plan import ExperimentList
+from espnet_mlclap.experiments.results import RunScores, mean_scores, read_runs, summarise
+from espnet_mlclap.retrieval.scores import DIRECTIONS, SOURCE_LANGUAGE, languages_of
+from espnet_mlclap.retrieval.tables import Table
+from espnet_mlclap.utils.atomic import atomic_open
+
+_READING = """\
+Per cent. Ours: mean over the seeds ± their standard deviation (with more than one seed), and in brackets
+the 95 % bootstrap interval over the test clips (the mean of the seeds' bounds). The paper has one training
+each and no intervals. T2A: a caption looks for clips, A2T: a clip looks for captions. "-": not run, or not
+in the paper."""
+_FIGURE_METRICS = ("R@1", "mAP@10")
+
+
+def write_report(
+    out: Union[str, Path],
+    *,
+    paper: Paper,
+    listed: ExperimentList,
+    names: Sequence[str],
+    expdir: Union[str, Path],
+    inference_tag: str,
+) -> str:
+    """Write the tables and figures `names` as Markdown; pictures go into `figures` beside it.
+
+    Args:
+        out: the Markdown file.
+        paper: what to set ours beside.
+        listed: the recipe's experiments.
+        names: tables and figures, from `Paper.names`.
+        expdir: folder of the experiments.
+        inference_tag: folder of the results in each experiment.
+
+    Returns:
+        What was written.
+
+    Raises:
+        UserError: scores that cannot be read, or a folder that cannot be written to.
+    """
+    # Drawing needs a second to import; the plan of the experiments does not draw.
+    from espnet_mlclap.experiments import figures
+    from espnet_mlclap.retrieval.figures import save
+
+    out = Path(out)
+    runs = {
+        name: read_runs(expdir, name, inference_tag)
+        for table in names
+        for name in paper.rows(table).values()
+        if name in listed.experiments
+    }
+    lines = ["# The experiments of the paper", "", f"Paper: {paper.source.strip()}", ""]
+    if listed.note:
+        lines += [f"> {line}".rstrip() for line in listed.note.strip().splitlines()] + [""]
+    lines += [_READING, "", _run_line(runs), ""]
+    for name in names:
+        for test_set, corpus in listed.test_sets.items():
+            picture = f"figures/{'table' + name if name in paper.tables else name}_{test_set}.png"
+            if name in paper.tables:
+                table = paper.tables[name]
+                title = f"Table {name}: {table.title}"
+                shown = paper_table(table, runs, test_set, corpus)
+                figure = figures.table_figure(table, runs, test_set, corpus, title)
+            else:
+                title = f"Figure {name.removeprefix('figure')}: {paper.figures[name].title}"
+                rows = paper.figures[name].rows
+                shown = language_table(rows, runs, test_set)
+                figure = figures.experiments_by_language(
+                    rows, runs, test_set, f"{title}, {test_set}"
+                )
+            lines += [f"## {title}: {test_set}", "", shown.markdown(), ""]
+            if figure is not None:
+                save(figure, out.parent / picture)
+                lines += [f"![{title}, {test_set}]({picture})", ""]
+    text = "\n".join(lines)
+    with atomic_open(out) as file:
+        file.write(text)
+    return text
+
+
+def _run_line(runs: Mapping[str, RunScores]) -> str:
+    by_seeds: Dict[str, List[str]] = {}
+    for name, found in runs.items():
+        by_seeds.setdefault(" ".join(map(str, found)), []).append(name)
+    missing = by_seeds.pop("", [])
+    parts = [f"seeds {seeds} ({', '.join(names)})" for seeds, names in by_seeds.items()]
+    line = f"Trained: {'; '.join(parts) or 'nothing yet'}."
+    return f"{line} Not run: {', '.join(missing)}." if missing else line
+
+
+def paper_table(
+    table: PaperTable, runs: Mapping[str, RunScores], test_set: str, corpus: str
+) -> Table:
+    """Rows of a table of the paper, each column ours and then the paper's.
+
+    Args:
+        table: the table.
+        runs: our scores by experiment; the work of others has none.
+        test_set: ours.
+        corpus: the paper's test set that stands beside it.
+    """
+    headers = [""]
+    for way, metric in table.columns:
+        headers += [f"{way.upper()} {metric}", "paper"]
+    rows = []
+    for label, name in table.rows.items():
+        printed = table.results[name][corpus]
+        cells = [label]
+        for (way, metric), number in zip(table.columns, printed):
+            ours = summarise(runs.get(name, {}), test_set, SOURCE_LANGUAGE, way, metric)
+            cells += [
+                "-" if ours is None else ours.text(),
+                "-" if number is None else f"{number:.1f}",
+            ]
+        rows.append(cells)
+    return Table(headers, rows)
+
+
+def language_table(rows: Mapping[str, str], runs: Mapping[str, RunScores], test_set: str) -> Table:
+    """Languages in rows, the experiments side by side (Figure 2 as numbers)."""
+    langs = languages_of(
+        {lang: {} for name in rows.values() for lang in mean_scores(runs.get(name, {}), test_set)}
+    )
+    headers = [""]
+    for way in DIRECTIONS:
+        for metric in _FIGURE_METRICS:
+            headers += [f"{way.upper()} {metric}, {label}" for label in rows]
+    lines = []
+    for lang in langs:
+        cells: List[Any] = [lang]
+        for way in DIRECTIONS:
+            for metric in _FIGURE_METRICS:
+                for name in rows.values():
+                    ours = summarise(runs.get(name, {}), test_set, lang, way, metric)
+                    cells.append("-" if ours is None else ours.text())
+        lines.append(cells)
+    return Table(headers, lines)

@@ -1,0 +1,108 @@
+"""Scores of the trainings of an experiment, put together over seeds."""
+
+import re
+import statistics
+from pathlib import Path
+from typing import Dict, List, Mapping, NamedTuple, Optional, Sequence, Union
+
+from espnet_mlclap.experiments.plan import run_tag
+from espnet_mlclap.retrieval.scores import DIRECTIONS, AllScores, SetScores, read_scores
+
+RunScores = Dict[int, AllScores]  # by seed
+
+
+class Summary(NamedTuple):
+    """A metric over seeds, in its own unit.
+
+    Attributes:
+        mean: over the seeds.
+        deviation: sample standard deviation over the seeds; None with one seed.
+        low, high: 95 % interval over the test clips, the mean of the seeds' bounds; None without.
+    """
+
+    mean: float
+    deviation: Optional[float]
+    low: Optional[float]
+    high: Optional[float]
+
+    def text(self) -> str:
+        """Such as "53.8 ± 0.7 [50.1, 57.0]"."""
+        shown = f"{self.mean:.1f}"
+        if self.deviation is not None:
+            shown += f" ± {self.deviation:.1f}"
+        if self.low is not None and self.high is not None:
+            shown += f" [{self.low:.1f}, {self.high:.1f}]"
+        return shown
+
+
+def read_runs(expdir: Union[str, Path], name: str, inference_tag: str) -> RunScores:
+    """Read what there is of an experiment, by seed; nothing if it has not been run.
+
+    Raises:
+        UserError: scores that are there but cannot be read.
+    """
+    pattern = re.compile(re.escape(f"mlclap_{run_tag(name, 0)}"[:-1]) + r"(\d+)")
+    found: RunScores = {}
+    for folder in Path(expdir).glob(f"mlclap_{name}_seed*"):
+        match = pattern.fullmatch(folder.name)
+        path = folder / inference_tag / "scores.json"
+        if match and path.is_file():
+            found[int(match[1])] = read_scores(path)
+    return dict(sorted(found.items()))
+
+
+def summarise(
+    runs: RunScores, test_set: str, lang: str, direction: str, metric: str
+) -> Optional[Summary]:
+    """One metric over the seeds that have it; None if none has."""
+    entries = [
+        scores[test_set][lang]
+        for scores in runs.values()
+        if metric in scores.get(test_set, {}).get(lang, {}).get(direction, {})
+    ]
+    if not entries:
+        return None
+    values = [entry[direction][metric] for entry in entries]
+    bounds = [
+        entry["intervals"][direction][metric]
+        for entry in entries
+        if metric in entry.get("intervals", {}).get(direction, {})
+    ]
+    low, high = (statistics.fmean(side) for side in zip(*bounds)) if bounds else (None, None)
+    deviation = statistics.stdev(values) if len(values) > 1 else None
+    return Summary(statistics.fmean(values), deviation, low, high)
+
+
+def mean_scores(runs: RunScores, test_set: str) -> SetScores:
+    """Scores of a test set as if of one training: means over seeds, with intervals and chance.
+
+    Languages that only some of the trainings were tested in are left out.
+    """
+    sets = [scores[test_set] for scores in runs.values() if test_set in scores]
+    if not sets:
+        return {}
+    langs = [lang for lang in sets[0] if all(lang in one for one in sets)]
+    return {lang: _mean_entry([one[lang] for one in sets]) for lang in langs}
+
+
+def _mean_entry(entries: Sequence[Mapping[str, dict]]) -> dict:
+    first = entries[0]
+    mean: dict = {key: first[key] for key in ("clips", "captions")}
+    for way in DIRECTIONS:
+        mean[way] = {
+            metric: statistics.fmean(entry[way][metric] for entry in entries)
+            for metric in first[way]
+        }
+    if all("intervals" in entry for entry in entries):
+        mean["intervals"] = {way: _mean_bounds(entries, way) for way in DIRECTIONS}
+    if "chance" in first:
+        mean["chance"] = first["chance"]
+    return mean
+
+
+def _mean_bounds(entries: Sequence[Mapping[str, dict]], way: str) -> Dict[str, List[float]]:
+    bounds = [entry["intervals"][way] for entry in entries]
+    return {
+        metric: [statistics.fmean(one[metric][side] for one in bounds) for side in (0, 1)]
+        for metric in bounds[0]
+    }
