@@ -31,21 +31,22 @@ run_job() {
 }
 
 _progress_line=', [0-9:?]+ gone, [0-9:?]+ left'
+_log_line='^[0-9-]+ [0-9:]+,[0-9]+ (INFO: |)([^ ].*)$'
 
+# Of the lines of a job (on standard input), those for the terminal: progress, drawn over; log lines; tables.
 _show_progress() {
-    local drawn_over=0
-    if [[ -t 1 ]]; then drawn_over=1; fi
-    awk -v pattern="${_progress_line}" -v over="${drawn_over}" '
-        $0 ~ pattern {
-            count = $0; sub(/,.*/, "", count)
-            if (count == last) next # the last report of a bar comes twice
-            printf(over ? "\r\033[K  %s" : "  %s\n", $0); shown = 1; last = count; fflush()
-        }
-        /^[0-9-]+ [0-9:]+,[0-9]+ (INFO|WARNING): / {
-            if (over && shown) print ""
-            sub(/^[0-9-]+ [0-9:]+,[0-9]+ (INFO: )?/, "  "); print; shown = 0; fflush()
-        }
-        END { if (over && shown) print "" }'
+    local line last="" drawn=false
+    while IFS= read -r line; do # (awk would wait until it has read some kilobytes)
+        if [[ ${line} =~ ${_progress_line} ]]; then
+            if [[ ${line%%,*} == "${last}" ]]; then continue; fi # the last report of a bar comes twice
+            last=${line%%,*}
+            if [[ -t 1 ]]; then printf '\r\033[K  %s' "${line}" && drawn=true; else echo "  ${line}"; fi
+        elif [[ ${line} =~ ${_log_line} || ${line} =~ ^()(\|.*)$ ]]; then
+            if [[ ${drawn} == true ]]; then echo && drawn=false; fi
+            echo "  ${BASH_REMATCH[2]}"
+        fi
+    done
+    if [[ ${drawn} == true ]]; then echo; fi
 }
 
 # once MARKER LOG PREFIX COMMAND...
