@@ -8,6 +8,8 @@ exec ./mlclap.sh \
     --train_sets "train_clotho train_audiocaps" \
     --valid_set valid \
     --test_sets test \
+    --translation_encoder sonar_mini_encoder \
+    --translation_decoder sonar_mini_decoder \
     --translation_config conf/translation.yaml \
     --results_note "The corpus is synthetic: sounds made by numpy, captions by a grammar." \
     "$@"
