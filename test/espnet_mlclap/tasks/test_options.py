@@ -1,0 +1,174 @@
+"""What the paper leaves open: each option is one line of a configuration, and has the effect it names."""
+
+from collections import Counter
+
+import numpy as np
+import pytest
+import torch
+from espnet2.train.distributed_utils import DistributedOption
+
+from espnet_mlclap.fileio.data_dir import Caption, DataDir, caption_id
+from espnet_mlclap.utils.config import resolve_arguments
+
+SECONDS = 0.5  # every clip of `tones` is at least this long
+
+# What the paper does, or what follows where it says nothing.
+BASE = """
+audio_encoder_conf: {{embed_dim: 24, depth: 1, num_heads: 2}}
+text_encoder_conf: {{model: sonar_mini_encoder, dropout: 0.1}}
+model_conf: {{embed_size: 16}}
+train_data_dir: [{train}]
+le_data_dir: [{train}_le]
+valid_data_dir: {valid}
+le_ratio: 0.5
+batch_size: 6
+num_workers: 0
+use_tensorboard: false
+"""
+
+
+@pytest.fixture(scope="module")
+def sets(tones, tmp_path_factory):
+    """Training set with three captions a clip, each with a translation into two languages."""
+    folder = tmp_path_factory.mktemp("options")
+    train, translated = DataDir.read(tones / "train"), DataDir()
+    for clip in train.wav_scp:
+        for number in (1, 2, 3):
+            train.captions[caption_id(clip, "eng_Latn", number)] = Caption(
+                f"A dog, barks {number} times !", clip, "eng_Latn"
+            )
+        for lang in ("deu_Latn", "fra_Latn"):
+            translated.captions[caption_id(clip, lang, 1)] = Caption("Un chien", clip, lang)
+    train.write(folder / "train")
+    translated.write(folder / "train_le")
+    return {"train": folder / "train", "valid": tones / "valid"}
+
+
+class Built:
+    """Model and training batches of a configuration."""
+
+    def __init__(self, folder, sets, line):
+        from espnet_mlclap.tasks.mlclap import MLCLAPTask
+
+        (folder / "base.yaml").write_text(BASE.format(**sets))
+        (folder / "own.yaml").write_text(f"base: base.yaml\n{line}\n")
+        options = ["--config", str(folder / "own.yaml"), "--output_dir", str(folder)]
+        args = MLCLAPTask.get_parser().parse_args(resolve_arguments(options))
+        torch.manual_seed(0)
+        self.model = MLCLAPTask.build_model(args).train()
+        self.factory = MLCLAPTask.build_iter_factory(args, DistributedOption(), mode="train")
+        self.plan = self.factory.plan
+
+    def batches(self, epoch):
+        return list(self.factory.build_iter(epoch))
+
+    def clips(self, epoch):
+        """Samples of each clip of an epoch."""
+        found = {}
+        for batch, (_, tensors) in zip(self.plan.batches(epoch), self.batches(epoch)):
+            for item, audio, length in zip(batch, tensors["audio"], tensors["audio_lengths"]):
+                found[item.clip] = audio[:length].numpy()
+        return found
+
+    def loss(self):
+        torch.manual_seed(1)
+        return self.model(**self.batches(1)[0][1])[:2]
+
+    def tokens(self):
+        return sorted(tuple(row.tolist()) for _, b in self.batches(1) for row in b["text"])
+
+
+def one_caption_a_clip(default, own):
+    clips = len(own.plan.lengths)
+    assert default.plan.count(1)["eng_Latn"] == 3 * clips
+    assert own.plan.count(1)["eng_Latn"] == clips
+    english = [{key for key in own.plan.draw(epoch) if "-eng_Latn-" in key} for epoch in (1, 2, 3)]
+    assert english[0] != english[1] != english[2]
+
+
+def one_ratio_for_all_languages(default, own):
+    def translations(plan):
+        counts = sum((Counter(plan.count(epoch)) for epoch in range(1, 201)), Counter())
+        return (counts["deu_Latn"] + counts["fra_Latn"]) / 200 / len(plan.lengths)
+
+    assert translations(default.plan) == pytest.approx(2 * 0.5, abs=0.05)
+    assert translations(own.plan) == pytest.approx(0.5, abs=0.05)
+
+
+def the_start_of_clips(default, own):
+    whole, cut = default.clips(1), own.clips(1)
+    for clip, audio in cut.items():
+        np.testing.assert_array_equal(audio, whole[clip][: len(audio)])
+    assert max(map(len, cut.values())) == SECONDS * 16000 < max(map(len, whole.values()))
+
+
+def another_piece_each_epoch(default, own):
+    whole, first, second = default.clips(1), own.clips(1), own.clips(2)
+    longer = [clip for clip in first if len(whole[clip]) > 1.2 * len(first[clip])]
+    assert len(longer) > 3
+    for clip in longer:
+        assert len(first[clip]) == len(second[clip]) == SECONDS * 16000
+        assert not np.array_equal(first[clip], second[clip])
+    again = own.clips(1)
+    assert all(np.array_equal(first[clip], again[clip]) for clip in first)
+
+
+def a_temperature_that_is_trained(default, own):
+    assert not default.model.loss.temperature.requires_grad
+    optimiser = torch.optim.SGD(own.model.parameters(), lr=0.01)
+    own.loss()[0].backward()
+    optimiser.step()
+    assert own.model.loss.temperature.item() != pytest.approx(0.07)
+
+
+def regularised_embeddings(default, own):
+    plain, stats = default.loss()
+    assert "regularisation" not in stats
+    loss, stats = own.loss()
+    assert loss.item() == pytest.approx(plain.item() + 3.0 * stats["regularisation"].item())
+    assert stats["regularisation"] > 0
+
+
+def normalised_captions(default, own):
+    tokenizer = own.model.text_encoder.tokenizer
+    written = tuple(tokenizer("A dog, barks 1 times !", "eng_Latn").tolist())
+    plain = tuple(tokenizer("a dog barks 1 times ", "eng_Latn").tolist())
+    assert any(row[: len(written)] == written for row in default.tokens())
+    assert not any(row[: len(written)] == written for row in own.tokens())
+    assert any(row[: len(plain)] == plain for row in own.tokens())
+
+
+def a_text_encoder_that_stays(default, own):
+    assert all(p.requires_grad for p in default.model.text_encoder.parameters())
+    before = {key: value.clone() for key, value in own.model.state_dict().items()}
+    optimiser = torch.optim.SGD([p for p in own.model.parameters() if p.requires_grad], lr=0.1)
+    own.loss()[0].backward()
+    optimiser.step()
+    after = own.model.state_dict()
+    changed = {key.split(".")[0] for key in before if not torch.equal(before[key], after[key])}
+    assert changed == {"audio_encoder", "audio_projection", "text_projection"}
+    text = own.batches(1)[0][1]["text"], own.batches(1)[0][1]["text_lengths"]
+    with torch.no_grad():  # without dropout, although the model trains
+        assert torch.equal(own.model.encode_text(*text), own.model.encode_text(*text))
+        assert not torch.equal(default.model.encode_text(*text), default.model.encode_text(*text))
+
+
+@pytest.mark.parametrize(
+    ("line", "effect"),
+    [
+        ("clip_captions: one", one_caption_a_clip),
+        ("le_sharing: shared", one_ratio_for_all_languages),
+        (f"max_seconds: {SECONDS}", the_start_of_clips),
+        (f"crop: random\nmax_seconds: {SECONDS}", another_piece_each_epoch),
+        ("loss_conf: {learnable_temperature: true}", a_temperature_that_is_trained),
+        ("loss_conf: {embedding_regularisation: 3.0}", regularised_embeddings),
+        ("text_normalization: mlclap", normalised_captions),
+        ("model_conf: {freeze_text_encoder: true}", a_text_encoder_that_stays),
+    ],
+    ids=lambda value: getattr(value, "__name__", None),
+)
+def test_an_option_does_what_it_says(sets, tmp_path, line, effect):
+    for name in ("default", "own"):
+        (tmp_path / name).mkdir()
+    default = Built(tmp_path / "default", sets, "")
+    effect(default, Built(tmp_path / "own", sets, line))
