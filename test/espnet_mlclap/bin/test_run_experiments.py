@@ -1,0 +1,145 @@
+"""The driver of the experiments with a recipe that only pretends: what it calls, skips and reports."""
+
+import json
+import shlex
+
+import pytest
+
+from espnet_mlclap.bin.run_experiments import main
+from espnet_mlclap.retrieval.scores import METRICS
+
+EXPERIMENTS = """
+experiments:
+  baseline: {train_sets: small, le_ratio: 0}
+  mixture: {base: baseline, le_ratio: 0.1}
+  pretrained: {base: baseline, train_sets: large}
+  finetuned: {base: baseline, init_param: pretrained}
+train_sets: {small: a b, large: w a b}
+test_sets: {test: AudioCaps}
+"""
+# notes its arguments; makes what stages 6 and 7 make; fails where the file `fail` says so
+RECIPE = """#!/usr/bin/env bash
+printf '%q ' "$@" >>calls; echo >>calls
+while (($#)); do printf -v "${1#--}" '%s' "$2"; shift 2; done
+[[ -f fail && ${mlclap_tag:-data} == $(<fail) ]] && exit 1
+folder=exp/mlclap_${mlclap_tag:-}/valid.mAP@10.best
+if ((stage == 5)) && [[ ! -f $folder/test/.made ]]; then
+    mkdir -p "$folder/test"; touch "$folder/test/.made"
+fi
+if ((stage == 7)); then cp scores.json "$folder"; touch "$folder/RESULTS.md"; fi
+"""
+
+
+@pytest.fixture
+def recipe(tmp_path, monkeypatch):
+    """A recipe's folder, in which the test stands."""
+    (tmp_path / "conf").mkdir()
+    (tmp_path / "conf/experiments.yaml").write_text(EXPERIMENTS)
+    (tmp_path / "run.sh").write_text(RECIPE)
+    (tmp_path / "run.sh").chmod(0o755)
+    directions = {way: dict.fromkeys(METRICS, 40.0) for way in ("t2a", "a2t")}
+    scores = {"test": {"eng_Latn": {"clips": 5, "captions": 25, **directions}}}
+    (tmp_path / "scores.json").write_text(json.dumps(scores))
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def calls(recipe):
+    """First and last stage, and name or training sets, of each call; what was noted is removed."""
+    noted = recipe / "calls"
+    lines = noted.read_text().splitlines() if noted.exists() else []
+    noted.unlink(missing_ok=True)
+    found = []
+    for line in lines:
+        words = shlex.split(line)
+        values = dict(zip(words[::2], words[1::2]))
+        name = values.get("--mlclap_tag", values["--train_sets"])
+        found.append((values["--stage"], values["--stop_stage"], name, values))
+    return found
+
+
+def stages(recipe):
+    return [call[:3] for call in calls(recipe)]
+
+
+def test_data_once_then_each_training_then_the_tables(recipe, capsys):
+    main(["--tables", "2 figure2", "--seeds", "1 2"])
+    expected = [("1", "4", "a b")]
+    for seed in (1, 2):
+        for name in ("baseline", "mixture"):
+            expected += [
+                (first, last, f"{name}_seed{seed}") for first, last in (("5", "6"), ("7", "7"))
+            ]
+    assert stages(recipe) == expected
+    shown = capsys.readouterr().out
+    assert "Experiment 4 of 4: mixture_seed2" in shown
+    assert "| baseline | 40.0 ± 0.0 | 50.1 |" in shown
+    assert (recipe / "exp/PAPER.md").read_text() in shown
+
+
+def test_what_is_scored_is_not_scored_again(recipe):
+    main(["--tables", "2"])
+    calls(recipe)
+    main(["--tables", "2"])
+    assert [call[0] for call in stages(recipe)] == ["1", "5", "5"]
+    made = recipe / "exp/mlclap_mixture_seed1/valid.mAP@10.best/test/.made"
+    made.unlink()  # embedded again
+    main(["--tables", "2"])
+    assert [call[0] for call in stages(recipe)] == ["1", "5", "5", "7"]
+
+
+def test_fine_tuning_starts_from_pretraining_and_options_are_passed_on(recipe):
+    main(["--tables", "3", "--", "--ngpu", "2", "--mlclap_args", "--max_epoch 1"])
+    found = calls(recipe)
+    assert [call[2] for call in found[:2]] == ["w a b", "a b"]
+    tuned = next(call for call in found if call[2] == "finetuned_seed1")[3]
+    assert tuned["--init_param"] == "exp/mlclap_pretrained_seed1/valid.mAP@10.best.pth"
+    assert all(
+        (call[3]["--ngpu"], call[3]["--mlclap_args"]) == ("2", "--max_epoch 1") for call in found
+    )
+
+
+def test_a_failure_does_not_stop_the_others(recipe, capsys, caplog):
+    (recipe / "fail").write_text("pretrained_seed1")
+    with pytest.raises(SystemExit):
+        main(["--tables", "1 3"])
+    assert "baseline_seed1" in {call[2] for call in calls(recipe)}
+    shown = capsys.readouterr()
+    assert "2 of 3 experiments failed: pretrained_seed1 finetuned_seed1." in shown.err
+    assert "finetuned_seed1: left out, since pretrained failed" in caplog.text
+    assert "| CED | 40.0 |" in shown.out
+    (recipe / "fail").unlink()
+    main(["--tables", "1 3"])
+    assert ("7", "7", "finetuned_seed1") in stages(recipe)
+
+
+def test_without_data_nothing_is_trained(recipe, capsys):
+    (recipe / "fail").write_text("data")
+    with pytest.raises(SystemExit):
+        main(["--tables", "2"])
+    assert len(calls(recipe)) == 1
+    assert "the data could not be made" in capsys.readouterr().err
+
+
+def test_a_dry_run_only_prints(recipe, capsys):
+    main(["--tables", "3", "--dry_run", "true"])
+    assert calls(recipe) == []
+    shown = capsys.readouterr().out
+    assert "./run.sh --stage 1 --stop_stage 4 --train_sets 'w a b' --le_ratio 0" in shown
+    assert not (recipe / "exp").exists()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--tables", "9"], "choose among 1 2 3 4 figure2"),
+        (["--seeds", "1 x"], "must be different whole numbers"),
+        (["--seeds", "1 1"], "must be different whole numbers"),
+        (["--config", "nowhere.yaml"], "nowhere.yaml: cannot be read"),
+        (["--run", "./other.sh"], "./other.sh: cannot be run"),
+    ],
+)
+def test_mistakes_are_named(recipe, capsys, arguments, message):
+    with pytest.raises(SystemExit):
+        main(arguments)
+    assert message in capsys.readouterr().err

@@ -1,0 +1,121 @@
+"""Lists of experiments: options from bases, what is run in which order, mistakes."""
+
+import pytest
+
+from espnet_mlclap.experiments.paper import read_paper
+from espnet_mlclap.experiments.plan import data_options, read_experiments, run_options, select
+from espnet_mlclap.utils.errors import UserError
+
+SHARED = """
+experiments:
+  baseline: {train_sets: small, mlclap_config: conf/train.yaml, le_ratio: 0}
+  mixture: {base: baseline, le_ratio: 0.1}
+  fra: {base: mixture, le_langs: fra_Latn}
+  pretrained: {base: baseline, train_sets: large}
+  pretrained_bert: {base: pretrained, mlclap_config: conf/bert.yaml}
+  finetuned_mixture: {base: mixture, init_param: pretrained, mlclap_config: conf/finetune.yaml}
+  mixture_50: {base: mixture, le_ratio: 0.5}
+"""
+RECIPE = """
+base: shared.yaml
+experiments: {pretrained_bert: null}
+train_sets: {small: a b, large: w a b}
+test_sets: {test: AudioCaps}
+"""
+BEST = "valid.mAP@10.best.pth"
+
+
+def written(tmp_path, shared=SHARED, recipe=RECIPE):
+    (tmp_path / "shared.yaml").write_text(shared)
+    path = tmp_path / "experiments.yaml"
+    path.write_text(recipe)
+    return path
+
+
+@pytest.fixture
+def listed(tmp_path):
+    return read_experiments(written(tmp_path))
+
+
+def test_options_come_from_the_base(listed):
+    assert listed.experiments["fra"].options == {
+        "train_sets": "a b",
+        "mlclap_config": "conf/train.yaml",
+        "le_ratio": "0.1",
+        "le_langs": "fra_Latn",
+    }
+    finetuned = listed.experiments["finetuned_mixture"]
+    assert finetuned.starts_from == "pretrained"
+    assert finetuned.options["train_sets"] == "a b"
+    assert "pretrained_bert" not in listed.experiments
+    assert listed.test_sets == {"test": "AudioCaps"}
+
+
+def test_each_training_once_and_after_what_it_starts_from(listed):
+    paper = read_paper()
+    runs = select(listed, paper, ["2", "3", "4", "figure2"], [1, 2])
+    tags = [run.tag for run in runs]
+    assert tags == [
+        f"{name}_seed{seed}"
+        for seed in (1, 2)
+        for name in ("baseline", "fra", "mixture", "pretrained", "finetuned_mixture", "mixture_50")
+    ]
+    assert [run.tag for run in select(listed, paper, ["figure2"], [3])] == [
+        "baseline_seed3",
+        "mixture_seed3",
+    ]
+
+
+def test_the_command_line_of_a_run(listed):
+    runs = {run.tag: run for run in select(listed, read_paper(), ["3"], [7])}
+    options = run_options(runs["finetuned_mixture_seed7"], "exp", BEST)
+    values = dict(zip(options[::2], options[1::2]))
+    assert values["--init_param"] == f"exp/mlclap_pretrained_seed7/{BEST}"
+    assert values["--seed"] == "7"
+    assert values["--mlclap_tag"] == "finetuned_mixture_seed7"
+    assert values["--le_ratio"] == "0.1"
+    assert "--init_param" not in run_options(runs["pretrained_seed7"], "exp", BEST)
+
+
+def test_data_once_for_each_choice_of_training_sets(listed):
+    paper = read_paper()
+    small = ["--train_sets", "a b", "--le_ratio"]
+    large = ["--train_sets", "w a b", "--le_ratio", "0"]
+    assert data_options(select(listed, paper, ["1"], [1])) == [[*small, "0"]]
+    assert data_options(select(listed, paper, ["2", "3"], [1])) == [[*small, "0.1"], large]
+
+
+@pytest.mark.parametrize(
+    ("shared", "recipe", "message"),
+    [
+        ((), ("train_sets:", "trainsets:"), "unknown key 'trainsets'; known are experiments"),
+        (
+            (),
+            ("large: w a b", "big: w"),
+            "pretrained: train_sets: 'large' is not one of small, big",
+        ),
+        (("base: baseline, le", "base: nobody, le"), (), "mixture: base: no experiment is called"),
+        (
+            ("init_param: pretrained", "init_param: x"),
+            (),
+            "init_param: no experiment is called 'x'",
+        ),
+        (("{base: mixture, le_ratio: 0.5}", "5"), (), "mixture_50: must hold options"),
+        (("base: baseline, le", "base: fra, le"), (), "is in the end based on itself"),
+        ((), ("test_sets:", "note:"), "test_sets: must be there"),
+    ],
+)
+def test_mistakes_are_named(tmp_path, shared, recipe, message):
+    texts = [SHARED.replace(*shared) if shared else SHARED]
+    texts.append(RECIPE.replace(*recipe) if recipe else RECIPE)
+    with pytest.raises(UserError, match=message):
+        read_experiments(written(tmp_path, *texts))
+
+
+def test_starting_from_each_other_is_a_mistake(tmp_path):
+    circle = SHARED.replace(
+        "train_sets: large}", "train_sets: large, init_param: finetuned_mixture}"
+    )
+    listed = read_experiments(written(tmp_path, circle))
+    with pytest.raises(UserError, match="starts in the end from itself"):
+        select(listed, read_paper(), ["3"], [1])

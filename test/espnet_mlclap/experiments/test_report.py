@@ -1,0 +1,118 @@
+"""Our figures beside the paper's: means, deviations, intervals, gaps, pictures."""
+
+import json
+import statistics
+
+import pytest
+
+from espnet_mlclap.experiments.paper import read_paper
+from espnet_mlclap.experiments.plan import Experiment, ExperimentList
+from espnet_mlclap.experiments.report import paper_table, write_report
+from espnet_mlclap.experiments.results import mean_scores, read_runs, summarise
+from espnet_mlclap.retrieval.scores import METRICS
+from espnet_mlclap.utils.errors import UserError
+
+TAG = "valid.mAP@10.best"
+
+
+def entry(value):
+    numbers = dict.fromkeys(METRICS, value)
+    bounds = {metric: [value - 2.0, value + 3.0] for metric in METRICS}
+    return {
+        "clips": 10,
+        "captions": 50,
+        "t2a": numbers,
+        "a2t": dict.fromkeys(METRICS, value / 2),
+        "intervals": {"t2a": bounds, "a2t": bounds},
+        "chance": {"t2a": numbers, "a2t": numbers},
+    }
+
+
+def write_run(expdir, name, seed, value):
+    folder = expdir / f"mlclap_{name}_seed{seed}" / TAG
+    folder.mkdir(parents=True)
+    scores = {"test": {"eng_Latn": entry(value), "fra_Latn": entry(value - 10.0)}}
+    (folder / "scores.json").write_text(json.dumps(scores))
+
+
+@pytest.fixture
+def expdir(tmp_path):
+    for seed, value in ((1, 40.0), (2, 43.0), (10, 44.5)):
+        write_run(tmp_path, "mixture", seed, value)
+    write_run(tmp_path, "mixture_20", 1, 30.0)
+    write_run(tmp_path, "baseline", 1, 20.0)
+    return tmp_path
+
+
+@pytest.fixture
+def runs(expdir):
+    names = ("baseline", "mixture", "mixture_20", "fra")
+    return {name: read_runs(expdir, name, TAG) for name in names}
+
+
+def test_runs_are_found_by_their_seeds(runs):
+    assert list(runs["mixture"]) == [1, 2, 10]
+    assert list(runs["mixture_20"]) == [1]
+    assert runs["fra"] == {}
+
+
+def test_mean_deviation_and_interval(runs):
+    ours = summarise(runs["mixture"], "test", "eng_Latn", "t2a", "mAP@10")
+    values = [40.0, 43.0, 44.5]
+    assert ours.mean == pytest.approx(sum(values) / 3)
+    assert ours.deviation == pytest.approx(statistics.stdev(values))
+    assert (ours.low, ours.high) == pytest.approx((ours.mean - 2, ours.mean + 3))
+    assert ours.text() == "42.5 ± 2.3 [40.5, 45.5]"
+    alone = summarise(runs["baseline"], "test", "eng_Latn", "a2t", "R@1")
+    assert alone.text() == "10.0 [18.0, 23.0]"
+    assert summarise(runs["fra"], "test", "eng_Latn", "t2a", "R@1") is None
+    assert summarise(runs["mixture"], "other", "eng_Latn", "t2a", "R@1") is None
+
+
+def test_mean_scores_look_like_those_of_one_training(runs):
+    mean = mean_scores(runs["mixture"], "test")
+    assert mean["fra_Latn"]["t2a"]["R@1"] == pytest.approx(32.5)
+    assert mean["fra_Latn"]["intervals"]["t2a"]["R@1"] == pytest.approx([30.5, 35.5])
+    assert mean_scores(runs["fra"], "test") == {}
+
+
+def test_ours_stand_beside_the_papers(runs):
+    table = paper_table(read_paper().tables["4"], runs, "test", "Clotho")
+    assert table.headers[:3] == ["", "A2T R@1", "paper"]
+    assert table.headers[-2:] == ["T2A mAP@10", "paper"]
+    assert table.rows[0][:3] == ["10 %", "21.2 ± 1.1 [40.5, 45.5]", "24.6"]
+    assert table.rows[1][-2:] == ["30.0 [28.0, 33.0]", "31.1"]
+    assert table.rows[2] == ["30 %", "-", "23.4", "-", "16.0", "-", "19.0", "-", "30.0"]
+
+
+def listed():
+    names = ("baseline", "mixture", "mixture_20", "fra", "pretrained")
+    return ExperimentList(
+        {name: Experiment(name, {}) for name in names}, {"test": "AudioCaps"}, "Synthetic.\nSmall."
+    )
+
+
+def test_the_whole_report(expdir, tmp_path):
+    out = tmp_path / "new" / "PAPER.md"
+    paper = read_paper()
+    names = paper.names("2 3 4 figure2")
+    text = write_report(
+        out, paper=paper, listed=listed(), names=names, expdir=expdir, inference_tag=TAG
+    )
+    assert out.read_text(encoding="utf-8") == text
+    assert "arXiv:2406.07012" in text
+    assert "> Synthetic.\n> Small." in text
+    trained = "Trained: seeds 1 (baseline, mixture_20); seeds 1 2 10 (mixture)."
+    assert f"{trained} Not run: fra, pretrained." in text
+    assert "| OnePeace | - | 51.0 |" in text
+    assert "| eng_Latn | 20.0 [18.0, 23.0] | 42.5 ± 2.3 [40.5, 45.5] |" in text
+    pictures = sorted(path.name for path in (out.parent / "figures").iterdir())
+    assert pictures == ["figure2_test.png", "table2_test.png", "table4_test.png"]  # 3: none is run
+    assert all(f"(figures/{name})" in text for name in pictures)
+
+
+def test_broken_scores_are_named(expdir):
+    path = expdir / f"mlclap_baseline_seed1/{TAG}/scores.json"
+    path.write_text("{}")
+    with pytest.raises(UserError, match="mlclap_baseline_seed1"):
+        read_runs(expdir, "baseline", TAG)

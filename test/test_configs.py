@@ -1,0 +1,100 @@
+"""Every configuration that ships is read, every name and key in it is known, and every model is built.
+
+Models are built on the meta device: shapes without memory, weights or downloads.
+"""
+
+from pathlib import Path
+
+import pytest
+import torch
+
+from espnet_mlclap.utils.config import read_config
+
+ROOT = Path(__file__).resolve().parents[1]
+CONFIGS = sorted(
+    path.relative_to(ROOT)
+    for pattern in ("conf/**/*.yaml", "egs2/*/*/conf/**/*.yaml")
+    for path in ROOT.glob(pattern)
+)
+PARAMETERS = {  # millions, where the paper's models are meant
+    "egs2/audiocaps_clotho/mlclap1/conf/train.yaml": (85, 767),
+    "egs2/audiocaps_clotho/mlclap1/conf/tuning/sonar_speech.yaml": (658, 767),
+}
+
+
+def build(path, folder):
+    """Model and optimiser of a training configuration."""
+    from espnet2.tasks.abs_task import optim_classes, scheduler_classes
+
+    from espnet_mlclap.mlclap.choices import build_model
+    from espnet_mlclap.tasks.mlclap import MLCLAPTask
+    from espnet_mlclap.train.trainer import check_criteria
+    from espnet_mlclap.utils.config import resolve_arguments
+
+    options = ["--config", str(path), "--output_dir", str(folder)]
+    args = MLCLAPTask.get_parser().parse_args(resolve_arguments(options))
+    check_criteria("best_model_criterion", args.best_model_criterion)
+    args.audio_encoder_conf["checkpoint"] = None  # published weights are not here
+    if args.text_encoder == "sonar" and "model" in args.text_encoder_conf:
+        args.text_encoder_conf["init"] = "scratch"
+    with torch.device("meta"):
+        model = build_model(args)
+    optimiser = optim_classes[args.optim](model.parameters(), **args.optim_conf)
+    if args.scheduler is not None:
+        scheduler_classes[args.scheduler](optimiser, **args.scheduler_conf)
+    return model
+
+
+def check_training(path, folder):
+    model = build(path, folder)
+    name = str(path.relative_to(ROOT))
+    if name in PARAMETERS:
+        counts = [
+            sum(parameter.numel() for parameter in part.parameters()) / 1e6
+            for part in (model.audio_encoder, model.text_encoder)
+        ]
+        assert counts == pytest.approx(PARAMETERS[name], rel=0.02)
+
+
+def check_corpus(path, folder):
+    from espnet_mlclap.corpora.mini.config import load_config
+
+    assert load_config(path).sets
+
+
+def check_translation(path, folder):
+    from espnet_mlclap.language_enhancement.config import read_config
+
+    read_config([ROOT / "conf/translation.yaml", path])  # a recipe's changes the shipped one
+
+
+def check_experiments(path, folder):
+    from espnet_mlclap.experiments.paper import read_paper
+    from espnet_mlclap.experiments.plan import read_experiments, select
+
+    if path.parent == ROOT / "conf":  # what the recipes' lists are based on
+        assert set(read_config(path)) == {"experiments"}
+        return
+    recipe, listed, paper = path.parents[1], read_experiments(path), read_paper()
+    runs = select(listed, paper, paper.names("all"), [1])
+    assert {run.experiment.name for run in runs} == set(listed.experiments)
+    for run in runs:
+        assert (recipe / run.experiment.options["mlclap_config"]).is_file()
+    corpora = {corpus for row in paper.tables["1"].results.values() for corpus in row}
+    assert set(listed.test_sets.values()) <= corpora
+
+
+CHECKS = {
+    "corpus.yaml": check_corpus,
+    "translation.yaml": check_translation,
+    "experiments.yaml": check_experiments,
+}
+
+
+@pytest.mark.parametrize("name", CONFIGS, ids=str)
+def test_configuration(name, tmp_path):
+    CHECKS.get(name.name, check_training)(ROOT / name, tmp_path)
+
+
+def test_there_are_configurations():
+    assert len(CONFIGS) > 8
