@@ -54,6 +54,7 @@ def load_experiment(
         audio_conf["checkpoint"] = None  # the weights come from model_file
     model = build_model(argparse.Namespace(**config))
     load_weights(model, load_state_dict(model_file), str(model_file))
+    _ = model.text_encoder.tokenizer  # read now: the files of a packed model are temporary
     return model.eval(), config
 
 
@@ -84,6 +85,16 @@ def load_weights(model: torch.nn.Module, states: Mapping[str, Tensor], where: st
     """Load `states` into `model`; every key and shape must fit.
 
     Raises:
+        UserError: as `check_weights`.
+    """
+    check_weights(model, states, where)
+    model.load_state_dict(states)
+
+
+def check_weights(model: torch.nn.Module, states: Mapping[str, Tensor], where: str) -> None:
+    """Make sure that `states` are exactly the parameters and buffers of `model`.
+
+    Raises:
         UserError: names the keys that are missing, unknown or of another shape.
     """
     own = model.state_dict()
@@ -103,4 +114,3 @@ def load_weights(model: torch.nn.Module, states: Mapping[str, Tensor], where: st
     ]
     if found:
         raise UserError(f"{where} does not fit the model. " + "; ".join(found))
-    model.load_state_dict(states)

@@ -113,7 +113,7 @@ def load_ced(model: torch.nn.Module, checkpoint: Union[str, Path]) -> None:
         UserError: the checkpoint is not there, cannot be read or does not fit; the message names the
             keys.
     """
-    path = _find(checkpoint)
+    path = find_checkpoint(checkpoint)
     state = to_ced_layout(read_state_dict(path))
     own = model.state_dict()
     for key in ("time_pos_embed", "freq_pos_embed"):
@@ -144,7 +144,12 @@ def load_ced(model: torch.nn.Module, checkpoint: Union[str, Path]) -> None:
     model.load_state_dict(state)
 
 
-def _find(checkpoint: Union[str, Path]) -> Path:
+def find_checkpoint(checkpoint: Union[str, Path]) -> Path:
+    """The file that a path, or a name of the weights table, stands for.
+
+    Raises:
+        UserError: no such name, or its file is not on this machine; says how to get it.
+    """
     path = Path(checkpoint)
     if path.is_file() or path.suffix:
         return path

@@ -1,0 +1,1 @@
+"""Comparisons with golden numbers of the published code; `tools/check_golden.py` runs them all."""
