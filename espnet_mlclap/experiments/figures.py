@@ -24,7 +24,7 @@ def table_figure(
 
     Args:
         table: the table.
-        runs: our scores by experiment.
+        runs: our scores by the table's names.
         test_set: ours.
         corpus: the paper's test set beside it.
         title: of the figure.

@@ -7,6 +7,7 @@ share):
       mixture: {train_sets: small, le_ratio: 0.1}    # options of mlclap.sh
       fra: {base: mixture, le_langs: fra_Latn}       # those of another experiment, and its own on top
       finetuned: {base: mixture, init_param: pretrained}   # starts from the weights of another experiment
+    rows: {finetuned: {AudioCaps: tuned_audiocaps, ...}}  # rows that are not one experiment for all corpora
     train_sets: {small: audiocaps_train clotho_development}  # what a training set of the paper is here
     test_sets: {audiocaps_test: AudioCaps}           # test set here, corpus in the paper
     note: ...                                        # what a reader of the tables must know first
@@ -16,13 +17,13 @@ A recipe leaves out what it cannot do by `name: null`.
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Dict, List, Mapping, Optional, Sequence, Union
+from typing import Any, Dict, List, Mapping, Optional, Sequence, Tuple, Union
 
 from espnet_mlclap.experiments.paper import Paper
 from espnet_mlclap.utils.config import read_config
 from espnet_mlclap.utils.errors import UserError
 
-_KEYS = ("experiments", "train_sets", "test_sets", "note")
+_KEYS = ("experiments", "rows", "train_sets", "test_sets", "note")
 
 
 @dataclass(frozen=True)
@@ -59,13 +60,25 @@ class ExperimentList:
 
     Attributes:
         experiments: by name.
+        rows: experiments by corpus, of rows of the paper that are not one experiment of the same name.
         test_sets: corpus of the paper by test set.
         note: what a reader must know first.
     """
 
     experiments: Dict[str, Experiment]
+    rows: Dict[str, Dict[str, str]]
     test_sets: Dict[str, str]
     note: str
+
+    def of_row(self, row: str) -> Dict[str, str]:
+        """Experiments of a row of the paper by corpus; those that this recipe does not have are left out."""
+        corpora = dict.fromkeys(self.test_sets.values(), row)
+        found = self.rows.get(row, corpora)
+        return {
+            corpus: found[corpus]
+            for corpus in corpora
+            if corpus in found and found[corpus] in self.experiments
+        }
 
 
 def run_tag(name: str, seed: int) -> str:
@@ -106,7 +119,12 @@ def read_experiments(path: Union[str, Path]) -> ExperimentList:
         experiments[name] = Experiment(
             name, {key: str(value) for key, value in options.items()}, starts_from
         )
-    return ExperimentList(experiments, dict(content["test_sets"]), content.get("note", ""))
+    return ExperimentList(
+        experiments,
+        dict(content.get("rows", {})),
+        dict(content["test_sets"]),
+        content.get("note", ""),
+    )
 
 
 def _resolve(
@@ -149,8 +167,8 @@ def select(
             order.append(name)
 
     for table in tables:
-        for name in paper.rows(table).values():
-            if name in listed.experiments:
+        for row in paper.rows(table).values():
+            for name in listed.of_row(row).values():
                 add(name, ())
     if not order:
         raise UserError(f"--tables {' '.join(tables)}: no experiment of the list is in them.")
@@ -158,17 +176,20 @@ def select(
 
 
 def data_options(runs: Sequence[Run]) -> List[List[str]]:
-    """Options for stages 1 to 4, once for each choice of training sets.
+    """Options for stages 1 to 4, once for each choice of training and validation sets.
 
     Translations are made where any experiment on these sets uses them, in all languages of the recipe.
     """
-    ratios: Dict[str, str] = {}
+    ratios: Dict[Tuple[str, str], str] = {}
     for run in runs:
         options = run.experiment.options
-        sets = options["train_sets"]
+        sets = options["train_sets"], options.get("valid_set", "")
         if float(options.get("le_ratio", 0)) > float(ratios.get(sets, -1)):
             ratios[sets] = options["le_ratio"]
-    return [["--train_sets", sets, "--le_ratio", ratio] for sets, ratio in ratios.items()]
+    return [
+        ["--train_sets", train, *(["--valid_set", valid] if valid else []), "--le_ratio", ratio]
+        for (train, valid), ratio in ratios.items()
+    ]
 
 
 def run_options(run: Run, expdir: str, inference_model: str) -> List[str]:

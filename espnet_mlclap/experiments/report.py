@@ -51,8 +51,8 @@ def write_report(
     runs = {
         name: read_runs(expdir, name, inference_tag)
         for table in names
-        for name in paper.rows(table).values()
-        if name in listed.experiments
+        for row in paper.rows(table).values()
+        for name in listed.of_row(row).values()
     }
     lines = ["# The experiments of the paper", "", f"Paper: {paper.source.strip()}", ""]
     if listed.note:
@@ -60,18 +60,22 @@ def write_report(
     lines += [_READING, "", _run_line(runs), ""]
     for name in names:
         for test_set, corpus in listed.test_sets.items():
+            here = {
+                row: runs.get(listed.of_row(row).get(corpus, ""), {})
+                for row in paper.rows(name).values()
+            }
             picture = f"figures/{'table' + name if name in paper.tables else name}_{test_set}.png"
             if name in paper.tables:
                 table = paper.tables[name]
                 title = f"Table {name}: {table.title}"
-                shown = paper_table(table, runs, test_set, corpus)
-                figure = figures.table_figure(table, runs, test_set, corpus, title)
+                shown = paper_table(table, here, test_set, corpus)
+                figure = figures.table_figure(table, here, test_set, corpus, title)
             else:
                 title = f"Figure {name.removeprefix('figure')}: {paper.figures[name].title}"
                 rows = paper.figures[name].rows
-                shown = language_table(rows, runs, test_set)
+                shown = language_table(rows, here, test_set)
                 figure = figures.experiments_by_language(
-                    rows, runs, test_set, f"{title}, {test_set}"
+                    rows, here, test_set, f"{title}, {test_set}"
                 )
             lines += [f"## {title}: {test_set}", "", shown.markdown(), ""]
             if figure is not None:
@@ -100,7 +104,7 @@ def paper_table(
 
     Args:
         table: the table.
-        runs: our scores by experiment; the work of others has none.
+        runs: our scores by the table's names; the work of others has none.
         test_set: ours.
         corpus: the paper's test set that stands beside it.
     """

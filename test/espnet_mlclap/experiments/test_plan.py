@@ -13,14 +13,17 @@ experiments:
   fra: {base: mixture, le_langs: fra_Latn}
   pretrained: {base: baseline, train_sets: large}
   pretrained_bert: {base: pretrained, mlclap_config: conf/bert.yaml}
-  finetuned_mixture: {base: mixture, init_param: pretrained, mlclap_config: conf/finetune.yaml}
+  tuned_mixture: {base: mixture, init_param: pretrained, mlclap_config: conf/finetune.yaml}
+  tuned_mixture_clotho: {base: tuned_mixture, train_sets: clotho, valid_set: v}
   mixture_50: {base: mixture, le_ratio: 0.5}
+rows:
+  finetuned_mixture: {AudioCaps: tuned_mixture, Clotho: tuned_mixture_clotho}
 """
 RECIPE = """
 base: shared.yaml
 experiments: {pretrained_bert: null}
-train_sets: {small: a b, large: w a b}
-test_sets: {test: AudioCaps}
+train_sets: {small: a b, large: w a b, clotho: b}
+test_sets: {test: AudioCaps, clotho_test: Clotho}
 """
 BEST = "valid.mAP@10.best.pth"
 
@@ -44,11 +47,18 @@ def test_options_come_from_the_base(listed):
         "le_ratio": "0.1",
         "le_langs": "fra_Latn",
     }
-    finetuned = listed.experiments["finetuned_mixture"]
+    finetuned = listed.experiments["tuned_mixture"]
     assert finetuned.starts_from == "pretrained"
     assert finetuned.options["train_sets"] == "a b"
     assert "pretrained_bert" not in listed.experiments
-    assert listed.test_sets == {"test": "AudioCaps"}
+    assert listed.test_sets == {"test": "AudioCaps", "clotho_test": "Clotho"}
+
+
+def test_a_row_may_be_another_experiment_for_each_corpus(listed):
+    assert listed.of_row("mixture") == {"AudioCaps": "mixture", "Clotho": "mixture"}
+    tuned = {"AudioCaps": "tuned_mixture", "Clotho": "tuned_mixture_clotho"}
+    assert listed.of_row("finetuned_mixture") == tuned
+    assert listed.of_row("pretrained_bert") == listed.of_row("OnePeace") == {}
 
 
 def test_each_training_once_and_after_what_it_starts_from(listed):
@@ -58,7 +68,15 @@ def test_each_training_once_and_after_what_it_starts_from(listed):
     assert tags == [
         f"{name}_seed{seed}"
         for seed in (1, 2)
-        for name in ("baseline", "fra", "mixture", "pretrained", "finetuned_mixture", "mixture_50")
+        for name in (
+            "baseline",
+            "fra",
+            "mixture",
+            "pretrained",
+            "tuned_mixture",
+            "tuned_mixture_clotho",
+            "mixture_50",
+        )
     ]
     assert [run.tag for run in select(listed, paper, ["figure2"], [3])] == [
         "baseline_seed3",
@@ -68,11 +86,11 @@ def test_each_training_once_and_after_what_it_starts_from(listed):
 
 def test_the_command_line_of_a_run(listed):
     runs = {run.tag: run for run in select(listed, read_paper(), ["3"], [7])}
-    options = run_options(runs["finetuned_mixture_seed7"], "exp", BEST)
+    options = run_options(runs["tuned_mixture_seed7"], "exp", BEST)
     values = dict(zip(options[::2], options[1::2]))
     assert values["--init_param"] == f"exp/mlclap_pretrained_seed7/{BEST}"
     assert values["--seed"] == "7"
-    assert values["--mlclap_tag"] == "finetuned_mixture_seed7"
+    assert values["--mlclap_tag"] == "tuned_mixture_seed7"
     assert values["--le_ratio"] == "0.1"
     assert "--init_param" not in run_options(runs["pretrained_seed7"], "exp", BEST)
 
@@ -82,7 +100,8 @@ def test_data_once_for_each_choice_of_training_sets(listed):
     small = ["--train_sets", "a b", "--le_ratio"]
     large = ["--train_sets", "w a b", "--le_ratio", "0"]
     assert data_options(select(listed, paper, ["1"], [1])) == [[*small, "0"]]
-    assert data_options(select(listed, paper, ["2", "3"], [1])) == [[*small, "0.1"], large]
+    clotho = ["--train_sets", "b", "--valid_set", "v", "--le_ratio", "0.1"]
+    assert data_options(select(listed, paper, ["2", "3"], [1])) == [[*small, "0.1"], large, clotho]
 
 
 @pytest.mark.parametrize(
@@ -92,7 +111,7 @@ def test_data_once_for_each_choice_of_training_sets(listed):
         (
             (),
             ("large: w a b", "big: w"),
-            "pretrained: train_sets: 'large' is not one of small, big",
+            "pretrained: train_sets: 'large' is not one of small, big, clotho",
         ),
         (("base: baseline, le", "base: nobody, le"), (), "mixture: base: no experiment is called"),
         (
@@ -113,9 +132,7 @@ def test_mistakes_are_named(tmp_path, shared, recipe, message):
 
 
 def test_starting_from_each_other_is_a_mistake(tmp_path):
-    circle = SHARED.replace(
-        "train_sets: large}", "train_sets: large, init_param: finetuned_mixture}"
-    )
+    circle = SHARED.replace("train_sets: large}", "train_sets: large, init_param: tuned_mixture}")
     listed = read_experiments(written(tmp_path, circle))
     with pytest.raises(UserError, match="starts in the end from itself"):
         select(listed, read_paper(), ["3"], [1])

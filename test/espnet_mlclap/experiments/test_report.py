@@ -88,7 +88,10 @@ def test_ours_stand_beside_the_papers(runs):
 def listed():
     names = ("baseline", "mixture", "mixture_20", "fra", "pretrained")
     return ExperimentList(
-        {name: Experiment(name, {}) for name in names}, {"test": "AudioCaps"}, "Synthetic.\nSmall."
+        {name: Experiment(name, {}) for name in names},
+        {"finetuned": {"AudioCaps": "mixture"}},
+        {"test": "AudioCaps"},
+        "Synthetic.\nSmall.",
     )
 
 
@@ -105,9 +108,10 @@ def test_the_whole_report(expdir, tmp_path):
     trained = "Trained: seeds 1 (baseline, mixture_20); seeds 1 2 10 (mixture)."
     assert f"{trained} Not run: fra, pretrained." in text
     assert "| OnePeace | - | 51.0 |" in text
+    assert "| Proposed: fine-tuning | 21.2 ± 1.1 [40.5, 45.5] | 59.3 |" in text
     assert "| eng_Latn | 20.0 [18.0, 23.0] | 42.5 ± 2.3 [40.5, 45.5] |" in text
     pictures = sorted(path.name for path in (out.parent / "figures").iterdir())
-    assert pictures == ["figure2_test.png", "table2_test.png", "table4_test.png"]  # 3: none is run
+    assert pictures == [f"{name}_test.png" for name in ("figure2", "table2", "table3", "table4")]
     assert all(f"(figures/{name})" in text for name in pictures)
 
 
