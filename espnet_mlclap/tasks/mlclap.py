@@ -21,6 +21,7 @@ from espnet_mlclap.iterators.epoch_plan import (
 from espnet_mlclap.iterators.mlclap_iter_factory import EpochPlanIterFactory, WholeSetIterFactory
 from espnet_mlclap.mlclap.choices import build_model, class_choices_list
 from espnet_mlclap.mlclap.espnet_model import ESPnetMLCLAPModel
+from espnet_mlclap.mlclap.load import check_weights, load_state_dict
 from espnet_mlclap.mlclap.loss.gather import world_size
 from espnet_mlclap.mlclap.text_encoder.abs_text_encoder import Tokenizer
 from espnet_mlclap.text.normalize import NORMALIZERS
@@ -120,8 +121,16 @@ class MLCLAPTask(AbsTask):
 
         `args.text_encoder_conf` is replaced by one that needs only files of the experiment; ESPnet writes
         it to config.yaml afterwards.
+
+        Raises:
+            UserError: a weight that `--init_param` does not have, or has too many of; ESPnet, which loads
+                them afterwards, would go on with random ones. (Parts of a checkpoint, `file:key:key`,
+                are ESPnet's to check.)
         """
         model = build_model(args)
+        for path in args.init_param:
+            if ":" not in path:
+                check_weights(model, load_state_dict(path), f"--init_param {path}")
         args.text_encoder_conf = model.text_encoder.export(Path(args.output_dir))
         cls.tokenizer = model.text_encoder.tokenizer
         return model
