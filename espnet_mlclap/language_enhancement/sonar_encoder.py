@@ -1,13 +1,11 @@
 """SONAR's text encoder by fairseq2 asset name, for translation and for the cosine of the quality checks."""
 
-import logging
-import os
-import sys
 from typing import Any, Callable, List, Sequence
 
 import numpy as np
 
 from espnet_mlclap.utils.errors import UserError
+from espnet_mlclap.weights.sonar_assets import load_sonar_model, load_sonar_tokenizer, read_asset
 
 
 class SonarEncoder:
@@ -99,44 +97,13 @@ class SonarEncoder:
 
 
 def load_asset(name: str, device: str, dtype: str):
-    """Model and tokenizer of a fairseq2 asset card.
+    """Model and tokenizer of a SONAR asset, from files on this machine.
 
     Raises:
-        UserError: no card has this name.
+        UserError: no card has this name, or its weights are not here.
     """
-    import torch
-
-    if not checkpoint_file(name):
-        logging.info("loading %s; fairseq2 fetches it from the web where its cache lacks it", name)
-    from fairseq2.data.tokenizers import load_tokenizer
-    from fairseq2.models import load_model
-
-    model = load_model(name, device=torch.device(device), dtype=getattr(torch, dtype))
-    return model.eval(), load_tokenizer(name)
-
-
-def checkpoint_file(name: str) -> str:
-    """Path of an asset's checkpoint on this machine; "" where it lies behind a web address.
-
-    Raises:
-        UserError: no card has this name.
-    """
-    logging.getLogger("fairseq2").setLevel(logging.WARNING)  # it tells which file systems it knows
-    # Read when fairseq2 starts: its progress bars fill a log with empty lines.
-    if not sys.stderr.isatty():
-        os.environ.setdefault("FAIRSEQ2_NO_PROGRESS", "1")
-    from fairseq2.assets import AssetNotFoundError, get_asset_store
-
-    try:
-        uri = str(get_asset_store().retrieve_card(name).field("checkpoint").as_uri())
-    except AssetNotFoundError as error:
-        raise UserError(
-            f"no fairseq2 asset is called {name!r}. Known are text_sonar_basic_encoder and "
-            "text_sonar_basic_decoder, sonar_mini_encoder and sonar_mini_decoder, and the cards in the "
-            "folder that the environment variable FAIRSEQ2_USER_ASSET_DIR names."
-        ) from error
-    scheme = "file://"
-    return uri[len(scheme) :] if uri.startswith(scheme) else ""
+    asset = read_asset(name)
+    return load_sonar_model(asset, device=device, dtype=dtype), load_sonar_tokenizer(asset)
 
 
 def token_encoder(tokenizer: Any, lang: str, mode: str, name: str) -> Callable:

@@ -1,12 +1,29 @@
 """Progress with the time left, on a terminal (a bar) and in logs (a line every ten seconds)."""
 
 import sys
-from typing import Iterable, Iterator, Optional, TypeVar
+from typing import Iterable, Iterator, Optional, TextIO, TypeVar
 
 from tqdm import tqdm
 
 T = TypeVar("T")
 _LOG_INTERVAL = 10.0  # seconds between two lines where the output is a file
+
+
+class _Lines:
+    """A stream for a log: one line a report, in place of a line that is drawn over."""
+
+    def __init__(self, stream: TextIO):
+        self._stream = stream
+        self._last = ""
+
+    def write(self, text: str) -> None:
+        text = text.strip()
+        if text and text != self._last:
+            self._stream.write(f"{text}\n")
+            self._last = text
+
+    def flush(self) -> None:
+        self._stream.flush()
 
 
 def progress_bar(desc: str, total: Optional[int] = None, unit: str = "") -> tqdm:
@@ -23,12 +40,10 @@ def progress_bar(desc: str, total: Optional[int] = None, unit: str = "") -> tqdm
         mininterval=0.2 if terminal else _LOG_INTERVAL,
         maxinterval=10.0 if terminal else _LOG_INTERVAL,
         dynamic_ncols=terminal,
-        file=sys.stderr,
-        # a log gets one line a report in place of a line that is drawn over
+        file=sys.stderr if terminal else _Lines(sys.stderr),
         bar_format=None
         if terminal
-        else "{desc}: {n_fmt}/{total_fmt}{unit}, {elapsed} gone, {remaining} left\n",
-        leave=True,
+        else "{desc}: {n_fmt}/{total_fmt}{unit}, {elapsed} gone, {remaining} left",
     )
 
 

@@ -5,6 +5,9 @@ A card whose checkpoint lies behind a web address (the published SONAR) is serve
 """
 
 import copy
+import logging
+import os
+import sys
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, List
@@ -69,6 +72,7 @@ def read_asset(name: str) -> SonarAsset:
     Raises:
         UserError: no card has this name, or it is a card of something else.
     """
+    _quieten()
     from fairseq2.assets import AssetNotFoundError, get_asset_store
 
     try:
@@ -122,3 +126,10 @@ def _hub(name: str, family: str) -> Any:
     if family not in hubs:
         raise UserError(f"asset {name}: {family} is not a SONAR text model ({' or '.join(hubs)})")
     return hubs[family]()
+
+
+def _quieten() -> None:
+    """fairseq2 tells which file systems it knows, and its progress bars fill a log with empty lines."""
+    logging.getLogger("fairseq2").setLevel(logging.WARNING)
+    if not sys.stderr.isatty():
+        os.environ.setdefault("FAIRSEQ2_NO_PROGRESS", "1")
