@@ -13,6 +13,7 @@ from espnet_mlclap.mlclap.espnet_model import ESPnetMLCLAPModel
 from espnet_mlclap.mlclap.loss.abs_loss import AbsLoss
 from espnet_mlclap.mlclap.loss.infonce import InfoNCELoss
 from espnet_mlclap.mlclap.text_encoder.abs_text_encoder import AbsTextEncoder
+from espnet_mlclap.mlclap.text_encoder.huggingface import HuggingfaceTextEncoder
 from espnet_mlclap.mlclap.text_encoder.sonar import SonarTextEncoder
 from espnet_mlclap.utils.errors import UserError
 
@@ -24,7 +25,7 @@ audio_encoder_choices = ClassChoices(
 )
 text_encoder_choices = ClassChoices(
     "text_encoder",
-    {"sonar": SonarTextEncoder},
+    {"sonar": SonarTextEncoder, "huggingface": HuggingfaceTextEncoder},
     type_check=AbsTextEncoder,
     default="sonar",
 )
