@@ -19,8 +19,6 @@ _RATE = 16000.0
 _MEL_BINS = 80
 _SAMPLE_SCALE = 2.0**15  # the features are those of 16-bit samples, as in sonar-space's pipelines
 _WINDOW, _HOP = 400, 160  # samples
-_STRIDE = 2  # frames that make one step of the conformer
-_SHORTEST = _WINDOW + (_STRIDE - 1) * _HOP  # samples of one step
 
 
 class SonarSpeechEncoder(AbsAudioEncoder):
@@ -31,14 +29,15 @@ class SonarSpeechEncoder(AbsAudioEncoder):
             "non_english" (6), both with 24 conformer blocks of width 1024.
         checkpoint: fairseq2 asset with the weights to start from, such as `sonar_speech_encoder_eng`;
             None for random ones.
-        model_dim, num_layers, num_heads, ffn_inner_dim, num_pooling_layers: in place of the
-            architecture's width, conformer blocks, attention heads, width between the linear layers of a
-            block, layers of the pooling decoder (for small models from scratch).
+        model_dim, num_layers, num_heads, ffn_inner_dim, num_pooling_layers, frames_per_step: in place of
+            the architecture's width, conformer blocks, attention heads, width between the linear layers of
+            a block, layers of the pooling decoder, frames of 10 ms that make one step of the conformer
+            (for small models from scratch).
         dropout: in place of the architecture's, everywhere.
 
-    A clip of less than 35 ms is filled up with silence, of one longer than the model's positions
-    reach (4,096 steps: 82 s) only the start counts. Mel bins are standardised over a clip, as in
-    SONAR; one that is constant (digital silence) becomes 0.
+    A clip shorter than a step (35 ms) is filled up with silence, of one longer than the model's
+    positions reach (4,096 steps: 82 s) only the start counts. Mel bins are standardised over a clip, as
+    in SONAR; one that is constant (digital silence) becomes 0.
 
     Raises:
         UserError: an unknown architecture or asset, sizes that do not go together, or weights that
@@ -55,6 +54,7 @@ class SonarSpeechEncoder(AbsAudioEncoder):
         num_heads: Optional[int] = None,
         ffn_inner_dim: Optional[int] = None,
         num_pooling_layers: Optional[int] = None,
+        frames_per_step: Optional[int] = None,
         dropout: Optional[float] = None,
     ):
         super().__init__()
@@ -72,11 +72,16 @@ class SonarSpeechEncoder(AbsAudioEncoder):
             config.ffn_inner_dim = conformer.ffn_inner_dim = ffn_inner_dim
         if num_pooling_layers is not None:
             config.num_decoder_layers = num_pooling_layers
+        if frames_per_step is not None:
+            conformer.fbank_stride = frames_per_step
+            conformer.feature_dim = frames_per_step * _MEL_BINS
         if dropout is not None:
             config.final_dropout_p = config.dropout_p = dropout
             conformer.dropout_p = conformer.attn_dropout_p = dropout
             conformer.ffn_inner_dropout_p = dropout
-        self._max_samples = _WINDOW + (conformer.max_seq_len * _STRIDE - 1) * _HOP
+        self._step = conformer.fbank_stride
+        self._min_samples = _WINDOW + (self._step - 1) * _HOP
+        self._max_samples = _WINDOW + (conformer.max_seq_len * self._step - 1) * _HOP
         self._size = config.model_dim
         try:
             self.model = SonarSpeechEncoderFactory(config).create_model()
@@ -125,8 +130,8 @@ class SonarSpeechEncoder(AbsAudioEncoder):
     def features(self, audio: Tensor, audio_lengths: Tensor) -> List[Tensor]:
         """Log-mel features of each clip, [frames, 80], standardised, on the CPU.
 
-        The number of frames is even: the conformer takes two at a time, and one that is left over must
-        not count in some batches and not in others.
+        The number of frames is one of whole steps: frames that are left over must not count in some
+        batches and not in others.
         """
         from fairseq2.data.audio import WaveformToFbankConverter
 
@@ -139,11 +144,11 @@ class SonarSpeechEncoder(AbsAudioEncoder):
         found = []
         for clip, length in zip(audio.detach().float().cpu(), audio_lengths.tolist()):
             samples = clip[: min(length, self._max_samples)]
-            missing = max(0, _SHORTEST - len(samples))
+            missing = max(0, self._min_samples - len(samples))
             samples = torch.nn.functional.pad(samples, (0, missing)).unsqueeze(1).contiguous()
             frames = filter_bank({"waveform": samples, "sample_rate": _RATE})["fbank"]
-            even = len(frames) // _STRIDE * _STRIDE
-            found.append(torch.nan_to_num(frames[:even]))
+            whole = len(frames) // self._step * self._step
+            found.append(torch.nan_to_num(frames[:whole]))
         return found
 
 

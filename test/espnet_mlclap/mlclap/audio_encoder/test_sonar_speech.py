@@ -77,6 +77,17 @@ def test_only_the_start_of_a_very_long_clip_counts(encoder):
     )
 
 
+def test_longer_steps():
+    """Fewer and wider steps: a clip still counts alone, and one that is shorter than a step too."""
+    encoder = SonarSpeechEncoder(**SMALL, frames_per_step=8).eval()
+    audio, lengths = clips(16000, 9123, 400)
+    assert [len(clip) for clip in encoder.features(audio, lengths)] == [96, 48, 8]
+    together = embed(encoder, audio, lengths)
+    torch.testing.assert_close(
+        together[1:2], embed(encoder, audio[1:2, :9123], lengths[1:2]), rtol=0, atol=1e-5
+    )
+
+
 def test_gradients_reach_every_parameter():
     encoder = SonarSpeechEncoder(**SMALL, dropout=0.0).train()
     encoder(*clips(8000, 6000)).square().sum().backward()
