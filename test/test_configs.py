@@ -3,6 +3,7 @@
 Models are built on the meta device: shapes without memory, weights or downloads.
 """
 
+import json
 from pathlib import Path
 
 import pytest
@@ -19,7 +20,22 @@ CONFIGS = sorted(
 PARAMETERS = {  # millions, where the paper's models are meant
     "egs2/audiocaps_clotho/mlclap1/conf/train.yaml": (85, 767),
     "egs2/audiocaps_clotho/mlclap1/conf/tuning/sonar_speech.yaml": (658, 767),
+    "egs2/audiocaps_clotho/mlclap1/conf/tuning/bert.yaml": (85, 109),
 }
+
+
+def bert(folder):
+    """Folder that stands for bert-base-uncased: the size is transformers' default for a BERT."""
+    from transformers import BertConfig
+
+    BertConfig().save_pretrained(folder)
+    (folder / "vocab.txt").write_text("[PAD]\n[UNK]\n[CLS]\n[SEP]\n[MASK]\na\n")
+    settings = {"tokenizer_class": "BertTokenizer", "model_max_length": 512}
+    (folder / "tokenizer_config.json").write_text(json.dumps(settings))
+    return str(folder)
+
+
+HUB = {"google-bert/bert-base-uncased": bert}
 
 
 def build(path, folder):
@@ -35,8 +51,11 @@ def build(path, folder):
     args = MLCLAPTask.get_parser().parse_args(resolve_arguments(options))
     check_criteria("best_model_criterion", args.best_model_criterion)
     args.audio_encoder_conf["checkpoint"] = None  # published weights are not here
-    if args.text_encoder == "sonar" and "model" in args.text_encoder_conf:
-        args.text_encoder_conf["init"] = "scratch"
+    conf = args.text_encoder_conf
+    if "model" in conf:
+        conf["init"] = "scratch"
+    if conf.get("model") in HUB:
+        conf["model"] = HUB[conf["model"]](folder)
     with torch.device("meta"):
         model = build_model(args)
     optimiser = optim_classes[args.optim](model.parameters(), **args.optim_conf)
@@ -45,7 +64,9 @@ def build(path, folder):
     return model
 
 
-def check_training(path, folder):
+def check_training(path, folder, monkeypatch):
+    recipe = next(parent for parent in path.parents if (parent / "run.sh").exists())
+    monkeypatch.chdir(recipe)  # paths in a configuration start there
     model = build(path, folder)
     name = str(path.relative_to(ROOT))
     if name in PARAMETERS:
@@ -56,24 +77,24 @@ def check_training(path, folder):
         assert counts == pytest.approx(PARAMETERS[name], rel=0.02)
 
 
-def check_corpus(path, folder):
+def check_corpus(path, folder, monkeypatch):
     from espnet_mlclap.corpora.mini.config import load_config
 
     assert load_config(path).sets
 
 
-def check_translation(path, folder):
+def check_translation(path, folder, monkeypatch):
     from espnet_mlclap.language_enhancement.config import read_config
 
     read_config([ROOT / "conf/translation.yaml", path])  # a recipe's changes the shipped one
 
 
-def check_experiments(path, folder):
+def check_experiments(path, folder, monkeypatch):
     from espnet_mlclap.experiments.paper import read_paper
     from espnet_mlclap.experiments.plan import read_experiments, select
 
     if path.parent == ROOT / "conf":  # what the recipes' lists are based on
-        assert set(read_config(path)) == {"experiments"}
+        assert set(read_config(path)) == {"experiments", "rows"}
         return
     recipe, listed, paper = path.parents[1], read_experiments(path), read_paper()
     runs = select(listed, paper, paper.names("all"), [1])
@@ -92,8 +113,8 @@ CHECKS = {
 
 
 @pytest.mark.parametrize("name", CONFIGS, ids=str)
-def test_configuration(name, tmp_path):
-    CHECKS.get(name.name, check_training)(ROOT / name, tmp_path)
+def test_configuration(name, tmp_path, monkeypatch):
+    CHECKS.get(name.name, check_training)(ROOT / name, tmp_path, monkeypatch)
 
 
 def test_there_are_configurations():
