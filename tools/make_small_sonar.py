@@ -11,6 +11,7 @@ translates captions of unseen scenes and writes the numbers to README.md beside 
 import argparse
 import os
 import platform
+import tempfile
 import time
 from pathlib import Path
 
@@ -32,7 +33,7 @@ def get_parser() -> argparse.ArgumentParser:
 
 
 def make(config: dict, out_dir: Path) -> None:
-    """Stage 1: train, and write the assets."""
+    """Stage 1: train, and write the assets; what was there stays until they are whole."""
     import fairseq2  # noqa: F401  (before torch: it checks that the two fit)
     import torch
     from small_sonar.batches import TokenTable
@@ -41,7 +42,8 @@ def make(config: dict, out_dir: Path) -> None:
     from small_sonar.tokenizer import load_tokenizer, train_tokenizer
     from small_sonar.training import SmallSonar, model_configs, train
 
-    files = asset_files(out_dir, config["name"])
+    scratch = tempfile.TemporaryDirectory(dir=out_dir)
+    files = asset_files(Path(scratch.name), config["name"])
     settings = config["sentences"]
     sentences = sample_sentences(
         settings["number"],
@@ -51,7 +53,7 @@ def make(config: dict, out_dir: Path) -> None:
         config["seed"],
     )
     train_tokenizer(files["tokenizer"], sentences, config["tokenizer"]["vocab_size"])
-    langs = list(sentences[0])
+    langs = list(sentences[0].captions)
     tokenizer = load_tokenizer(files["tokenizer"], langs)
     torch.manual_seed(config["seed"])
     configs = model_configs(tokenizer.vocab_info, config["model"])
@@ -60,6 +62,9 @@ def make(config: dict, out_dir: Path) -> None:
     for kind, one in zip(("encoder", "decoder"), configs):
         write_checkpoint(files[kind], getattr(model, kind))
         write_card(files, kind, one, langs)
+    for path in files.values():
+        os.replace(path, out_dir / path.name)
+    scratch.cleanup()
 
 
 def describe(config: dict, out_dir: Path) -> None:
@@ -78,7 +83,9 @@ def describe(config: dict, out_dir: Path) -> None:
         name=config["name"],
         megabytes=size / 1e6,
         sentences=config["sentences"]["number"],
-        steps=config["training"]["steps"],
+        vocabulary=config["tokenizer"]["vocab_size"],
+        steps=config["training"]["translation_steps"],
+        alignment=config["training"]["alignment_steps"],
         batch=config["training"]["batch_size"],
         unseen=config["measure"]["sentences"],
         table=table(results),

@@ -37,7 +37,7 @@ def measure(name: str, scenes: dict[str, Any], settings: dict[str, Any]) -> dict
     encoder, decoder = f"{name}_encoder", f"{name}_decoder"
     translator = TextToTextModelPipeline(encoder=encoder, decoder=decoder, tokenizer=encoder)
     embedder = TextToEmbeddingModelPipeline(encoder=encoder, tokenizer=encoder)
-    english = [one[SOURCE] for one in unseen]
+    english = [one.captions[SOURCE] for one in unseen]
     size = settings["batch_size"]
 
     def embed(captions: list[str], lang: str) -> np.ndarray:
@@ -46,9 +46,9 @@ def measure(name: str, scenes: dict[str, Any], settings: dict[str, Any]) -> dict
 
     english_vectors = embed(english, SOURCE)
     results = {}
-    langs = [lang for lang in unseen[0] if lang != SOURCE]
+    langs = [lang for lang in unseen[0].captions if lang != SOURCE]
     for lang in progress(langs, "measuring the small SONAR", unit="languages"):
-        wanted = [one[lang] for one in unseen]
+        wanted = [one.captions[lang] for one in unseen]
         found = translator.predict(
             english, SOURCE, lang, batch_size=size, beam_size=settings["beam_size"]
         )

@@ -5,14 +5,18 @@ from pathlib import Path
 
 import sentencepiece
 
+from small_sonar.sentences import Sentence
+
 UNKNOWN, BEGIN, END = 0, 1, 2  # fairseq2 puts <pad> before these
 
 
-def train_tokenizer(path: Path, sentences: list[dict[str, str]], vocab_size: int) -> None:
+def train_tokenizer(path: Path, sentences: list[Sentence], vocab_size: int) -> None:
     """Write a BPE model that covers every character of `sentences` to `path`."""
     with path.open("wb") as file:
         sentencepiece.SentencePieceTrainer.train(
-            sentence_iterator=itertools.chain.from_iterable(one.values() for one in sentences),
+            sentence_iterator=itertools.chain.from_iterable(
+                one.captions.values() for one in sentences
+            ),
             model_writer=file,
             model_type="bpe",
             vocab_size=vocab_size,

@@ -1,13 +1,17 @@
-"""Train encoder and decoder together, as SONAR was: translation through one vector a sentence.
+"""Train encoder and decoder: meaning, then translation, through one vector a sentence.
 
-The loss is the cross entropy of the target sentence given the embedding of the source sentence,
-plus the squared distance between the embeddings of two parallel sentences, which makes the space
-one for all languages (Duquenne, Schwenk and Sagot: SONAR: Sentence-Level Multimodal and
-Language-Agnostic Representations, 2023, section 3).
+SONAR's text encoder and decoder were trained to translate, with the decoder seeing one vector of the
+source sentence (Duquenne, Schwenk and Sagot: SONAR: Sentence-Level Multimodal and Language-Agnostic
+Representations, 2023, section 3). That alone takes a small model thousands of steps before its vectors
+hold more than the shape of a sentence. Here the grammar knows what a sentence means, so the encoder is
+first taught to make vectors from which linear maps, thrown away afterwards, read the meaning, in
+whatever language it was said. Then both learn to translate, while the maps keep the vectors readable.
+Last, the encoder learns to embed every language where it embeds English.
 """
 
+import copy
 import math
-from typing import Any
+from typing import Any, Callable, Iterable
 
 import numpy as np
 import torch
@@ -23,7 +27,8 @@ from torch import Tensor
 from torch.nn.functional import cross_entropy
 
 from espnet_mlclap.utils.progress import progress_bar
-from small_sonar.batches import Batch, TokenTable, batches
+from small_sonar.batches import Padded, TokenTable, batches
+from small_sonar.sentences import MEANING_SIZES
 
 
 def model_configs(
@@ -34,8 +39,8 @@ def model_configs(
         "model_dim": settings["model_dim"],
         "max_seq_len": settings["max_seq_len"],
         "vocab_info": vocab,
-        "num_encoder_layers": settings["layers"],
-        "num_decoder_layers": settings["layers"],
+        "num_encoder_layers": settings["encoder_layers"],
+        "num_decoder_layers": settings["decoder_layers"],
         "num_encoder_attn_heads": settings["heads"],
         "num_decoder_attn_heads": settings["heads"],
         "ffn_inner_dim": settings["ffn_inner_dim"],
@@ -54,61 +59,107 @@ def model_configs(
 
 
 class SmallSonar(torch.nn.Module):
-    """Encoder and decoder with the training loss."""
+    """Encoder, decoder, and the linear maps that read a sentence's meaning from its vector."""
 
     def __init__(self, encoder: SonarTextEncoderConfig, decoder: SonarTextDecoderConfig):
         super().__init__()
         self.encoder = SonarTextEncoderFactory(encoder).create_model()
         self.decoder = SonarTextDecoderFactory(decoder).create_model()
+        self.reader = torch.nn.Linear(encoder.model_dim, sum(MEANING_SIZES))
 
-    def forward(self, batch: Batch) -> tuple[Tensor, Tensor]:
-        """Cross entropy (nats a token), squared distance of parallel embeddings (mean over width)."""
-        embeddings, parallel = (
-            self.encoder(
-                side.tokens, BatchLayout.of(side.tokens, seq_lens=side.lengths)
-            ).sentence_embeddings
-            for side in (batch.source, batch.parallel)
-        )
+    def embed(self, source: Padded) -> Tensor:
+        """[rows, model_dim]"""
+        layout = BatchLayout.of(source.tokens, seq_lens=source.lengths)
+        return self.encoder(source.tokens, layout).sentence_embeddings
+
+    def reading_loss(self, embeddings: Tensor, meaning: Tensor) -> Tensor:
+        """Cross entropy of the meaning given the embeddings (nats a sentence)."""
+        guesses = self.reader(embeddings).split(MEANING_SIZES, dim=1)
+        return torch.stack(
+            [cross_entropy(guess, meaning[:, n]) for n, guess in enumerate(guesses)]
+        ).sum()
+
+    def translation_loss(self, embeddings: Tensor, target: Padded) -> Tensor:
+        """Cross entropy of the target given the source's embedding (nats a token)."""
         # decoder input: all but the last token; to predict: all but the first
-        tokens = batch.target.tokens[:, :-1]
-        layout = BatchLayout.of(tokens, seq_lens=[length - 1 for length in batch.target.lengths])
+        tokens = target.tokens[:, :-1]
+        layout = BatchLayout.of(tokens, seq_lens=[length - 1 for length in target.lengths])
         memory = embeddings.unsqueeze(1)
         hidden = self.decoder.decode(tokens, layout, memory, BatchLayout.of(memory))
         logits = self.decoder.project(hidden)  # [rows, tokens, vocabulary]
         # the language is given, not predicted
-        entropy = cross_entropy(
-            logits[:, 1:].flatten(0, 1), batch.target.tokens[:, 2:].flatten(), ignore_index=0
+        return cross_entropy(
+            logits[:, 1:].flatten(0, 1), target.tokens[:, 2:].flatten(), ignore_index=0
         )
-        return entropy, torch.mean((embeddings[: len(parallel)] - parallel) ** 2)
 
 
 def train(model: SmallSonar, table: TokenTable, settings: dict[str, Any], seed: int) -> None:
-    """Train in place: Adam with a linear warm-up and a cosine to zero."""
+    """Train in place, in the three steps that the module's docstring describes."""
     torch.set_num_threads(settings["threads"])
-    optimizer = torch.optim.Adam(model.parameters(), lr=settings["learning_rate"])
-    steps, warmup = settings["steps"], settings["warmup_steps"]
+    rng = np.random.default_rng(seed)
+    model.train()
+    mixed = batches(table, settings["batch_size"], 0.0, rng)
+    stream = batches(table, settings["batch_size"], settings["english_source"], rng)
+
+    def reading() -> Tensor:
+        batch = next(mixed)
+        return model.reading_loss(model.embed(batch.source), batch.meaning)
+
+    def translating() -> Tensor:
+        batch = next(stream)
+        embeddings = model.embed(batch.source)
+        translated = model.translation_loss(embeddings, batch.target)
+        read = model.reading_loss(embeddings, batch.meaning)
+        return translated + settings["reading_weight"] * read
+
+    _optimise("learning to mean", model.parameters(), reading, settings["reading_steps"], settings)
+    _optimise(
+        "learning to translate",
+        model.parameters(),
+        translating,
+        settings["translation_steps"],
+        settings,
+    )
+    teacher = copy.deepcopy(model).eval().requires_grad_(False)
+
+    def aligning() -> Tensor:
+        batch = next(mixed)
+        return torch.mean((model.embed(batch.source) - teacher.embed(batch.english)) ** 2)
+
+    _optimise(
+        "learning to embed alike",
+        model.encoder.parameters(),
+        aligning,
+        settings["alignment_steps"],
+        settings,
+    )
+    model.eval()
+
+
+def _optimise(
+    what: str,
+    parameters: Iterable[torch.nn.Parameter],
+    loss: Callable[[], Tensor],
+    steps: int,
+    settings: dict[str, Any],
+) -> None:
+    """Adam with a linear warm-up and a cosine to zero."""
+    parameters = list(parameters)
+    optimizer = torch.optim.Adam(
+        parameters, lr=settings["learning_rate"], betas=tuple(settings["betas"])
+    )
+    warmup = settings["warmup_steps"]
     schedule = torch.optim.lr_scheduler.LambdaLR(
         optimizer,
         lambda step: min((step + 1) / warmup, 0.5 + 0.5 * math.cos(math.pi * step / steps)),
     )
-    stream = batches(
-        table,
-        settings["batch_size"],
-        settings["english_source"],
-        settings["alignment_share"],
-        np.random.default_rng(seed),
-    )
-    model.train()
-    with progress_bar("training the small SONAR", steps, "steps") as bar:
+    with progress_bar(what, steps, "steps") as bar:
         for _ in range(steps):
-            entropy, distance = model(next(stream))
+            value = loss()
             optimizer.zero_grad()
-            (entropy + settings["alignment_weight"] * distance).backward()
-            torch.nn.utils.clip_grad_norm_(model.parameters(), settings["clip_grad_norm"])
+            value.backward()
+            torch.nn.utils.clip_grad_norm_(parameters, settings["clip_grad_norm"])
             optimizer.step()
             schedule.step()
-            bar.set_description_str(
-                f"training the small SONAR (now {entropy.item():.3f} nats a token)", refresh=False
-            )
+            bar.set_description_str(f"{what} (loss now {value.item():.4f})", refresh=False)
             bar.update()
-    model.eval()
