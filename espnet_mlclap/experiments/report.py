@@ -77,7 +77,7 @@ def write_report(
                 figure = figures.experiments_by_language(
                     rows, here, test_set, f"{title}, {test_set}"
                 )
-            lines += [f"## {title}: {test_set}", "", shown.markdown(), ""]
+            lines += [f"## {title} ({test_set})", "", shown.markdown(), ""]
             if figure is not None:
                 save(figure, out.parent / picture)
                 lines += [f"![{title}, {test_set}]({picture})", ""]

@@ -137,6 +137,36 @@ def test_what_changed_is_made_again_with_all_that_follows_from_it(recipe):
     assert again.count("format_audio") == 4
 
 
+def test_a_training_with_other_options_starts_anew_and_a_killed_one_goes_on(recipe):
+    recipe.run()
+    checkpoint = recipe.folder / "exp/mlclap_t/checkpoint.pth"
+    checkpoint.write_text("of the first training")
+    recipe.run()
+    assert checkpoint.read_text()  # nothing has changed
+    recipe.run("--mlclap_args", "--max_epoch 3", FAIL="train")
+    assert not checkpoint.exists()
+    checkpoint.write_text("of the second training, killed")
+    recipe.run("--mlclap_args", "--max_epoch 3")
+    assert checkpoint.read_text() == "of the second training, killed"
+
+
+def test_what_a_configuration_is_based_on_and_where_training_starts_count(recipe):
+    (recipe.folder / "conf/tuned.yaml").write_text("base: train.yaml\nmax_epoch: 2\n")
+    (recipe.folder / "start.pth").write_text("weights")
+    options = ["--mlclap_config", "conf/tuned.yaml", "--init_param", "start.pth"]
+    first = recipe.run(*options)
+    train = next(call for call in first.calls if call[0] == "train")
+    assert values(train, "--init_param") == ["start.pth"]
+    assert "train" not in names(recipe.run(*options))
+    (recipe.folder / "conf/train.yaml").write_text("max_epoch: 1\nseed: 5\n")
+    assert "train" in names(recipe.run(*options))
+    (recipe.folder / "start.pth").write_text("other weights")
+    assert "train" in names(recipe.run(*options))
+    result = recipe.run("--init_param", "nowhere.pth")
+    assert result.returncode == 2
+    assert "--init_param nowhere.pth: no such file" in result.stderr
+
+
 def test_the_stages_asked_for_and_no_others(recipe):
     assert recipe.run("--stop_stage", "1").calls == []
     assert names(recipe.run("--stage", "3", "--stop_stage", "3")) == ["format_audio"] * 4

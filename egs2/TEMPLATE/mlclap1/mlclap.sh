@@ -191,7 +191,7 @@ config_files() {
 
 stage_5() {
     local set
-    local -a inputs options=() launcher=(python3) more
+    local -a inputs options=() launcher=(python3) more outdated=("${experiment}/checkpoint.pth")
     mapfile -t inputs < <(config_files)
     inputs+=("${formatted}/${valid_set}")
     for set in "${train[@]}"; do

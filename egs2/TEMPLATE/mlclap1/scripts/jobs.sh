@@ -52,6 +52,8 @@ _show_progress() {
 # once MARKER LOG PREFIX COMMAND...
 # run_job, unless MARKER says that the same command ended well with the same inputs (files and folders in the
 # array `inputs`; a folder counts by the files directly in it). Numbers of processes and devices do not matter.
+# Where it ended well with others, the files in the array `outdated` are removed first (a checkpoint, from which it
+# would go on as if nothing had changed).
 once() {
     local marker=$1 log=$2 prefix=$3 key start=${SECONDS}
     shift 3
@@ -61,7 +63,10 @@ once() {
         echo "  done already in $(sed -n 2p "${marker}") s: ${marker%/*} (remove ${marker} to do it again)"
         return 0
     fi
-    if [[ -f ${marker} ]]; then echo "  again, since options or inputs of ${marker%/*} have changed"; fi
+    if [[ -f ${marker} ]]; then
+        echo "  again, since options or inputs of ${marker%/*} have changed"
+        rm -f ${outdated[@]+"${outdated[@]}"}
+    fi
     rm -f "${marker}"
     run_job "${log}" "${prefix}" "$@" || return 1
     # the inputs may have been made while the command ran (stage 1): the key is that of before
