@@ -7,6 +7,7 @@ from contextlib import AbstractContextManager, nullcontext
 from typing import Any, Dict, Optional, Tuple
 
 import torch
+from espnet2.torch_utils.device_funcs import force_gatherable
 from espnet2.train.abs_espnet_model import AbsESPnetModel
 from torch import Tensor
 from torch.nn.functional import normalize
@@ -127,7 +128,8 @@ class ESPnetMLCLAPModel(AbsESPnetModel):
         embedded_text = self.encode_text(text, text_lengths)
         loss, stats = self.loss(embedded_audio, embedded_text, clip_index)
         weight = torch.tensor(float(text.shape[0]), device=text.device)
-        return loss, stats, weight
+        # the trainer averages over ranks, for which everything must have one dimension
+        return force_gatherable((loss, stats, weight), loss.device)
 
     def collect_feats(self, **batch: Tensor) -> Dict[str, Tensor]:
         """ESPnet's statistics stage has nothing to collect here (lengths are known from stage 3)."""
