@@ -109,6 +109,8 @@ def test_spoiled_metrics_and_statistics(golden_copy):
     assert failed(compare(golden_copy, "metrics", "le")) == [
         "a2t: all figures",
         "t2a_rank_lo/hi_* (places outside)",
+        "t2a R@k within the bounds (share outside)",
+        "t2a medR within the bounds (places outside)",
         "translated_per_epoch_mean (standard errors)",
     ]
 

@@ -11,7 +11,7 @@ from typing import Any, Dict, Set
 
 import numpy as np
 
-from espnet_mlclap.retrieval.metrics import QueryValues, retrieval_values
+from espnet_mlclap.retrieval.metrics import RECALL_AT, QueryValues, retrieval_values
 from golden.compare import Report
 
 EXACT = 1e-9
@@ -102,5 +102,16 @@ def check_bounds(
         return
     low, high = (ranks[key] + 1 for key in keys)
     outside = np.maximum(low - queries.rank, queries.rank - high).max()
-    quantity = "t2a_rank_lo/hi_* (places outside)"
+    _outside(name, "t2a_rank_lo/hi_* (places outside)", outside, report)
+    scores = queries.scores()
+    for k in RECALL_AT:
+        recall = scores[f"R@{k}"] / 100
+        outside = max(np.mean(high <= k) - recall, recall - np.mean(low <= k))
+        _outside(name, "t2a R@k within the bounds (share outside)", outside, report)
+    median = scores["medR"]
+    outside = max(np.floor(np.median(low)) - median, median - np.floor(np.median(high)))
+    _outside(name, "t2a medR within the bounds (places outside)", outside, report)
+
+
+def _outside(name: str, quantity: str, outside: float, report: Report) -> None:
     report.add(_RANKS, quantity, EXACT, name, max(0.0, float(outside)))

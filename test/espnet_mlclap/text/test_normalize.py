@@ -1,20 +1,8 @@
-"""Caption normalisation against the reference's, row by row."""
-
-import json
+"""Caption normalisation worked by hand; test/tools/test_check_golden.py has the reference's rows."""
 
 import pytest
 
 from espnet_mlclap.text.normalize import NORMALIZERS, caption_length, normalize_caption
-
-
-def test_every_row_of_the_reference(shared_dir):
-    rows = json.loads((shared_dir / "golden" / "text" / "text_preprocess.json").read_text("utf-8"))
-    assert {row["lang"] for row in rows} >= {"eng_Latn", "fra_Latn", "jpn_Jpan", "zho_Hans"}
-    for row in rows:
-        assert normalize_caption(row["input"]) == row["output"], row
-        if "length_for_max_token_size" in row:
-            length = caption_length(row["input"], row["lang"])
-            assert length == row["length_for_max_token_size"], row
 
 
 @pytest.mark.parametrize(
