@@ -15,6 +15,8 @@ from typing import Any, List
 from espnet_mlclap.utils.errors import UserError
 from espnet_mlclap.weights.table import read_table, resolve
 
+_SPEECH_FAMILY = "sonar_speech"
+
 
 @dataclass(frozen=True)
 class SonarAsset:
@@ -22,9 +24,10 @@ class SonarAsset:
 
     Attributes:
         name: the asset's name.
-        family: `transformer_encoder` or `transformer_decoder`.
+        family: `transformer_encoder` or `transformer_decoder` of text, `sonar_speech`.
         config: sonar-space's configuration of the architecture.
-        langs: FLORES-200 codes of the tokenizer, in the order that numbers their tokens.
+        langs: FLORES-200 codes of the tokenizer, in the order that numbers their tokens; of a speech
+            encoder, the languages that it was trained on.
         card: the card itself.
     """
 
@@ -66,8 +69,8 @@ class SonarAsset:
         )
 
 
-def read_asset(name: str) -> SonarAsset:
-    """Read the card of a SONAR text encoder or decoder.
+def read_asset(name: str, *, speech: bool = False) -> SonarAsset:
+    """Read the card of a SONAR text encoder or decoder, or of a speech encoder.
 
     Raises:
         UserError: no card has this name, or it is a card of something else.
@@ -80,10 +83,14 @@ def read_asset(name: str) -> SonarAsset:
     except AssetNotFoundError as error:
         raise UserError(
             f"no fairseq2 asset is called {name!r}. Known are text_sonar_basic_encoder and "
-            "text_sonar_basic_decoder, sonar_mini_encoder and sonar_mini_decoder, and the cards in the "
-            "folder that the environment variable FAIRSEQ2_USER_ASSET_DIR names."
+            "text_sonar_basic_decoder, sonar_mini_encoder and sonar_mini_decoder, sonar_speech_encoder_eng "
+            "and its sisters, and the cards in the folder that the environment variable "
+            "FAIRSEQ2_USER_ASSET_DIR names."
         ) from error
     family = card.field("model_family").as_(str)
+    if (family == _SPEECH_FAMILY) != speech:
+        kind = "speech" if speech else "text"
+        raise UserError(f"asset {name}: {family} is not a SONAR {kind} model")
     langs = card.field("tokenizer_config").as_(dict)["_set_"]["langs"]
     config = _hub(name, family).get_model_config(name)
     return SonarAsset(name, family, config, list(langs), card)
@@ -117,14 +124,15 @@ def load_sonar_tokenizer(asset: SonarAsset) -> Any:
 
 
 def _hub(name: str, family: str) -> Any:
-    from sonar.models import sonar_text
+    from sonar.models import sonar_speech, sonar_text
 
     hubs = {
+        _SPEECH_FAMILY: sonar_speech.get_sonar_speech_encoder_hub,
         sonar_text.SONAR_TEXT_ENCODER_FAMILY: sonar_text.get_sonar_text_encoder_hub,
         sonar_text.SONAR_TEXT_DECODER_FAMILY: sonar_text.get_sonar_text_decoder_hub,
     }
     if family not in hubs:
-        raise UserError(f"asset {name}: {family} is not a SONAR text model ({' or '.join(hubs)})")
+        raise UserError(f"asset {name}: {family} is not a SONAR model ({' or '.join(hubs)})")
     return hubs[family]()
 
 

@@ -4,8 +4,7 @@ A conformer (w2v-BERT 2.0) over 80 mel bins, and a transformer decoder of one st
 into a vector of SONAR's space. Model and features are those of sonar-space and fairseq2.
 """
 
-from pathlib import Path
-from typing import Any, Dict, List, Optional
+from typing import Any, List, Optional
 
 import torch
 from torch import Tensor
@@ -13,6 +12,7 @@ from torch.nn.utils.rnn import pad_sequence
 
 from espnet_mlclap.mlclap.audio_encoder.abs_audio_encoder import AbsAudioEncoder
 from espnet_mlclap.utils.errors import UserError
+from espnet_mlclap.weights.sonar_assets import load_sonar_model, read_asset
 
 _WHERE = "audio_encoder_conf of sonar_speech"
 _RATE = 16000.0
@@ -92,7 +92,8 @@ class SonarSpeechEncoder(AbsAudioEncoder):
 
     def _load(self, checkpoint: str) -> None:
         try:
-            self.model.load_state_dict(_pretrained_weights(checkpoint))
+            asset = read_asset(checkpoint, speech=True)
+            self.model.load_state_dict(load_sonar_model(asset).state_dict())
         except RuntimeError as error:  # keys or shapes; torch's message names them
             raise UserError(
                 f"{_WHERE}: {checkpoint} does not fit this architecture. {error}"
@@ -164,19 +165,4 @@ def _architecture(name: str) -> Any:
         known = ", ".join(sorted(hub.get_archs()))
         raise UserError(
             f"{_WHERE}: architecture: there is no {name!r}; choose one of {known}"
-        ) from error
-
-
-def _pretrained_weights(name: str) -> Dict[str, Tensor]:
-    from fairseq2.models import ModelNotKnownError
-    from sonar.models.sonar_speech import get_sonar_speech_encoder_hub
-
-    if Path(name).suffix:
-        raise UserError(f"{_WHERE}: checkpoint: {name!r} is a file; name a fairseq2 asset card.")
-    try:
-        return get_sonar_speech_encoder_hub().load_model(name).state_dict()
-    except ModelNotKnownError as error:
-        raise UserError(
-            f"{_WHERE}: checkpoint: no fairseq2 asset is called {name!r}. Known are "
-            "sonar_speech_encoder_eng and its sisters, and the cards in FAIRSEQ2_USER_ASSET_DIR."
         ) from error

@@ -1,5 +1,9 @@
 """SONAR's speech encoder: the same as sonar-space by hand, one clip at a time, odd lengths, mistakes."""
 
+import os
+import subprocess
+import sys
+
 import numpy as np
 import pytest
 import torch
@@ -77,6 +81,40 @@ def test_only_the_start_of_a_very_long_clip_counts(encoder):
     )
 
 
+CARD = """
+name: small_speech
+model_family: sonar_speech
+model_arch: english
+model_config:
+  _set_: {{model_dim: 32, ffn_inner_dim: 48, num_decoder_layers: 1, num_decoder_attn_heads: 4}}
+  w2v2_encoder_config:
+    _set_: {{model_dim: 32, num_encoder_layers: 2, num_encoder_attn_heads: 4, ffn_inner_dim: 48}}
+checkpoint: {checkpoint}
+tokenizer_config: {{_set_: {{langs: [eng]}}}}
+"""
+LOAD = """
+import sys, torch
+from espnet_mlclap.mlclap.audio_encoder.sonar_speech import SonarSpeechEncoder
+encoder = SonarSpeechEncoder(**eval(sys.argv[1]), checkpoint="small_speech")
+expected = torch.load(sys.argv[2], weights_only=True)
+own = encoder.model.state_dict()
+assert own.keys() == expected.keys() and all(torch.equal(own[k], expected[k]) for k in own)
+"""
+
+
+def test_weights_by_asset_name(encoder, tmp_path):
+    """In a process of its own: fairseq2 looks for cards once."""
+    torch.save(encoder.model.state_dict(), tmp_path / "small.pt")
+    (tmp_path / "card.yaml").write_text(CARD.format(checkpoint=tmp_path / "small.pt"))
+    result = subprocess.run(
+        [sys.executable, "-c", LOAD, repr(SMALL), str(tmp_path / "small.pt")],
+        env={**os.environ, "FAIRSEQ2_USER_ASSET_DIR": str(tmp_path)},
+        capture_output=True,
+        text=True,
+    )
+    assert result.returncode == 0, result.stderr
+
+
 def test_longer_steps():
     """Fewer and wider steps: a clip still counts alone, and one that is shorter than a step too."""
     encoder = SonarSpeechEncoder(**SMALL, frames_per_step=8).eval()
@@ -109,7 +147,8 @@ def test_the_published_architectures_build_without_weights():
         ({"architecture": "german"}, "there is no 'german'; choose one of english, non_english"),
         ({"model_dim": 30, "num_heads": 4}, "audio_encoder_conf of sonar_speech: .*num_heads"),
         ({**SMALL, "checkpoint": "sonar_speech_maxi"}, "no fairseq2 asset is called"),
-        ({**SMALL, "checkpoint": "weights.pt"}, "'weights.pt' is a file; name a fairseq2 asset"),
+        ({**SMALL, "checkpoint": "sonar_mini_encoder"}, "is not a SONAR speech model"),
+        ({**SMALL, "checkpoint": "sonar_speech_encoder_fra"}, "not in the table of weights"),
     ],
 )
 def test_mistakes_are_named(conf, message):
