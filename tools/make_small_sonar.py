@@ -4,8 +4,9 @@
     python tools/make_small_sonar.py            # all of it
     python tools/make_small_sonar.py --stage 2  # only measure what is there
 
-Stage 1 trains and writes two fairseq2 assets (about 4 MB) to --out_dir; stage 2 loads them by name,
-translates captions of unseen scenes and writes the numbers to README.md beside them.
+Stage 1 trains (a quarter of an hour on one core) and writes two fairseq2 assets of 4 MB together to
+--out_dir; stage 2 loads them by name, translates captions of unseen scenes and writes the numbers to
+README.md beside them.
 """
 
 import argparse
@@ -76,7 +77,7 @@ def describe(config: dict, out_dir: Path) -> None:
 
     size = sum(path.stat().st_size for path in asset_files(out_dir, config["name"]).values())
     started = time.monotonic()
-    results = measure(config["name"], config["sentences"], config["measure"])
+    results = measure(config["name"], config["measure"])
     seconds = time.monotonic() - started
     text = (HERE / "small_sonar" / "README.template.md").read_text(encoding="utf-8")
     text = text.format(
@@ -84,6 +85,7 @@ def describe(config: dict, out_dir: Path) -> None:
         megabytes=size / 1e6,
         sentences=config["sentences"]["number"],
         vocabulary=config["tokenizer"]["vocab_size"],
+        reading=config["training"]["reading_steps"],
         steps=config["training"]["translation_steps"],
         alignment=config["training"]["alignment_steps"],
         batch=config["training"]["batch_size"],

@@ -15,12 +15,11 @@ from small_sonar.sentences import sample_sentences
 SOURCE = "eng_Latn"
 
 
-def measure(name: str, scenes: dict[str, Any], settings: dict[str, Any]) -> dict[str, Any]:
+def measure(name: str, settings: dict[str, Any]) -> dict[str, Any]:
     """Translate unseen English captions to each language, and look for translations by embedding.
 
     Args:
         name: the assets are `<name>_encoder` and `<name>_decoder`.
-        scenes: `event_weights` and `mark_probability` of the sentences.
         settings: the part `measure` of the configuration.
 
     Returns:
@@ -30,8 +29,8 @@ def measure(name: str, scenes: dict[str, Any], settings: dict[str, Any]) -> dict
     unseen = sample_sentences(
         settings["sentences"],
         "test",
-        scenes["event_weights"],
-        scenes["mark_probability"],
+        settings["event_weights"],
+        settings["mark_probability"],
         settings["seed"],
     )
     encoder, decoder = f"{name}_encoder", f"{name}_decoder"

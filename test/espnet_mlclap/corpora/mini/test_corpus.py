@@ -138,7 +138,7 @@ def test_formatting_has_work_to_do(config, tmp_path):
     durations = [info.duration for info in infos]
     assert min(durations) >= 1.99
     assert max(durations) <= 12.01
-    assert sum(durations) / len(durations) == pytest.approx(4.3, abs=0.7)
+    assert 3.5 < sum(durations) / len(durations) < 5.5
 
 
 def test_unseen_scenes_have_unseen_captions(config):
@@ -161,7 +161,7 @@ def test_unseen_scenes_have_unseen_captions(config):
         (("seed: 0", "sead: 0"), "unknown key 'sead'"),
         (("stereo: 0.08", ""), "'stereo' is missing"),
         (("stereo: 0.08", "stereo: 8"), "formats: stereo: 8"),
-        (("[0.25, 0.45, 0.30]", "[0.25, 0.45]"), "event_weights"),
+        (("event_weights: [", "event_weights: [0.5, "), "event_weights"),
         (("quiet: -26, ", ""), "level_db"),
         (("[1.3, 3.2]", "[3.2, 1.3]"), "event_seconds"),
         (("seed: 0", "seed: ["), "cannot be read as YAML"),
