@@ -86,8 +86,8 @@ def run_experiments(options: argparse.Namespace, passed: Sequence[str]) -> None:
     names = paper.names(options.tables)
     runs = select(listed, paper, names, _seeds(options.seeds))
     run = _Runner(options.run, passed, options.dry_run)
-    for data in data_options(runs):
-        if not run(_DATA_STAGES, [*data, "--expdir", options.expdir]):
+    for data in data_options(runs, options.expdir):
+        if not run(_DATA_STAGES, data):
             raise UserError("the data could not be made; the cause stands above.")
 
     failed: List[str] = []

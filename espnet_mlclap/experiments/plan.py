@@ -175,7 +175,7 @@ def select(
     return [Run(listed.experiments[name], seed) for seed in seeds for name in order]
 
 
-def data_options(runs: Sequence[Run]) -> List[List[str]]:
+def data_options(runs: Sequence[Run], expdir: str) -> List[List[str]]:
     """Options for stages 1 to 4, once for each choice of training and validation sets.
 
     Translations are made where any experiment on these sets uses them, in all languages of the recipe.
@@ -186,10 +186,13 @@ def data_options(runs: Sequence[Run]) -> List[List[str]]:
         sets = options["train_sets"], options.get("valid_set", "")
         if float(options.get("le_ratio", 0)) > float(ratios.get(sets, -1)):
             ratios[sets] = options["le_ratio"]
-    return [
-        ["--train_sets", train, *(["--valid_set", valid] if valid else []), "--le_ratio", ratio]
-        for (train, valid), ratio in ratios.items()
-    ]
+    choices = []
+    for (train, valid), ratio in ratios.items():
+        # statistics of their own, so that one choice does not undo the other's
+        stats = f"{expdir}/stats/{'_'.join([*train.split(), valid]).rstrip('_')}"
+        options = ["--train_sets", train, "--le_ratio", ratio, "--expdir", expdir]
+        choices.append([*options, "--statsdir", stats, *(["--valid_set", valid] if valid else [])])
+    return choices
 
 
 def run_options(run: Run, expdir: str, inference_model: str) -> List[str]:

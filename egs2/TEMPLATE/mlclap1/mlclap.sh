@@ -49,6 +49,7 @@ init_param=            # checkpoint whose weights training starts from (fine-tun
 text_encoder_init=     # {pretrained|scratch} where the text encoder starts (default: as in the configuration)
 seed=1                 # {0..} seed of training
 expdir=exp             # folder for experiments
+statsdir=              # folder for the statistics of stage 4 (default: stats in --expdir)
 ## Test, packing, upload
 inference_model=valid.mAP@10.best.pth  # checkpoint to test
 inference_tag=         # name of the folder of results (default: made from --inference_model)
@@ -92,6 +93,7 @@ device=cpu
 if ((ngpu > 0)); then device=cuda; fi
 formatted=${dumpdir}/${audio_format}
 experiment=${expdir}/mlclap_${mlclap_tag}
+statsdir=${statsdir:-${expdir}/stats}
 inference=${experiment}/${inference_tag}
 packed=${experiment}/mlclap_${mlclap_tag}.zip
 
@@ -173,9 +175,9 @@ stage_4() {
     for set in "${valid_set}" "${tests[@]}"; do
         options+=(--test_data_dir "${formatted}/${set}") inputs+=("${formatted}/${set}")
     done
-    once "${expdir}/stats/.made" "${expdir}/log/check_data.log" "${data_cmd}" \
-        python3 -m espnet_mlclap.bin.check_data "${options[@]}" --out_dir "${expdir}/stats"
-    cat "${expdir}/stats/statistics.txt"
+    once "${statsdir}/.made" "${expdir}/log/check_data.log" "${data_cmd}" \
+        python3 -m espnet_mlclap.bin.check_data "${options[@]}" --out_dir "${statsdir}"
+    cat "${statsdir}/statistics.txt"
 }
 
 # the training configuration and the files that it is based on (`base: ../train.yaml`)
@@ -265,12 +267,15 @@ seconds_of_stage() {  # measured on two CPU cores, where the recipe has written 
     if [[ -f conf/stage_seconds ]]; then awk -v stage="$1" '$1 == stage {print $2}' conf/stage_seconds; fi
 }
 
-python3 -m espnet_mlclap.bin.check_environment
-for ((current = stage; current <= stop_stage; current++)); do
-    seconds=$(seconds_of_stage "${current}")
-    echo "Stage ${current}: ${titles[current]}${seconds:+ (about ${seconds} s)}"
-    if ((current <= 4)); then lock "${dumpdir}/.lock"; else lock "${experiment}/.lock"; fi
-    start=${SECONDS}
-    "stage_${current}"
-    echo "Stage ${current} ended after $((SECONDS - start)) s"
-done
+{ # read as a whole before it runs: a change of this file does not reach a job that is under way
+    python3 -m espnet_mlclap.bin.check_environment
+    for ((current = stage; current <= stop_stage; current++)); do
+        seconds=$(seconds_of_stage "${current}")
+        echo "Stage ${current}: ${titles[current]}${seconds:+ (about ${seconds} s)}"
+        if ((current <= 4)); then lock "${dumpdir}/.lock"; else lock "${experiment}/.lock"; fi
+        start=${SECONDS}
+        "stage_${current}"
+        echo "Stage ${current} ended after $((SECONDS - start)) s"
+    done
+    exit 0
+}

@@ -95,13 +95,20 @@ def test_the_command_line_of_a_run(listed):
     assert "--init_param" not in run_options(runs["pretrained_seed7"], "exp", BEST)
 
 
-def test_data_once_for_each_choice_of_training_sets(listed):
-    paper = read_paper()
-    small = ["--train_sets", "a b", "--le_ratio"]
-    large = ["--train_sets", "w a b", "--le_ratio", "0"]
-    assert data_options(select(listed, paper, ["1"], [1])) == [[*small, "0"]]
-    clotho = ["--train_sets", "b", "--valid_set", "v", "--le_ratio", "0.1"]
-    assert data_options(select(listed, paper, ["2", "3"], [1])) == [[*small, "0.1"], large, clotho]
+def test_data_once_for_each_choice_of_sets(listed):
+    def made(tables):
+        found = []
+        for options in data_options(select(listed, read_paper(), tables, [1]), "exp"):
+            values = dict(zip(options[::2], options[1::2]))
+            assert values["--expdir"] == "exp"
+            names = ("--train_sets", "--le_ratio", "--valid_set", "--statsdir")
+            found.append([values.get(name) for name in names])
+        return found
+
+    small, large = ["a b", "0", None, "exp/stats/a_b"], ["w a b", "0", None, "exp/stats/w_a_b"]
+    assert made(["1"]) == [small]
+    small[1] = "0.1"
+    assert made(["2", "3"]) == [small, large, ["b", "0.1", "v", "exp/stats/b_v"]]
 
 
 @pytest.mark.parametrize(
