@@ -12,6 +12,7 @@
 #   8 packing                   the model in one file
 #   9 upload                    of that file to the Hugging Face hub, only with --hf_repo
 # Every stage can be run again: what is done is skipped, what was killed goes on where it was.
+# shellcheck disable=SC2329  # the stages are called by their numbers
 set -euo pipefail
 
 # --- options

@@ -65,6 +65,7 @@ once() {
     fi
     if [[ -f ${marker} ]]; then
         echo "  again, since options or inputs of ${marker%/*} have changed"
+        # shellcheck disable=SC2154  # the caller's array, if it has one
         rm -f ${outdated[@]+"${outdated[@]}"}
     fi
     rm -f "${marker}"

@@ -23,7 +23,7 @@ _declared_options() {
 
 _print_help() {
     local line name value
-    sed -n '2,/^[^#]/s/^# \{0,1\}//p' "$1"
+    sed -n -e '/^# shellcheck/d' -e '2,/^[^#]/s/^# \{0,1\}//p' "$1"
     while IFS= read -r line; do
         if [[ ${line} == "## "* ]]; then
             printf '\n%s:\n' "${line#\#\# }"
