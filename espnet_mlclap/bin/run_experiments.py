@@ -11,9 +11,20 @@ import shlex
 import subprocess
 import sys
 import time
+from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
-from typing import List, Optional, Sequence
+from typing import IO, Dict, List, Optional, Sequence
 
+from espnet_mlclap.experiments.paper import read_paper
+from espnet_mlclap.experiments.plan import (
+    Run,
+    data_options,
+    read_experiments,
+    run_options,
+    run_tag,
+    select,
+)
+from espnet_mlclap.utils.atomic import make_dir
 from espnet_mlclap.utils.cli import bool_option, run_command
 from espnet_mlclap.utils.errors import UserError
 
@@ -37,6 +48,12 @@ def get_parser() -> argparse.ArgumentParser:
         "--inference_model", default="valid.mAP@10.best.pth", help="checkpoint to test"
     )
     parser.add_argument("--out", default="exp/PAPER.md", help="the tables, as Markdown")
+    parser.add_argument(
+        "--jobs",
+        type=int,
+        default=1,
+        help="trainings at a time; 2 on two cores (with OMP_NUM_THREADS=1) or on two machines of cmd.sh",
+    )
     parser.add_argument("--run", default="./run.sh", help="the recipe")
     parser.add_argument(
         "--dry_run", type=bool_option, default=False, help="only print the commands"
@@ -44,26 +61,92 @@ def get_parser() -> argparse.ArgumentParser:
     return parser
 
 
-class _Runner:
+class _Recipe:
     """Calls the recipe, or prints what it would call."""
 
-    def __init__(self, recipe: str, passed: Sequence[str], dry_run: bool):
-        self.recipe = recipe
+    def __init__(self, script: str, passed: Sequence[str], dry_run: bool):
+        self.script = script
         self.passed = list(passed)
         self.dry_run = dry_run
 
-    def __call__(self, stages: Sequence[str], options: Sequence[str]) -> bool:
-        """Run some stages; whether they ended well."""
-        command = [self.recipe, *stages, *options, *self.passed]
+    def __call__(
+        self, stages: Sequence[str], options: Sequence[str], output: Optional[IO] = None
+    ) -> bool:
+        """Run some stages, with what they print in `output` or on the terminal; whether they ended well."""
+        command = [self.script, *stages, *options, *self.passed]
         if self.dry_run:
             print(shlex.join(command), flush=True)
             return True
         try:
-            return subprocess.run(command).returncode == 0
+            ended = subprocess.run(
+                command, stdout=output, stderr=subprocess.STDOUT if output else None
+            )
         except OSError as error:
             raise UserError(
-                f"{self.recipe}: cannot be run ({error.strerror}). Start this in a recipe's folder."
+                f"{self.script}: cannot be run ({error.strerror}). Start this in a recipe's folder."
             ) from error
+        return ended.returncode == 0
+
+
+class _Trainings:
+    """Trains, tests and scores experiments, one after the other or several at a time."""
+
+    def __init__(self, recipe: _Recipe, options: argparse.Namespace, test_sets: Sequence[str]):
+        self.recipe = recipe
+        self.options = options
+        self.test_sets = list(test_sets)
+        self.seconds: List[float] = []  # of those that were not done before
+
+    def __call__(self, runs: Sequence[Run]) -> List[str]:
+        """Run all of them; the tags of those that failed or whose start failed."""
+        ended: Dict[str, Future] = {}
+        with ThreadPoolExecutor(self.options.jobs) as pool:
+            try:
+                for number, run in enumerate(runs, 1):
+                    start = None
+                    if run.experiment.starts_from is not None:
+                        start = ended[run_tag(run.experiment.starts_from, run.seed)]
+                    title = f"Experiment {number} of {len(runs)}: {run.tag}"
+                    left = len(runs) - number + 1
+                    ended[run.tag] = pool.submit(self._run, run, start, title, left)
+                return [tag for tag, good in ended.items() if not good.result()]
+            except BaseException:
+                pool.shutdown(cancel_futures=True)
+                raise
+
+    def _run(self, run: Run, start: Optional[Future], title: str, left: int) -> bool:
+        # What it starts from was submitted before, so it is running or done: no deadlock.
+        if start is not None and not start.result():
+            logging.warning(f"{run.tag}: left out, since {run.experiment.starts_from} failed")
+            return False
+        options = self.options
+        if self.seconds:
+            minutes = sum(self.seconds) / len(self.seconds) * left / options.jobs / 60
+            title += f" (about {minutes:.0f} minutes left, if none of them is done)"
+        if options.jobs == 1 or options.dry_run:
+            print(f"\n{title}", flush=True)
+            return self._stages(run, None)
+        log = make_dir(Path(options.expdir, "log")) / f"{run.tag}.log"
+        print(f"{title}; see {log}", flush=True)
+        with log.open("w", encoding="utf-8") as output:
+            good = self._stages(run, output)
+        print(f"{run.tag}: {'done' if good else f'FAILED, see {log}'}", flush=True)
+        return good
+
+    def _stages(self, run: Run, output: Optional[IO]) -> bool:
+        options = self.options
+        began = time.monotonic()
+        inference = Path(options.expdir, f"mlclap_{run.tag}", _tag(options.inference_model))
+        arguments = run_options(run, options.expdir, options.inference_model)
+        was_scored = _is_scored(inference, self.test_sets)
+        if not self.recipe(_MODEL_STAGES, arguments, output):
+            return False
+        scored = _is_scored(inference, self.test_sets)
+        if not scored and not self.recipe(_SCORE_STAGE, arguments, output):
+            return False
+        if not was_scored and not options.dry_run:
+            self.seconds.append(time.monotonic() - began)
+        return True
 
 
 def run_experiments(options: argparse.Namespace, passed: Sequence[str]) -> None:
@@ -72,45 +155,17 @@ def run_experiments(options: argparse.Namespace, passed: Sequence[str]) -> None:
     Raises:
         UserError: the data could not be made, or some experiments failed; names them.
     """
-    from espnet_mlclap.experiments.paper import read_paper
-    from espnet_mlclap.experiments.plan import (
-        data_options,
-        read_experiments,
-        run_options,
-        run_tag,
-        select,
-    )
-
+    if options.jobs < 1:
+        raise UserError(f"--jobs {options.jobs}: must be 1 or more.")
     paper = read_paper()
     listed = read_experiments(options.config)
     names = paper.names(options.tables)
     runs = select(listed, paper, names, _seeds(options.seeds))
-    run = _Runner(options.run, passed, options.dry_run)
+    recipe = _Recipe(options.run, passed, options.dry_run)
     for data in data_options(runs, options.expdir):
-        if not run(_DATA_STAGES, data):
+        if not recipe(_DATA_STAGES, data):
             raise UserError("the data could not be made; the cause stands above.")
-
-    failed: List[str] = []
-    durations: List[float] = []
-    for number, one in enumerate(runs, 1):
-        start_name = one.experiment.starts_from
-        if start_name is not None and run_tag(start_name, one.seed) in failed:
-            logging.warning(f"{one.tag}: left out, since {start_name} failed")
-            failed.append(one.tag)
-            continue
-        print(f"\nExperiment {number} of {len(runs)}: {one.tag}{_left(durations, number, runs)}")
-        sys.stdout.flush()
-        start = time.monotonic()
-        inference = Path(options.expdir, f"mlclap_{one.tag}", _tag(options.inference_model))
-        arguments = run_options(one, options.expdir, options.inference_model)
-        was_scored = _is_scored(inference, listed.test_sets)
-        good = run(_MODEL_STAGES, arguments)
-        if good and not _is_scored(inference, listed.test_sets):
-            good = run(_SCORE_STAGE, arguments)
-        if not good:
-            failed.append(one.tag)
-        elif not was_scored and not options.dry_run:
-            durations.append(time.monotonic() - start)
+    failed = _Trainings(recipe, options, listed.test_sets)(runs)
     if not options.dry_run:
         from espnet_mlclap.experiments.report import write_report
 
@@ -148,13 +203,6 @@ def _is_scored(inference: Path, test_sets: Sequence[str]) -> bool:
     if not all(path.is_file() for path in [scores, inference / "RESULTS.md", *made]):
         return False
     return scores.stat().st_mtime >= max(path.stat().st_mtime for path in made)
-
-
-def _left(durations: Sequence[float], number: int, runs: Sequence[object]) -> str:
-    if not durations:
-        return ""
-    minutes = sum(durations) / len(durations) * (len(runs) - number + 1) / 60
-    return f" (about {minutes:.0f} minutes left, if none of them is done)"
 
 
 def main(arguments: Optional[Sequence[str]] = None) -> None:

@@ -19,7 +19,7 @@ test_sets: {test: AudioCaps}
 """
 # notes its arguments; makes what stages 6 and 7 make; fails where the file `fail` says so
 RECIPE = """#!/usr/bin/env bash
-printf '%q ' "$@" >>calls; echo >>calls
+line=$(printf '%q ' "$@"); echo "$line" >>calls
 while (($#)); do printf -v "${1#--}" '%s' "$2"; shift 2; done
 [[ -f fail && ${mlclap_tag:-data} == $(<fail) ]] && exit 1
 folder=exp/mlclap_${mlclap_tag:-}/valid.mAP@10.best
@@ -121,6 +121,26 @@ def test_without_data_nothing_is_trained(recipe, capsys):
     assert "the data could not be made" in capsys.readouterr().err
 
 
+def test_several_at_a_time(recipe, capsys):
+    """The same calls in any order, fine-tuning behind what it starts from; each with its own log."""
+    (recipe / "fail").write_text("mixture_seed2")
+    with pytest.raises(SystemExit):
+        main(["--tables", "2 3", "--seeds", "1 2", "--jobs", "3"])
+    order = [call[2] for call in calls(recipe)]
+    for seed in (1, 2):
+        assert order.index(f"finetuned_seed{seed}") > order.index(f"pretrained_seed{seed}")
+    trained = [
+        f"{name}_seed{seed}"
+        for name in ("baseline", "finetuned", "mixture", "pretrained")
+        for seed in (1, 2)
+    ]
+    assert sorted(set(order)) == sorted([*trained, "a b", "w a b"])
+    shown = capsys.readouterr()
+    assert "mixture_seed2: FAILED, see exp/log/mixture_seed2.log" in shown.out
+    assert "1 of 8 experiments failed: mixture_seed2" in shown.err
+    assert (recipe / "exp/log/finetuned_seed1.log").exists()
+
+
 def test_a_dry_run_only_prints(recipe, capsys):
     main(["--tables", "3", "--dry_run", "true"])
     assert calls(recipe) == []
@@ -134,6 +154,7 @@ def test_a_dry_run_only_prints(recipe, capsys):
     [
         (["--tables", "9"], "choose among 1 2 3 4 figure2"),
         (["--seeds", "1 x"], "must be different whole numbers"),
+        (["--jobs", "0"], "--jobs 0: must be 1 or more"),
         (["--seeds", "1 1"], "must be different whole numbers"),
         (["--config", "nowhere.yaml"], "nowhere.yaml: cannot be read"),
         (["--run", "./other.sh"], "./other.sh: cannot be run"),
