@@ -7,6 +7,7 @@ killed goes on where it was. Options behind `--` go to every run.sh: `./run_expe
 
 import argparse
 import logging
+import os
 import shlex
 import subprocess
 import sys
@@ -52,7 +53,7 @@ def get_parser() -> argparse.ArgumentParser:
         "--jobs",
         type=int,
         default=1,
-        help="trainings at a time; 2 on two cores (with OMP_NUM_THREADS=1) or on two machines of cmd.sh",
+        help="trainings at a time, which share the cores (OMP_NUM_THREADS, if not set, is their share)",
     )
     parser.add_argument("--run", default="./run.sh", help="the recipe")
     parser.add_argument(
@@ -64,10 +65,14 @@ def get_parser() -> argparse.ArgumentParser:
 class _Recipe:
     """Calls the recipe, or prints what it would call."""
 
-    def __init__(self, script: str, passed: Sequence[str], dry_run: bool):
+    def __init__(self, script: str, passed: Sequence[str], dry_run: bool, jobs: int):
         self.script = script
         self.passed = list(passed)
         self.dry_run = dry_run
+        self.environment = dict(os.environ)
+        if jobs > 1:
+            share = max(1, (os.cpu_count() or 1) // jobs)
+            self.environment.setdefault("OMP_NUM_THREADS", str(share))
 
     def __call__(
         self, stages: Sequence[str], options: Sequence[str], output: Optional[IO] = None
@@ -79,7 +84,10 @@ class _Recipe:
             return True
         try:
             ended = subprocess.run(
-                command, stdout=output, stderr=subprocess.STDOUT if output else None
+                command,
+                stdout=output,
+                stderr=subprocess.STDOUT if output else None,
+                env=self.environment,
             )
         except OSError as error:
             raise UserError(
@@ -161,7 +169,7 @@ def run_experiments(options: argparse.Namespace, passed: Sequence[str]) -> None:
     listed = read_experiments(options.config)
     names = paper.names(options.tables)
     runs = select(listed, paper, names, _seeds(options.seeds))
-    recipe = _Recipe(options.run, passed, options.dry_run)
+    recipe = _Recipe(options.run, passed, options.dry_run, options.jobs)
     for data in data_options(runs, options.expdir):
         if not recipe(_DATA_STAGES, data):
             raise UserError("the data could not be made; the cause stands above.")
