@@ -19,7 +19,7 @@ set -euo pipefail
 ## Stages
 stage=1                # {1..9} first stage to run
 stop_stage=7           # {1..9} last stage to run
-nj=2                   # {1..} processes for audio formatting
+nj=2                   # {1..} processes for audio formatting, and for translation without a GPU
 ngpu=0                 # {0..} GPUs for translation, training and embedding; 0: the CPU
 cpu_ranks=1            # {1..} with --ngpu 0, processes that share the training (torchrun, gloo)
 ## Data
@@ -136,6 +136,7 @@ translate() {  # SET LANGUAGES
     if [[ -n ${translation_config} ]]; then
         options+=(--config "${translation_config}") inputs+=("${translation_config}")
     fi
+    if ((ngpu == 0)); then options+=(--nj "${nj}"); fi
     once "${out}/.made" "${expdir}/log/translate_$1.log" "${translate_cmd}" \
         python3 -m espnet_mlclap.bin.translate --data_dir "data/$1" --out_dir "${out}" --device "${device}" "${options[@]}"
 }
