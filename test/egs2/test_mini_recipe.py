@@ -101,5 +101,27 @@ def test_killed_in_stages_2_3_and_5_it_ends_with_the_same_scores(whole, tmp_path
 
 def test_what_is_done_is_not_done_again_and_packs(whole):
     output = whole.finish("--stop_stage", "8")
-    assert output.count("done already") == 7
+    assert output.count("done already") == 8
     assert (whole.folder / "exp/mlclap_t/mlclap_t.zip").stat().st_size > 100_000
+
+
+def losses(recipe, tag):
+    lines = (recipe.folder / f"exp/mlclap_{tag}/history.jsonl").read_text().splitlines()
+    return [json.loads(line)["train"]["loss"] for line in lines]
+
+
+def test_features_made_beforehand_train_as_well(whole):
+    whole.finish(
+        *("--audio_format", "log_mel.ark", "--mlclap_tag", "mel"),
+        *("--stage", "3", "--stop_stage", "5"),
+    )
+    first, last = losses(whole, "mel")
+    assert last < first
+
+
+def test_two_ranks_train_as_well(whole):
+    options = ["--cpu_ranks", "2", "--mlclap_tag", "ranks", "--stage", "5", "--stop_stage", "5"]
+    whole.finish(*options)
+    assert ":0/2]" in (whole.folder / "exp/mlclap_ranks/train.log").read_text()
+    first, last = losses(whole, "ranks")
+    assert last < first
