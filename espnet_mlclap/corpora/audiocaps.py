@@ -2,8 +2,9 @@
 
 One caption a clip for training, five for validation and test. The caption files are the authors'
 (`train.csv`, `val.csv`, `test.csv`: audiocap_id, youtube_id, start_time, caption; version 1 or 2.0).
-The audio is whatever the user has: links rot, so clips without audio are listed and left out. The
-captions are free for academic use; the rights in the audio are those of the videos' owners.
+The audio is what the user has, or what `download_audiocaps` still gets: links rot, so clips without audio
+are listed and left out. The captions are free for academic use; the rights in the audio are those of the
+videos' owners.
 
 Names under which a clip's file is looked for (youtube_id 7fmOlUlwoNg, start_time 20), any extension:
 `Y7fmOlUlwoNg_20`, `7fmOlUlwoNg_20`, `7fmOlUlwoNg_20_30`, `7fmOlUlwoNg_20000_30000`, `7fmOlUlwoNg_20.000`,
@@ -11,29 +12,67 @@ Names under which a clip's file is looked for (youtube_id 7fmOlUlwoNg, start_tim
 """
 
 from pathlib import Path
-from typing import Dict, List, Sequence, Tuple, Union
+from typing import Dict, List, Optional, Sequence, Tuple, Union
 
-from espnet_mlclap.corpora.audio_index import AudioIndex, split_folder
-from espnet_mlclap.corpora.captioned import CaptionedClip, PublishedSize, write_set
-from espnet_mlclap.corpora.ml_clap_captions import read_given_captions
+from espnet_mlclap.corpora.captioned import CaptionedClip, PublishedSize, Split, prepare_splits
+from espnet_mlclap.corpora.fetch import fetch_file
 from espnet_mlclap.corpora.rows import Row, read_rows
+from espnet_mlclap.corpora.youtube import ADDRESS, VideoClip, fetch_clips
 from espnet_mlclap.fileio.data_dir import DataDir
 from espnet_mlclap.utils.errors import UserError
 
+SPLITS = ("train", "val", "test")
+VERSIONS = {"1": "audiocaps", "2.0": "audiocaps2"}
 _COLUMNS = ("audiocap_id", "youtube_id", "start_time", "caption")
 _CLIP_SECONDS = 10
 _FOLDERS = {"train": ("train",), "val": ("val", "valid", "validation"), "test": ("test",)}
 _PUBLISHED = {
-    "train": (
-        PublishedSize("version 1", 49838, 49838),
-        PublishedSize("version 2.0", 91256, 91256),
-    ),
+    "train": (PublishedSize("version 1", 49838, 49838), PublishedSize("version 2.0", None, 91256)),
     "val": (PublishedSize("all versions", 495, 2475),),
     "test": (
         PublishedSize("all versions", 975, 4875),
-        PublishedSize("the ML-CLAP test list", 957, 4785),
+        PublishedSize("the test list of WavCaps and ML-CLAP", 957, 4785),
+        PublishedSize("the videos that were left in December 2023", 883, 4415),
     ),
 }
+
+
+def download_audiocaps(
+    folder: Union[str, Path],
+    *,
+    splits: Sequence[str] = SPLITS,
+    version: str = "1",
+    jobs: int = 1,
+    address: str = ADDRESS,
+    options: Optional[Dict[str, object]] = None,
+) -> Dict[str, Dict[str, str]]:
+    """Fetch the caption files into `folder`, then the clips that can still be had into `<folder>/<split>`.
+
+    Args:
+        folder: to be given to `prepare_audiocaps` as both `captions_dir` and `audio_dir`.
+        splits: of `SPLITS`.
+        version: of the caption files, "1" or "2.0".
+        jobs, address, options: see `fetch_clips`, which also says how missing clips are reported.
+
+    Returns:
+        Why clips are missing, by split and name.
+
+    Raises:
+        UserError: a caption file cannot be had, or no clip at all can be fetched.
+    """
+    missing = {}
+    for split in splits:
+        path = Path(folder) / f"{split}.csv"
+        if not path.exists():  # what is there may be the user's own
+            fetch_file(f"{VERSIONS[version]}_{split}_captions", folder)
+        wanted = [
+            VideoClip(clip.clip, *_video_and_start(clip.clip), _CLIP_SECONDS)
+            for clip in read_clips(path)
+        ]
+        missing[split] = fetch_clips(
+            wanted, Path(folder) / split, jobs=jobs, address=address, options=options
+        )
+    return missing
 
 
 def prepare_audiocaps(
@@ -42,16 +81,14 @@ def prepare_audiocaps(
     out_dir: Union[str, Path],
     *,
     test_captions: Sequence[Union[str, Path]] = (),
+    test_list: Optional[Union[str, Path]] = None,
 ) -> Dict[str, DataDir]:
     """Write `audiocaps_train`, `audiocaps_val` and `audiocaps_test` into `out_dir`.
 
     Args:
         captions_dir: folder of the three caption files.
-        audio_dir: folder of the audio, in folders train, val and test or all together.
-        out_dir: folder for the data directories; the clips without audio are listed there in
-            `audiocaps_<split>.missing`.
-        test_captions: JSON files of given test captions (see `ml_clap_captions`). With these, the
-            test set is the clips they name and the captions they give (957 clips in the paper).
+        audio_dir, out_dir, test_captions, test_list: see `prepare_splits`. Given test captions are
+            957 clips in the paper; lists of 883 clips are in use too.
 
     Returns:
         The sets by split.
@@ -59,23 +96,19 @@ def prepare_audiocaps(
     Raises:
         UserError: a caption file is missing or broken, or none of a split's clips has audio.
     """
-    if not Path(audio_dir).is_dir():
-        raise UserError(
-            f"{audio_dir}: no such folder (audio of AudioCaps; set AUDIOCAPS_AUDIO in db.sh)."
-        )
-    sets = {}
-    for split, folders in _FOLDERS.items():
-        clips = read_clips(Path(captions_dir) / f"{split}.csv")
-        if split == "test" and test_captions:
-            clips = _given_test(clips, test_captions)
-        sets[split], _ = write_set(
-            clips,
-            AudioIndex(split_folder(audio_dir, folders)),
-            Path(out_dir) / f"audiocaps_{split}",
-            note=f"AudioCaps, {split} split, captions from {captions_dir}",
-            published=_PUBLISHED[split],
-        )
-    return sets
+    splits = [
+        Split(name, Path(captions_dir) / f"{name}.csv", _FOLDERS[name], _PUBLISHED[name])
+        for name in SPLITS
+    ]
+    return prepare_splits(
+        "audiocaps",
+        splits,
+        read_clips,
+        audio_dir,
+        out_dir,
+        test_captions=test_captions,
+        test_list=test_list,
+    )
 
 
 def read_clips(path: Union[str, Path]) -> List[CaptionedClip]:
@@ -101,6 +134,7 @@ def read_clips(path: Union[str, Path]) -> List[CaptionedClip]:
             clip=f"Y{video}_{start}",
             stems=_stems(video, int(start), [row.values["audiocap_id"] for row in of_clip]),
             captions=[("eng_Latn", row.values["caption"]) for row in of_clip],
+            source=f"youtube:{video}",
         )
         for (video, start), of_clip in rows.items()
     ]
@@ -120,13 +154,6 @@ def _stems(video: str, start: int, numbers: Sequence[str]) -> List[str]:
     ]
 
 
-def _given_test(
-    clips: Sequence[CaptionedClip], paths: Sequence[Union[str, Path]]
-) -> List[CaptionedClip]:
-    of_stem = {stem: clip for clip in clips for stem in clip.stems}
-    chosen = []
-    for name, captions in read_given_captions(paths).items():
-        if name not in of_stem:
-            raise UserError(f"{paths[0]}: the clip {name!r} is not in test.csv.")
-        chosen.append(of_stem[name]._replace(captions=captions))
-    return chosen
+def _video_and_start(clip: str) -> Tuple[str, float]:
+    video, _, start = clip[1:].rpartition("_")
+    return video, float(start)

@@ -7,16 +7,16 @@ unpacked as `development/`, `validation/` and `evaluation/`. Captions: Tampere U
 """
 
 from pathlib import Path, PurePath
-from typing import Dict, List, Sequence, Union
+from typing import Dict, List, Optional, Sequence, Union
 
-from espnet_mlclap.corpora.audio_index import AudioIndex, split_folder
-from espnet_mlclap.corpora.captioned import CaptionedClip, PublishedSize, write_set
+from espnet_mlclap.corpora.captioned import CaptionedClip, PublishedSize, Split, prepare_splits
 from espnet_mlclap.corpora.clip_ids import clip_ids
-from espnet_mlclap.corpora.ml_clap_captions import read_given_captions
+from espnet_mlclap.corpora.fetch import fetch_audio, fetch_file, unpack_7z
 from espnet_mlclap.corpora.rows import read_rows
 from espnet_mlclap.fileio.data_dir import DataDir
 from espnet_mlclap.utils.errors import UserError
 
+SPLITS = ("development", "validation", "evaluation")
 _CAPTIONS = tuple(f"caption_{number}" for number in range(1, 6))
 _PUBLISHED = {
     "development": (
@@ -28,24 +28,38 @@ _PUBLISHED = {
 }
 
 
+def download_clotho(folder: Union[str, Path], *, splits: Sequence[str] = SPLITS) -> None:
+    """Fetch Clotho 2.1 from Zenodo into `folder`: captions, metadata, and `<folder>/<split>/*.wav`.
+
+    Archives are verified by the md5 sums that Zenodo states, go on where they were broken off, and are
+    removed when they are unpacked. `folder` is then `captions_dir` and `audio_dir` of `prepare_clotho`.
+
+    Raises:
+        UserError: no network, damaged files (see `download`), or no room.
+    """
+    for split in splits:
+        fetch_file(f"clotho_{split}_captions", folder)
+        fetch_file(f"clotho_{split}_metadata", folder)
+        fetch_audio(f"clotho_{split}_audio", Path(folder) / split, unpack_7z)
+
+
 def prepare_clotho(
     captions_dir: Union[str, Path],
     audio_dir: Union[str, Path],
     out_dir: Union[str, Path],
     *,
     test_captions: Sequence[Union[str, Path]] = (),
+    test_list: Optional[Union[str, Path]] = None,
 ) -> Dict[str, DataDir]:
     """Write `clotho_development`, `clotho_validation` and `clotho_evaluation` into `out_dir`.
 
     Version 1 has no validation split: where its caption file is missing, that set is not written.
 
     Args:
-        captions_dir: folder of the caption files.
+        captions_dir: folder of the caption files; the ids that the sounds have on Freesound are taken
+            from `clotho_metadata_<split>.csv` in it, where that is there.
         audio_dir: folder of the splits' folders (or `clotho_audio_<split>`), or of all files.
-        out_dir: folder for the data directories; clips without audio are listed there in
-            `clotho_<split>.missing`.
-        test_captions: JSON files of given test captions (see `ml_clap_captions`): the evaluation set
-            is the clips they name and the captions they give.
+        out_dir, test_captions, test_list: see `prepare_splits`.
 
     Returns:
         The sets by split.
@@ -53,26 +67,24 @@ def prepare_clotho(
     Raises:
         UserError: a caption file is missing or broken, or none of a split's clips has audio.
     """
-    if not Path(audio_dir).is_dir():
-        raise UserError(
-            f"{audio_dir}: no such folder (audio of Clotho; set CLOTHO_AUDIO in db.sh)."
+    splits = [
+        Split(
+            name,
+            Path(captions_dir) / f"clotho_captions_{name}.csv",
+            (name, f"clotho_audio_{name}"),
+            _PUBLISHED[name],
         )
-    sets = {}
-    for split, published in _PUBLISHED.items():
-        path = Path(captions_dir) / f"clotho_captions_{split}.csv"
-        if split == "validation" and not path.exists():
-            continue
-        clips = read_clips(path)
-        if split == "evaluation" and test_captions:
-            clips = _given_test(clips, test_captions)
-        sets[split], _ = write_set(
-            clips,
-            AudioIndex(split_folder(audio_dir, (split, f"clotho_audio_{split}"))),
-            Path(out_dir) / f"clotho_{split}",
-            note=f"Clotho, {split} split, captions from {captions_dir}",
-            published=published,
-        )
-    return sets
+        for name in SPLITS
+    ]
+    return prepare_splits(
+        "clotho",
+        [one for one in splits if one.name != "validation" or one.captions.exists()],
+        read_clips,
+        audio_dir,
+        out_dir,
+        test_captions=test_captions,
+        test_list=test_list,
+    )
 
 
 def read_clips(path: Union[str, Path]) -> List[CaptionedClip]:
@@ -89,23 +101,25 @@ def read_clips(path: Union[str, Path]) -> List[CaptionedClip]:
             raise UserError(f"{row.where}: {name!r} stands in {where[name]} already. Remove one.")
         where[name] = row.where
     ids = clip_ids(where, "clotho_")
+    metadata = Path(path).name.replace("captions", "metadata")
+    sources = (
+        _freesound_ids(Path(path).with_name(metadata)) if "captions" in Path(path).name else {}
+    )
     return [
         CaptionedClip(
             clip=ids[row.values["file_name"]],
             stems=[PurePath(row.values["file_name"]).stem],
             captions=[("eng_Latn", row.values[name]) for name in _CAPTIONS],
+            source=sources.get(row.values["file_name"], ""),
         )
         for row in rows
     ]
 
 
-def _given_test(
-    clips: Sequence[CaptionedClip], paths: Sequence[Union[str, Path]]
-) -> List[CaptionedClip]:
-    of_stem = {clip.stems[0]: clip for clip in clips}
-    chosen = []
-    for name, captions in read_given_captions(paths).items():
-        if name not in of_stem:
-            raise UserError(f"{paths[0]}: the clip {name!r} is not in the evaluation split.")
-        chosen.append(of_stem[name]._replace(captions=captions))
-    return chosen
+def _freesound_ids(path: Path) -> Dict[str, str]:
+    """Source by file name from a metadata file (in Latin-1), for the sounds that have an id there."""
+    if not path.exists():
+        return {}
+    rows = read_rows(path, ("file_name",), encoding="latin-1")
+    found = {row.values["file_name"]: row.values.get("sound_id", "") for row in rows}
+    return {name: f"freesound:{number}" for name, number in found.items() if number.isdigit()}

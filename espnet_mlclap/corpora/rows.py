@@ -16,19 +16,22 @@ class Row(NamedTuple):
     values: Dict[str, str]
 
 
-def read_rows(path: Union[str, Path], columns: Sequence[str]) -> List[Row]:
+def read_rows(
+    path: Union[str, Path], columns: Sequence[str], encoding: str = "utf-8-sig"
+) -> List[Row]:
     """Read `path`, JSON Lines if its name ends in .jsonl, else CSV.
 
     Args:
         path: the file. In CSV, line ends may be LF or CRLF and a byte order mark may lead.
         columns: columns that must be there and that must not be empty in any row.
+        encoding: of the file; UTF-8 but for a few published ones.
 
     Raises:
         UserError: no such file, not UTF-8, no row, a missing column, a broken row, an empty value;
             names the line.
     """
     path = Path(path)
-    text = _decode(path)
+    text = _decode(path, encoding)
     rows = _json_rows(path, text) if path.suffix == ".jsonl" else _csv_rows(path, text, columns)
     if not rows:
         raise UserError(f"{path}: there is no row in it.")
@@ -50,13 +53,13 @@ def one_line(text: str) -> str:
     return " ".join(part for part in (line.strip() for line in text.splitlines()) if part)
 
 
-def _decode(path: Path) -> str:
+def _decode(path: Path, encoding: str) -> str:
     try:
         data = path.read_bytes()
     except OSError as error:
         raise UserError(f"{path}: cannot be read ({error.strerror}).") from error
     try:
-        return data.decode("utf-8-sig")
+        return data.decode(encoding)
     except UnicodeDecodeError as error:
         line = error.object[: error.start].count(b"\n") + 1
         raise UserError(f"{path}:{line}: not UTF-8. Convert the file to UTF-8.") from error

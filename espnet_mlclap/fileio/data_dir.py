@@ -5,7 +5,9 @@
     text      caption id   the caption
     utt2clip  caption id   clip id
     utt2lang  caption id   FLORES-200 code
-    clip2label clip id     class of the clip, for zero-shot classification (optional)
+    clip2label   clip id   class of the clip, for zero-shot classification (optional)
+    clip2source  clip id   recording that the clip is from, such as youtube:7fmOlUlwoNg (optional, for
+                           some of the clips): clips of two corpora may be the same recording
 
 All files are UTF-8, one `key value` a line, sorted by the bytes of the key. A directory of
 translations has `text`, `utt2clip` and `utt2lang` alone.
@@ -100,6 +102,7 @@ class DataDir:
         durations: seconds by clip id.
         captions: captions by caption id.
         labels: class by clip id; empty where there are none.
+        sources: recording by clip id, for the clips of which it is known.
         extra: further tables by file name (`utt2num_samples`, `feats_type` are files of formatted sets).
     """
 
@@ -107,6 +110,7 @@ class DataDir:
     durations: Dict[str, float] = field(default_factory=dict)
     captions: Dict[str, Caption] = field(default_factory=dict)
     labels: Dict[str, str] = field(default_factory=dict)
+    sources: Dict[str, str] = field(default_factory=dict)
     extra: Dict[str, Dict[str, str]] = field(default_factory=dict)
 
     @property
@@ -140,6 +144,7 @@ class DataDir:
             mine.update(theirs)  # type: ignore[arg-type]
         self.durations.update(other.durations)
         self.labels.update(other.labels)
+        self.sources.update(other.sources)
 
     @classmethod
     def read(cls, path: Union[str, Path]) -> "DataDir":
@@ -175,6 +180,9 @@ class DataDir:
                 data.durations[clip] = _seconds(value, f"{path / 'clip2dur'}:{number}")
         if (path / "clip2label").exists():
             data.labels = _same_keys(path / "clip2label", data.wav_scp, path / "wav.scp")
+        if (path / "clip2source").exists():
+            data.sources = read_table(path / "clip2source")
+            _check_keys(path / "clip2source", data.sources, data.wav_scp, path / "wav.scp")
         for name in ("utt2num_samples",):
             if (path / name).exists():
                 data.extra[name] = _same_keys(path / name, data.wav_scp, path / "wav.scp")
@@ -196,6 +204,7 @@ class DataDir:
                 "wav.scp": self.wav_scp,
                 "clip2dur": {clip: f"{value:.4f}" for clip, value in self.durations.items()},
                 "clip2label": self.labels,
+                "clip2source": self.sources,
                 **self.extra,
             }
             for name, table in tables.items():
@@ -230,17 +239,23 @@ def write_captions(path: Union[str, Path], captions: Mapping[str, Caption]) -> N
 
 def _same_keys(path: Path, expected: Mapping[str, object], origin: Path) -> Dict[str, str]:
     table = read_table(path)
-    for number, key in enumerate(table, 1):
-        if key not in expected:
-            raise UserError(
-                f"{path}:{number}: {key!r} is not in {origin}. Make the two files agree."
-            )
+    _check_keys(path, table, expected, origin)
     for number, key in enumerate(expected, 1):
         if key not in table:
             raise UserError(
                 f"{origin}:{number}: {key!r} is not in {path}. Make the two files agree."
             )
     return table
+
+
+def _check_keys(
+    path: Path, table: Mapping[str, object], expected: Mapping[str, object], origin: Path
+) -> None:
+    for number, key in enumerate(table, 1):
+        if key not in expected:
+            raise UserError(
+                f"{path}:{number}: {key!r} is not in {origin}. Make the two files agree."
+            )
 
 
 def _seconds(value: str, where: str) -> float:

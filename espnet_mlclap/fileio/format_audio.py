@@ -6,7 +6,8 @@ a killed run goes on with the blocks that are missing. The name holds a fingerpr
 sources (paths, sizes, times) and of the format; blocks that no longer fit are made again.
 
     <out_dir>/blocks/0003-<fingerprint>/    <clip>.flac or audio.ark, and clips.json
-    <out_dir>/wav.scp clip2dur utt2num_samples clip2md5 feats_type text utt2clip utt2lang clip2label
+    <out_dir>/wav.scp clip2dur utt2num_samples clip2md5 feats_type text utt2clip utt2lang
+    <out_dir>/clip2label clip2source (where the set has them)
 
 `wav.scp` is written last: the set is whole when it is there. `clip2md5` is the MD5 sum of the 16-bit
 samples at 16 kHz, by which equal recordings are found whatever file they came in.
@@ -288,6 +289,7 @@ def _write_tables(
     write_captions(out_dir, captions)
     tables: Dict[str, Mapping[str, object]] = {
         "clip2label": {clip: data.labels[clip] for clip in good if clip in data.labels},
+        "clip2source": {clip: data.sources[clip] for clip in good if clip in data.sources},
         "clip2md5": {clip: formatted.md5 for clip, (_, formatted) in good.items()},
         "utt2num_samples": {clip: formatted.samples for clip, (_, formatted) in good.items()},
         "clip2dur": {

@@ -20,7 +20,8 @@ class SetFacts:
     """What is counted and compared of one set.
 
     Attributes:
-        clips: ids; md5: MD5 of the samples by clip id; captions: normalised texts.
+        clips: ids; md5: MD5 of the samples by clip id; sources: recordings by clip id; captions:
+            normalised texts.
     """
 
     def __init__(self, path: Union[str, Path], translations: bool = False):
@@ -34,6 +35,7 @@ class SetFacts:
         md5_file = self.path / "clip2md5"
         self.clips = set(data.wav_scp) or {caption.clip for caption in data.captions.values()}
         self.md5 = read_table(md5_file) if md5_file.exists() else {}
+        self.sources = data.sources
         self.captions = Counter(normal_caption(caption) for caption in data.captions.values())
         self.counts = self._count(data)
 
@@ -73,14 +75,17 @@ def leakage(train: SetFacts, test: SetFacts) -> Dict[str, Any]:
     """What `test` shares with `train`.
 
     Returns:
-        `clip_ids`: ids in both; `recordings`: clips of `test` whose samples are those of a clip of
-        `train`; `captions`: share of the captions of `test` that `train` has too, letter case and
-        punctuation aside, in per cent.
+        `clip_ids`: ids in both; `sources`: clips of `test` cut from a recording (a video, a sound of
+        Freesound) that a clip of `train` is from; `recordings`: clips of `test` whose samples are
+        those of a clip of `train`; `captions`: share of the captions of `test` that `train` has too,
+        letter case and punctuation aside, in per cent.
     """
     heard = set(train.md5.values())
+    origins = set(train.sources.values())
     shared = sum(count for text, count in test.captions.items() if text in train.captions)
     return {
         "clip_ids": sorted(train.clips & test.clips),
+        "sources": sorted(clip for clip, source in test.sources.items() if source in origins),
         "recordings": sorted(clip for clip, md5 in test.md5.items() if md5 in heard),
         "captions": round(100 * shared / max(1, sum(test.captions.values())), 2),
     }
@@ -152,7 +157,11 @@ def _remarks(facts: Mapping[str, Any]) -> List[str]:
             remarks.append(f"{path}: {counts['repeated_recordings']} recordings stand twice")
     for pair in facts["leakage"]:
         where = f"{pair['test']} and {pair['train']}"
-        for key, what in (("clip_ids", "clip ids"), ("recordings", "recordings")):
+        for key, what in (
+            ("clip_ids", "clip ids"),
+            ("sources", "clips cut from one recording"),
+            ("recordings", "recordings"),
+        ):
             if pair[key]:
                 some = ", ".join(pair[key][:3])
                 remarks.append(f"LEAKAGE: {where} share {len(pair[key])} {what} ({some} ...)")

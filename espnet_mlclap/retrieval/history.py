@@ -80,6 +80,9 @@ def read_facts(experiment_dir: Union[str, Path]) -> Dict[str, str]:
     return {name: _printable(config[name]) for name in REPORTED_FACTS if _given(config.get(name))}
 
 
+_SHOWN = 12  # entries of a list
+
+
 def _given(value: Any) -> bool:
     return value is not None and value != {} and value != []
 
@@ -88,5 +91,6 @@ def _printable(value: Any) -> str:
     if isinstance(value, dict):
         return ", ".join(f"{key} {_printable(item)}" for key, item in value.items() if _given(item))
     if isinstance(value, (list, tuple)):
-        return " ".join(_printable(item) for item in value)
+        more = f" ... ({len(value)})" if len(value) > _SHOWN else ""
+        return " ".join(_printable(item) for item in value[:_SHOWN]) + more
     return str(value)

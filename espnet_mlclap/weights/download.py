@@ -1,4 +1,4 @@
-"""Fetching weights: resumable, verified, and under their final name only when whole.
+"""Fetching weights and corpora: resumable, verified, and under their final name only when whole.
 
 A download goes to `.<file>.part` beside its target. Broken off, it goes on from there (HTTP Range, with
 If-Range so that two versions of a file are never mixed), in this run and in the next. A server that
@@ -75,11 +75,11 @@ def download(weights: Weights, cache: Optional[Path] = None) -> Path:
     part = target.with_name(f".{target.name}.part")
     with _locked(part) as file:
         resumed = file.tell() > 0
-        _fetch_all(weights, file, part, published)
+        _fetch_all(weights, file, part, published, cache)
         wrong = published.mismatch(part)
         if wrong is not None and resumed:
             _empty(file)  # the earlier part may be the bad one
-            _fetch_all(weights, file, part, published)
+            _fetch_all(weights, file, part, published, cache)
             wrong = published.mismatch(part)
         if wrong is not None:
             part.unlink()
@@ -111,7 +111,9 @@ def _locked(part: Path) -> Iterator[IO[bytes]]:
         yield file
 
 
-def _fetch_all(weights: Weights, file: IO[bytes], part: Path, published: Published) -> None:
+def _fetch_all(
+    weights: Weights, file: IO[bytes], part: Path, published: Published, cache: Optional[Path]
+) -> None:
     """Append to `file` until it is whole, trying again as long as bytes arrive."""
     failures, answered, most = 0, False, file.tell()
     while file.tell() != published.size:
@@ -135,7 +137,7 @@ def _fetch_all(weights: Weights, file: IO[bytes], part: Path, published: Publish
             raise UserError(
                 f"{weights.name}: {weights.url} does not deliver ({problem}), {_ATTEMPTS} times in a "
                 f"row. {file.tell():,} bytes are kept; the same command goes on from there. "
-                f"{by_hand(weights, part.parent.parent)}"
+                f"{by_hand(weights, cache)}"
             )
         time.sleep(_PAUSE * 2 ** (failures - 1))
     file.flush()
@@ -248,8 +250,8 @@ def _check_room(part: Path, total: Optional[int], have: int) -> None:
     free = shutil.disk_usage(part.parent).free
     if total is not None and total - have > free:
         raise UserError(
-            f"{part.parent}: {total - have:,} bytes are needed and {free:,} free. Make room, or set "
-            "MLCLAP_WEIGHTS to another folder."
+            f"{part.parent}: {total - have:,} bytes are needed and {free:,} free. Make room, or give "
+            "another folder (for weights, MLCLAP_WEIGHTS)."
         )
 
 

@@ -13,7 +13,7 @@ from espnet_mlclap.utils.progress import progress_bar
 from espnet_mlclap.weights.table import Weights, by_hand
 
 TIMEOUT = 30.0  # seconds without a byte
-USER_AGENT = {"User-Agent": "espnet_mlclap (weights download)"}
+USER_AGENT = {"User-Agent": "espnet_mlclap (download)"}
 _MOST_BYTES = 10_000_000  # of an answer
 _BLOCK = 1 << 20
 

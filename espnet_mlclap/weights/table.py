@@ -38,6 +38,7 @@ class Weights:
     about: Optional[str]
     sha256: Optional[str]
     licence: Optional[str]
+    target: Optional[Path] = None  # where it is put, if not in the cache; not in the table's file
 
     @property
     def kind(self) -> str:
@@ -97,7 +98,7 @@ def read_table(path: Union[str, Path] = TABLE) -> Dict[str, Weights]:
         raise UserError(f"{path}: cannot be read as a table of weights ({error}).") from error
     if not isinstance(rows, dict):
         raise UserError(f"{path}: must map names to rows.")
-    known = {field.name for field in fields(Weights)} - {"name"}
+    known = {field.name for field in fields(Weights)} - {"name", "target"}
     table = {}
     for name, row in rows.items():
         wrong = set(row or {}) ^ known
@@ -144,7 +145,7 @@ def cache_dir() -> Path:
 
 def cached_path(weights: Weights, cache: Optional[Path] = None) -> Path:
     """Where a download of these weights is put."""
-    return (cache or cache_dir()) / weights.name / weights.file
+    return weights.target or (cache or cache_dir()) / weights.name / weights.file
 
 
 def local_copies(cache: Optional[Path] = None) -> Dict[str, str]:
@@ -211,8 +212,8 @@ def by_hand(weights: Weights, cache: Optional[Path] = None) -> str:
     size = f"{weights.size:,} bytes, " if weights.size else ""
     size = size or (f"{weights.about}, " if weights.about else "")
     checksum = f", sha256 {weights.sha256}" if weights.sha256 else ""
+    other_way = "" if weights.target else f" or run `{COMMAND} --use {weights.name}=PATH`"
     return (
         f"Without a network: fetch {weights.url} ({size}licence {weights.licence or 'see its page'}"
-        f"{checksum}) elsewhere, then put it at {cached_path(weights, cache)} or run "
-        f"`{COMMAND} --use {weights.name}=PATH`."
+        f"{checksum}) elsewhere, then put it at {cached_path(weights, cache)}{other_way}."
     )

@@ -180,6 +180,15 @@ def test_upload_without_a_name_only_explains(recipe):
     assert "--hf_repo" in result.stdout
 
 
+def test_each_training_set_has_its_weight(recipe):
+    result = recipe.run("--train_weights", "1 0.5", "--stop_stage", "5")
+    assert result.returncode == 0, result.stderr
+    assert values(result.calls[-1], "--train_data_weight") == ["1", "0.5"]
+    result = recipe.run("--train_weights", "1 0.5 2")
+    assert result.returncode == 2
+    assert "one weight for each of 'a b' is needed" in result.stderr
+
+
 def test_the_name_of_an_experiment_tells_its_options(recipe):
     result = recipe.run("--mlclap_tag", "", "--stop_stage", "1", "--le_langs", "fra_Latn")
     assert result.returncode == 0, result.stderr

@@ -1,17 +1,9 @@
 """The mini recipe on a very small corpus: from nothing to scores, and the same scores after kills."""
 
 import json
-import os
-import shutil
-import signal
-import subprocess
-import sys
-import time
-from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).resolve().parents[2]
 OPTIONS = [
     *("--local_data_opts", "--scale 0.06"),
     *("--train_sets", "train_clotho", "--langs", "eng_Latn fra_Latn zho_Hans"),
@@ -20,57 +12,9 @@ OPTIONS = [
 ]
 
 
-class MiniRecipe:
-    """A copy of the recipe with nothing made yet."""
-
-    def __init__(self, root):
-        self.folder = root / "egs2/mini/mlclap1"
-        self.folder.mkdir(parents=True)
-        (root / "egs2/TEMPLATE").symlink_to(ROOT / "egs2/TEMPLATE")
-        (root / "conf").symlink_to(ROOT / "conf")
-        for path in (ROOT / "egs2/mini/mlclap1").iterdir():
-            if path.is_symlink():
-                (self.folder / path.name).symlink_to(os.readlink(path))
-            elif path.name in ("local", "conf"):
-                shutil.copytree(path, self.folder / path.name)
-            elif path.suffix == ".sh":
-                shutil.copy2(path, self.folder / path.name)
-
-    def start(self, *options):
-        programs = Path(sys.executable).parent
-        return subprocess.Popen(
-            ["bash", "run.sh", *OPTIONS, *options],
-            cwd=self.folder,
-            env={**os.environ, "PATH": f"{programs}:{os.environ['PATH']}", "OMP_NUM_THREADS": "1"},
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-            start_new_session=True,
-        )
-
-    def finish(self, *options):
-        process = self.start(*options)
-        output, _ = process.communicate()
-        assert process.returncode == 0, output
-        return output
-
-    def kill_once(self, pattern, *options):
-        """Start, and kill everything as soon as a file matches `pattern`."""
-        process = self.start(*options)
-        while process.poll() is None and not any(self.folder.glob(pattern)):
-            time.sleep(0.01)
-        assert process.poll() is None, process.communicate()[0]
-        os.killpg(process.pid, signal.SIGKILL)
-        process.communicate()
-
-    def scores(self):
-        path = self.folder / "exp/mlclap_t/valid.mAP@10.best/scores.json"
-        return json.loads(path.read_text())
-
-
 @pytest.fixture(scope="module")
-def whole(tmp_path_factory):
-    recipe = MiniRecipe(tmp_path_factory.mktemp("whole"))
+def whole(copy_recipe, tmp_path_factory):
+    recipe = copy_recipe(tmp_path_factory.mktemp("whole"), "mini", OPTIONS)
     recipe.output = recipe.finish()
     return recipe
 
@@ -88,8 +32,8 @@ def test_from_nothing_to_scores(whole):
     assert not list(whole.folder.rglob("*.tmp"))
 
 
-def test_killed_in_stages_2_3_and_5_it_ends_with_the_same_scores(whole, tmp_path):
-    recipe = MiniRecipe(tmp_path)
+def test_killed_in_stages_2_3_and_5_it_ends_with_the_same_scores(whole, copy_recipe, tmp_path):
+    recipe = copy_recipe(tmp_path, "mini", OPTIONS)
     recipe.kill_once("data/*_le.journal")
     recipe.kill_once("dump/flac/train_clotho/blocks/*")
     recipe.kill_once("exp/mlclap_t/1epoch.pth")

@@ -24,6 +24,7 @@ ngpu=0                 # {0..} GPUs for translation, training and embedding; 0: 
 cpu_ranks=1            # {1..} with --ngpu 0, processes that share the training (torchrun, gloo)
 ## Data
 train_sets=            # names of the training sets in data/
+train_weights=         # weight of each training set, such as "1 0.5 2": how often an epoch uses its captions (default: once)
 valid_set=             # name of the validation set
 test_sets=             # names of the test sets
 corpus=                # folder of a corpus of your own, for the recipe audio_folder
@@ -70,6 +71,9 @@ done
 for name in mlclap_config translation_config init_param; do
     [[ -z ${!name} || -f ${!name} ]] || option_error "--${name} ${!name}: no such file in ${PWD}."
 done
+if [[ -n ${train_weights} && $(wc -w <<<"${train_weights}") != $(wc -w <<<"${train_sets}") ]]; then
+    option_error "--train_weights '${train_weights}': one weight for each of '${train_sets}' is needed."
+fi
 . ./path.sh
 . ./cmd.sh
 
@@ -84,6 +88,7 @@ if [[ -z ${mlclap_tag} ]]; then
     if [[ -n ${corpus} ]]; then mlclap_tag=$(basename "${corpus}" | tr -cs 'A-Za-z0-9.\n' '_')_${mlclap_tag}; fi
     if uses_le; then mlclap_tag+=_le${le_ratio}; else mlclap_tag+=_no_le; fi
     if uses_le && [[ ${le_langs} != "${target_langs}" ]]; then mlclap_tag+=_${le_langs// /_}; fi
+    if [[ -n ${train_weights} ]]; then mlclap_tag+=_weights${train_weights// /_}; fi
     if [[ -n ${init_param} ]]; then mlclap_tag+=_from_$(basename "$(dirname "${init_param}")"); fi
     if [[ ${audio_format} != flac ]]; then mlclap_tag+=_${audio_format}; fi
     if [[ -n ${mlclap_args} ]]; then mlclap_tag+=_$(tr -cs 'A-Za-z0-9.\n' '_' <<<"${mlclap_args#--}"); fi
@@ -194,7 +199,7 @@ config_files() {
 }
 
 stage_5() {
-    local set
+    local set weight
     local -a inputs options=() launcher=(python3) more outdated=("${experiment}/checkpoint.pth")
     mapfile -t inputs < <(config_files)
     inputs+=("${formatted}/${valid_set}")
@@ -202,6 +207,7 @@ stage_5() {
         options+=(--train_data_dir "${formatted}/${set}") inputs+=("${formatted}/${set}")
         if uses_le; then options+=(--le_data_dir "data/${set}_le") inputs+=("data/${set}_le"); fi
     done
+    for weight in ${train_weights}; do options+=(--train_data_weight "${weight}"); done
     if uses_le; then options+=(--le_langs "${le_langs}"); fi
     if [[ -n ${init_param} ]]; then options+=(--init_param "${init_param}") inputs+=("${init_param}"); fi
     if [[ -n ${text_encoder_init} ]]; then options+=(--text_encoder_conf "init=${text_encoder_init}"); fi

@@ -11,6 +11,7 @@ from espnet_mlclap.mlclap.text_encoder.abs_text_encoder import AbsTextEncoder
 from espnet_mlclap.mlclap.text_encoder.sonar_tokenizer import SonarTokenizer
 from espnet_mlclap.utils.atomic import atomic_open
 from espnet_mlclap.utils.errors import UserError
+from espnet_mlclap.utils.languages import SONAR_LANGUAGES
 from espnet_mlclap.weights.sonar_assets import load_sonar_model, read_asset
 
 _TOKENIZER_FILE = "sentencepiece.model"
@@ -31,7 +32,7 @@ class SonarTextEncoder(AbsTextEncoder):
             where it is None.
         architecture: fields of `SonarTextEncoderConfig`, in place of `model` (what `export` gives).
         tokenizer_model: sentencepiece file that goes with `architecture`.
-        langs: languages that go with `architecture`.
+        langs: languages that go with `architecture`; all of SONAR's where it is None.
 
     Raises:
         UserError: an unknown asset, weights that are not here, or arguments that do not go together.
@@ -57,11 +58,11 @@ class SonarTextEncoder(AbsTextEncoder):
                 "text_encoder_conf: give either `model` (an asset name) or `architecture`"
             )
         if architecture is not None:
-            if tokenizer_model is None or langs is None:
+            if tokenizer_model is None:
                 raise UserError(
-                    "text_encoder_conf: `architecture` needs `tokenizer_model` and `langs` beside it"
+                    "text_encoder_conf: `architecture` needs `tokenizer_model` beside it"
                 )
-            asset = None
+            asset, langs = None, langs or SONAR_LANGUAGES
         else:
             asset = read_asset(str(model))
             architecture, langs = asdict(asset.config), asset.langs

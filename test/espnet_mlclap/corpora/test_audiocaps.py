@@ -103,7 +103,7 @@ def test_given_test_captions_choose_clips_and_captions(shared_dir, tmp_path, cap
     )
     assert len(sets["test"].wav_scp) == 957
     assert len(sets["test"].captions) == 4785
-    assert "957 clips with 4785 captions, as published for the ML-CLAP test list" in caplog.text
+    assert "957 clips with 4785 captions, as published for the test list of WavCaps" in caplog.text
     assert "49836 of 49838 clips have no audio" in caplog.text
     of_csv = {clip.clip: clip.captions for clip in clips["test"]}
     first = next(iter(sets["test"].wav_scp))

@@ -63,7 +63,7 @@ def test_given_captions_in_several_languages(corpus):
     for name, lang, texts, message in [
         ("bad.json", "french", {"x": "Un chien."}, r"data\[0\]: source_lang_1: unknown language"),
         ("bad.json", "fra_Latn", {"x": ""}, r"data\[0\]: caption_1 is empty"),
-        ("bad.json", "fra_Latn", {"zzz": "Un chien."}, r"the clip 'zzz' is not in the evaluation"),
+        ("bad.json", "fra_Latn", {"zzz": "Un chien."}, r"the clip 'zzz' is not in the test split"),
     ]:
         with pytest.raises(UserError, match=message):
             prepare_clotho(

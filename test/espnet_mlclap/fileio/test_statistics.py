@@ -15,9 +15,9 @@ GENERATOR = np.random.default_rng(0)
 SHARED = GENERATOR.uniform(-0.5, 0.5, 8000)
 
 
-def make_set(folder, clips, labels=None):
+def make_set(folder, clips, labels=None, sources=None):
     """clips: id -> (sound, seconds, [(language, caption)])."""
-    data = DataDir(labels=labels or {})
+    data = DataDir(labels=labels or {}, sources=sources or {})
     folder.mkdir()
     for clip, (sound, seconds, captions) in clips.items():
         if sound is None:
@@ -41,6 +41,7 @@ def corpus(tmp_path):
             "c": (None, 2.0, [(eng, "Rain."), ("fra_Latn", "Pluie.")]),
         },
         labels={"a": "dog", "b": "dog", "c": "rain"},
+        sources={"a": "youtube:one", "b": "freesound:1"},
     )
     test = make_set(
         tmp_path / "test",
@@ -48,6 +49,7 @@ def corpus(tmp_path):
             "c": (None, 1.0, [(eng, "Wind."), (eng, "RAIN")]),
             "d": (SHARED, 0.5, [("fra_Latn", "Rain."), (eng, "Snow.")]),
         },
+        sources={"c": "youtube:one", "d": "freesound:2"},
     )
     return tmp_path, train, test
 
@@ -73,6 +75,7 @@ def test_counts_repetitions_and_leakage(corpus):
             "train": str(train),
             "test": str(test),
             "clip_ids": ["c"],
+            "sources": ["c"],
             "recordings": ["d"],
             "captions": 25.0,  # "RAIN" alone: the French "Rain." is another language
         }

@@ -1,0 +1,86 @@
+"""Fetch files of corpora: one file by its name in the table, with what it is verified by, or an archive."""
+
+import dataclasses
+import logging
+import shutil
+from pathlib import Path
+from typing import Callable, Union
+
+from espnet_mlclap.utils.atomic import atomic_dir
+from espnet_mlclap.utils.errors import UserError
+from espnet_mlclap.weights.download import download
+from espnet_mlclap.weights.table import find_weights, read_table
+
+FILES = Path(__file__).with_name("files.yaml")
+
+
+def fetch_file(name: str, folder: Union[str, Path]) -> Path:
+    """Download the file `name` of the table into `folder`, going on where an earlier try was broken off.
+
+    Returns:
+        Its path. A file that is there is verified again, not fetched again.
+
+    Raises:
+        UserError: no network, no such file, or the bytes are not those published (see `download`).
+    """
+    row = find_weights(name, read_table(FILES))
+    return download(dataclasses.replace(row, target=Path(folder) / row.file))
+
+
+def fetch_audio(name: str, folder: Union[str, Path], unpack: Callable[[Path, Path], None]) -> Path:
+    """Download the archive `name` and unpack it; the archive is removed when its files are in place.
+
+    Args:
+        name: row of the table.
+        folder: where the recordings are put, all in one folder; if it is there nothing is done.
+        unpack: `unpack(archive, empty folder)`.
+
+    Raises:
+        UserError: see `fetch_file`; or the archive has no recording.
+    """
+    folder = Path(folder)
+    if folder.is_dir():
+        logging.info("%s: is there already", folder)
+        return folder
+    archive = fetch_file(name, folder.parent)
+    logging.info("unpacking %s into %s", archive, folder)
+    unpack_flat(archive, folder, unpack)
+    archive.unlink()
+    return folder
+
+
+def unpack_flat(archive: Path, folder: Path, unpack: Callable[[Path, Path], None]) -> None:
+    """Unpack `archive` and put the files in it, without the folders they lie in there, into `folder`.
+
+    Raises:
+        UserError: there is no file in it, or two of one name.
+    """
+    with atomic_dir(folder) as temporary:
+        inside = temporary / "archive"
+        inside.mkdir()
+        unpack(archive, inside)
+        for path in sorted(inside.rglob("*")):
+            if path.is_file():
+                if (temporary / path.name).exists():
+                    raise UserError(f"{archive}: two files are called {path.name}.")
+                path.rename(temporary / path.name)
+        shutil.rmtree(inside)
+        if not any(temporary.iterdir()):
+            raise UserError(f"{archive}: there is no file in it. Delete it and fetch it again.")
+
+
+def unpack_7z(archive: Path, folder: Path) -> None:
+    """Unpack a 7z archive.
+
+    Raises:
+        UserError: it is damaged, or py7zr is not installed.
+    """
+    try:
+        import py7zr
+    except ImportError as error:
+        raise UserError(f"{archive}: unpacking needs py7zr: pip install py7zr.") from error
+    try:
+        with py7zr.SevenZipFile(archive) as file:
+            file.extractall(folder)
+    except py7zr.exceptions.ArchiveError as error:
+        raise UserError(f"{archive}: damaged ({error}). Delete it and fetch it again.") from error

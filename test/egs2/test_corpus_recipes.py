@@ -1,0 +1,87 @@
+"""The recipes for the paper's corpora and for own recordings, on real caption files and recordings."""
+
+import json
+import re
+
+import numpy as np
+import soundfile
+
+from espnet_mlclap.corpora import audiocaps, clotho
+from espnet_mlclap.corpora.wavcaps import BLACKLIST, SOURCES
+
+LANGS = re.compile(",(eng_Latn|jpn_Jpan),")
+
+
+def record(path):
+    path.parent.mkdir(parents=True, exist_ok=True)
+    soundfile.write(path, np.random.default_rng(len(str(path))).normal(0, 0.1, 8000), 16000)
+
+
+def test_paper_corpora_from_the_real_caption_files(shared_dir, copy_recipe, tmp_path):
+    captions = shared_dir / "data/captions"
+    audio = tmp_path / "audio"
+    for split in audiocaps.SPLITS:
+        for clip in audiocaps.read_clips(captions / f"audiocaps/{split}.csv")[:3]:
+            record(audio / "audiocaps" / split / f"{clip.clip}.wav")
+    known = audiocaps.read_clips(captions / "audiocaps/test.csv")[0].clip.rpartition("_")[0]
+    for split in ("development", "evaluation"):
+        for clip in clotho.read_clips(captions / f"clotho/clotho_captions_{split}.csv")[:3]:
+            record(audio / "clotho" / split / f"{clip.stems[0]}.wav")
+    for name, source in SOURCES.items():
+        path = audio / "json_files" / source.folder / source.captions
+        path.parent.mkdir(parents=True)
+        ids = ["1", "2"] if name != "audioset" else ["Y12345678901.wav", f"{known}.wav"]
+        path.write_text(json.dumps({"data": [{"id": key, "caption": "Rain."} for key in ids]}))
+        for key in ids:
+            record(audio / source.folder / f"{key.removesuffix('.wav')}.flac")
+    (audio / "json_files" / BLACKLIST).parent.mkdir()
+    (audio / "json_files" / BLACKLIST).write_text('{"FreeSound": ["2"]}')
+
+    recipe = copy_recipe(tmp_path, "audiocaps_clotho", ["--ngpu", "0", "--nj", "1"])
+    output, _ = recipe.start("--stop_stage", "1").communicate()
+    assert "AUDIOCAPS_CAPTIONS is not set. Fill in db.sh" in output
+    recipe.environment.update(
+        AUDIOCAPS_CAPTIONS=str(captions / "audiocaps"),
+        AUDIOCAPS_AUDIO=str(audio / "audiocaps"),
+        CLOTHO_CAPTIONS=str(captions / "clotho"),
+        CLOTHO_AUDIO=str(audio / "clotho"),
+        WAVCAPS_CAPTIONS=str(audio / "json_files"),
+        WAVCAPS_AUDIO=str(audio),
+    )
+    large = "wavcaps_audioset wavcaps_freesound audiocaps_train clotho_development"
+    data = ["--train_sets", large, "--le_ratio", "0"]
+    recipe.finish(*data, "--stop_stage", "4")
+    log = (recipe.folder / "exp/log/prepare.log").read_text()
+    assert "49838 clips with 49838 captions, as published for version 1" in log
+    assert "957 clips with 4785 captions, as published for the test list" in log
+    assert "1045 clips with 5225 captions, as published for all versions" in log
+    assert (
+        recipe.folder / "data/wavcaps_audioset.excluded"
+    ).read_text() == f"wavcaps_audioset_{known}\n"
+    facts = json.loads((recipe.folder / "exp/stats/statistics.json").read_text())
+    assert facts["sets"]["dump/flac/wavcaps_freesound"]["clips"] == 1
+    assert facts["sets"]["dump/flac/clotho_development"]["captions_per_clip"] == [5, 5]
+    assert not any(pair["sources"] for pair in facts["leakage"] if "wavcaps" in pair["train"])
+
+
+def test_own_recordings_from_nothing_to_zero_shot(shared_dir, copy_recipe, tmp_path):
+    corpus = tmp_path / "Töne und mehr"
+    for split, kept in (("train", 24), ("test", 8)):
+        source = shared_dir / "data/esc10" / split
+        rows = (source / "metadata.csv").read_text(encoding="utf-8").splitlines()
+        names = list(dict.fromkeys(row.partition(",")[0] for row in rows[1:]))
+        names = names[:: len(names) // kept][:kept]
+        (corpus / split).mkdir(parents=True)
+        chosen = [row for row in rows[1:] if row.partition(",")[0] in names and LANGS.search(row)]
+        lines = "\n".join([rows[0], *chosen]) + "\n"
+        (corpus / split / "metadata.csv").write_text(lines, encoding="utf-8")
+        for name in names:
+            (corpus / split / name).symlink_to(source / name)
+    options = ["--corpus", str(corpus), "--mlclap_tag", "t", "--nj", "1"]
+    options += ["--mlclap_args", "--max_epoch 1 --num_workers 0"]
+    recipe = copy_recipe(tmp_path, "audio_folder", options)
+    output = recipe.finish()
+    assert "zero-shot" in output.lower()
+    scores = recipe.scores()["test"]
+    assert scores["eng_Latn"]["clips"] == 8
+    assert set(scores) >= {"eng_Latn", "jpn_Jpan"}
