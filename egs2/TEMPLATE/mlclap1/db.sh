@@ -8,11 +8,12 @@
 AUDIOCAPS_CAPTIONS=${AUDIOCAPS_CAPTIONS:-}
 AUDIOCAPS_AUDIO=${AUDIOCAPS_AUDIO:-}
 
-# Clotho 2.1: folder with clotho_captions_{development,validation,evaluation}.csv (and clotho_metadata_*.csv); folder with the three folders of audio
+# Clotho 2.1: folder with clotho_captions_{development,validation,evaluation}.csv (and clotho_metadata_*.csv); folder with the
+# three folders of audio
 CLOTHO_CAPTIONS=${CLOTHO_CAPTIONS:-}
 CLOTHO_AUDIO=${CLOTHO_AUDIO:-}
 
-# WavCaps (only for pretraining on it): folder with json_files; folder with AudioSet_SL, BBC_Sound_Effects, FreeSound, SoundBible
+# WavCaps (only for pretraining on it): folder json_files; folder with AudioSet_SL, BBC_Sound_Effects, FreeSound, SoundBible
 WAVCAPS_CAPTIONS=${WAVCAPS_CAPTIONS:-}  # DIR/json_files after a download
 WAVCAPS_AUDIO=${WAVCAPS_AUDIO:-}  # DIR/audio
 
