@@ -2,9 +2,9 @@
 
 import argparse
 from pathlib import Path
-from typing import Optional, Sequence
+from typing import Dict, List, Optional, Sequence
 
-from espnet_mlclap.retrieval.scores import METRICS, read_scores
+from espnet_mlclap.retrieval.scores import METRICS, AllScores, read_scores
 from espnet_mlclap.retrieval.tables import COMPARED_METRICS, comparison_tables
 from espnet_mlclap.utils.atomic import atomic_open
 from espnet_mlclap.utils.cli import run_command
@@ -18,7 +18,8 @@ def get_parser() -> argparse.ArgumentParser:
         "experiments",
         nargs="+",
         metavar="[LABEL=]PATH",
-        help="scores.json or its folder; the label is the experiment's folder if none is given",
+        help="scores.json or its folder; the label is the experiment's folder if none is given, and "
+        "trainings with the same LABEL (seeds) are put together as mean and standard deviation",
     )
     parser.add_argument("--metrics", nargs="+", default=COMPARED_METRICS, choices=METRICS)
     parser.add_argument("--sets", nargs="+", help="test sets to show; all if none")
@@ -28,16 +29,16 @@ def get_parser() -> argparse.ArgumentParser:
 
 def compare(options: argparse.Namespace) -> None:
     """Print the tables; write them as Markdown where asked."""
-    experiments = {}
+    experiments: Dict[str, List[AllScores]] = {}
     for argument in options.experiments:
         # a path may have "=" in it, so an existing path is taken as one
         label, equals, path = ("", "", argument) if Path(argument).exists() else _split(argument)
         if not equals:
             folder = Path(path).resolve()
             label = (folder.parent if folder.is_dir() else folder.parents[1]).name
-        if label in experiments:
+        if label in experiments and not equals:
             raise UserError(f"{argument}: two experiments are called {label!r}. Give LABEL=PATH.")
-        experiments[label] = read_scores(path)
+        experiments.setdefault(label, []).append(read_scores(path))
     tables = comparison_tables(experiments, options.metrics)
     unknown = sorted(set(options.sets or ()) - set(tables))
     if unknown:

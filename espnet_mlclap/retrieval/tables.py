@@ -1,6 +1,7 @@
 """Tables of scores, as text for a terminal and as Markdown."""
 
-from typing import Collection, Dict, List, Mapping, NamedTuple, Optional, Sequence
+import statistics
+from typing import Collection, Dict, List, Mapping, NamedTuple, Optional, Sequence, Tuple
 
 from espnet_mlclap.retrieval.scores import (
     DIRECTIONS,
@@ -130,18 +131,21 @@ def score_tables(
 
 
 def comparison_tables(
-    experiments: Mapping[str, AllScores], metrics: Sequence[str] = COMPARED_METRICS
+    experiments: Mapping[str, Sequence[AllScores]], metrics: Sequence[str] = COMPARED_METRICS
 ) -> Dict[str, List[Table]]:
     """Experiments side by side: English and the mean of the other languages, one table a direction.
 
     Args:
-        experiments: scores by label; a set that an experiment lacks is shown as "-".
+        experiments: by label, the scores of each of its trainings (seeds); several are shown as mean and
+            sample standard deviation. A set that an experiment lacks is shown as "-".
         metrics: which ones.
 
     Returns:
         Tables by test set.
     """
-    sets = list(dict.fromkeys(name for scores in experiments.values() for name in scores))
+    sets = list(
+        dict.fromkeys(name for seeds in experiments.values() for scores in seeds for name in scores)
+    )
     tables: Dict[str, List[Table]] = {}
     for name in sets:
         for way, title in DIRECTIONS.items():
@@ -149,17 +153,46 @@ def comparison_tables(
             headers += [f"{SOURCE_LANGUAGE} {metric}" for metric in metrics]
             headers += [f"others {metric}" for metric in metrics]
             rows = []
-            for label, scores in experiments.items():
-                languages = scores.get(name, {})
-                source = languages.get(SOURCE_LANGUAGE, {}).get(way, {})
-                others = mean_of_others(languages, way)
-                rows.append(
-                    [label]
-                    + [
-                        number(metric, group[metric]) if metric in group else "-"
-                        for group in (source, others)
-                        for metric in metrics
-                    ]
-                )
+            for label, seeds in experiments.items():
+                groups = [_source_and_others(scores.get(name, {}), way) for scores in seeds]
+                rows.append([label, *_mean_cells(groups, metrics)])
+            chance = _chance_groups(experiments, name, way)
+            if chance:
+                rows.append(["chance", *_mean_cells([chance], metrics)])
             tables.setdefault(name, []).append(Table(headers, rows))
     return tables
+
+
+_Groups = Tuple[Mapping[str, float], Mapping[str, float]]  # of the source language, of the others
+
+
+def _source_and_others(languages: SetScores, way: str) -> _Groups:
+    return languages.get(SOURCE_LANGUAGE, {}).get(way, {}), mean_of_others(languages, way)
+
+
+def _chance_groups(
+    experiments: Mapping[str, Sequence[AllScores]], name: str, way: str
+) -> Optional[_Groups]:
+    """What a random order gives on the test set, which is the same for all experiments."""
+    for seeds in experiments.values():
+        for scores in seeds:
+            chances = {
+                lang: {way: scores[name][lang]["chance"][way]}
+                for lang in languages_of(scores.get(name, {}))
+                if "chance" in scores[name][lang]
+            }
+            if chances:
+                return _source_and_others(chances, way)
+    return None
+
+
+def _mean_cells(seeds: Sequence[_Groups], metrics: Sequence[str]) -> List[str]:
+    cells = []
+    for group in (0, 1):
+        for metric in metrics:
+            values = [one[group][metric] for one in seeds if metric in one[group]]
+            cell = number(metric, statistics.fmean(values)) if values else "-"
+            if len(values) > 1:
+                cell += f" ± {statistics.stdev(values):.1f}"
+            cells.append(cell)
+    return cells

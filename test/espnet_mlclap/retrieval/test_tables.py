@@ -51,15 +51,23 @@ def test_chance_differs_where_the_numbers_of_captions_differ():
 
 def test_comparison():
     experiments = {
-        "with LE": {"test": {"eng_Latn": entry(80.0), "fra_Latn": entry(60.0)}},
-        "without": {"test": {"eng_Latn": entry(81.0)}, "other": {"eng_Latn": entry(50.0)}},
+        "with LE": [{"test": {"eng_Latn": entry(80.0), "fra_Latn": entry(60.0)}}],
+        "without": [{"test": {"eng_Latn": entry(81.0)}, "other": {"eng_Latn": entry(50.0)}}],
     }
     tables = comparison_tables(experiments, ["R@1"])
     assert list(tables) == ["test", "other"]
     assert tables["test"][0].headers == ["Text to audio", "eng_Latn R@1", "others R@1"]
-    assert tables["test"][0].rows == [["with LE", "80.0", "60.0"], ["without", "81.0", "-"]]
-    assert tables["test"][1].rows == [["with LE", "40.0", "30.0"], ["without", "40.5", "-"]]
-    assert tables["other"][0].rows == [["with LE", "-", "-"], ["without", "50.0", "-"]]
+    chance = ["chance", "1.0", "1.0"]
+    assert tables["test"][0].rows == [["with LE", "80.0", "60.0"], ["without", "81.0", "-"], chance]
+    assert tables["test"][1].rows == [["with LE", "40.0", "30.0"], ["without", "40.5", "-"], chance]
+    alone = ["chance", "1.0", "-"]
+    assert tables["other"][0].rows == [["with LE", "-", "-"], ["without", "50.0", "-"], alone]
+
+
+def test_comparison_over_seeds():
+    seeds = [{"test": {"eng_Latn": entry(value)}} for value in (79.0, 80.0, 81.0)]
+    table = comparison_tables({"a": seeds}, ["R@1"])["test"][0]
+    assert table.rows[0] == ["a", "80.0 ± 1.0", "-"]
 
 
 def test_lists_of_relevant_clips():
