@@ -23,6 +23,7 @@ from espnet_mlclap.corpora.clip_ids import clip_ids
 from espnet_mlclap.corpora.fetch import unpack_flat
 from espnet_mlclap.corpora.rows import one_line
 from espnet_mlclap.fileio.data_dir import DataDir, read_table
+from espnet_mlclap.utils.atomic import atomic_open
 from espnet_mlclap.utils.errors import UserError
 
 REPOSITORY = "cvssp/WavCaps"  # of data sets, on the Hugging Face hub
@@ -126,7 +127,8 @@ def prepare_wavcaps(
             out,
             note=f"WavCaps, {name}, captions from {path}; {len(excluded)} clips left out",
         )
-        out.with_name(f"{out.name}.excluded").write_text("".join(f"{i}\n" for i in excluded))
+        with atomic_open(out.with_name(f"{out.name}.excluded")) as file:
+            file.writelines(f"{clip}\n" for clip in excluded)
     return sets
 
 

@@ -14,6 +14,7 @@ run.
 import logging
 import shutil
 import threading
+import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Dict, List, NamedTuple, Optional, Sequence, Union
@@ -24,6 +25,7 @@ from espnet_mlclap.utils.progress import progress_bar
 
 ADDRESS = "https://www.youtube.com/watch?v={video}"
 MISSING = "missing.tsv"
+_WRITE_EVERY = 10.0  # seconds between two writes of that file
 # words of the answers that asking again does not change
 _GONE = (
     "video unavailable",
@@ -94,14 +96,17 @@ def fetch_clips(
     logging.info("%s: %d of %d clips to fetch", out_dir, len(wanted), len(clips))
     lock, stop = threading.Lock(), threading.Event()
     in_a_row: List[str] = []
+    written = [time.monotonic()]
 
     def one(clip: VideoClip) -> None:
         if stop.is_set():
             return
         failure = None
         for attempt in range(attempts):
+            if attempt and stop.wait(pause * 2 ** (attempt - 1)):
+                break
             failure = _fetch(clip, out_dir, address, options or {})
-            if failure is None or failure.state == "gone" or stop.wait(pause * 2**attempt):
+            if failure is None or failure.state == "gone":
                 break
         with lock:
             if failure is None:
@@ -114,7 +119,9 @@ def fetch_clips(
                 in_a_row.append(failure.reason)
                 if len(in_a_row) >= give_up_after:
                     stop.set()
-            _write_missing(out_dir, missing)
+            if time.monotonic() > written[0] + _WRITE_EVERY:
+                _write_missing(out_dir, missing)
+                written[0] = time.monotonic()
             bar.update(1)
 
     try:
@@ -128,6 +135,7 @@ def fetch_clips(
                 stop.set()  # the threads end after the clip that they are at
                 raise
     finally:
+        _write_missing(out_dir, missing)
         shutil.rmtree(out_dir / ".part", ignore_errors=True)
     if stop.is_set():
         raise UserError(
