@@ -12,7 +12,7 @@ Names under which a clip's file is looked for (youtube_id 7fmOlUlwoNg, start_tim
 """
 
 from pathlib import Path
-from typing import Dict, List, Optional, Sequence, Tuple, Union
+from typing import Any, Dict, List, Optional, Sequence, Tuple, Union
 
 from espnet_mlclap.corpora.captioned import CaptionedClip, PublishedSize, Split, prepare_splits
 from espnet_mlclap.corpora.fetch import fetch_file
@@ -79,16 +79,15 @@ def prepare_audiocaps(
     captions_dir: Union[str, Path],
     audio_dir: Union[str, Path],
     out_dir: Union[str, Path],
-    *,
-    test_captions: Sequence[Union[str, Path]] = (),
-    test_list: Optional[Union[str, Path]] = None,
+    **test: Any,
 ) -> Dict[str, DataDir]:
     """Write `audiocaps_train`, `audiocaps_val` and `audiocaps_test` into `out_dir`.
 
     Args:
         captions_dir: folder of the three caption files.
-        audio_dir, out_dir, test_captions, test_list: see `prepare_splits`. Given test captions are
-            957 clips in the paper; lists of 883 clips are in use too.
+        audio_dir, out_dir: see `prepare_splits`.
+        test: `test_captions`, `test_list` of `prepare_splits`. Given test captions are 957 clips in the
+            paper; lists of 883 clips are in use too.
 
     Returns:
         The sets by split.
@@ -100,15 +99,7 @@ def prepare_audiocaps(
         Split(name, Path(captions_dir) / f"{name}.csv", _FOLDERS[name], _PUBLISHED[name])
         for name in SPLITS
     ]
-    return prepare_splits(
-        "audiocaps",
-        splits,
-        read_clips,
-        audio_dir,
-        out_dir,
-        test_captions=test_captions,
-        test_list=test_list,
-    )
+    return prepare_splits("audiocaps", splits, read_clips, audio_dir, out_dir, **test)
 
 
 def read_clips(path: Union[str, Path]) -> List[CaptionedClip]:

@@ -7,7 +7,7 @@ unpacked as `development/`, `validation/` and `evaluation/`. Captions: Tampere U
 """
 
 from pathlib import Path, PurePath
-from typing import Dict, List, Optional, Sequence, Union
+from typing import Any, Dict, List, Sequence, Union
 
 from espnet_mlclap.corpora.captioned import CaptionedClip, PublishedSize, Split, prepare_splits
 from espnet_mlclap.corpora.clip_ids import clip_ids
@@ -47,9 +47,7 @@ def prepare_clotho(
     captions_dir: Union[str, Path],
     audio_dir: Union[str, Path],
     out_dir: Union[str, Path],
-    *,
-    test_captions: Sequence[Union[str, Path]] = (),
-    test_list: Optional[Union[str, Path]] = None,
+    **test: Any,
 ) -> Dict[str, DataDir]:
     """Write `clotho_development`, `clotho_validation` and `clotho_evaluation` into `out_dir`.
 
@@ -59,7 +57,7 @@ def prepare_clotho(
         captions_dir: folder of the caption files; the ids that the sounds have on Freesound are taken
             from `clotho_metadata_<split>.csv` in it, where that is there.
         audio_dir: folder of the splits' folders (or `clotho_audio_<split>`), or of all files.
-        out_dir, test_captions, test_list: see `prepare_splits`.
+        out_dir, test: see `prepare_splits` (`test_captions`, `test_list`).
 
     Returns:
         The sets by split.
@@ -76,15 +74,8 @@ def prepare_clotho(
         )
         for name in SPLITS
     ]
-    return prepare_splits(
-        "clotho",
-        [one for one in splits if one.name != "validation" or one.captions.exists()],
-        read_clips,
-        audio_dir,
-        out_dir,
-        test_captions=test_captions,
-        test_list=test_list,
-    )
+    there = [one for one in splits if one.name != "validation" or one.captions.exists()]
+    return prepare_splits("clotho", there, read_clips, audio_dir, out_dir, **test)
 
 
 def read_clips(path: Union[str, Path]) -> List[CaptionedClip]:

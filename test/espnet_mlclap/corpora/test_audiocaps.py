@@ -109,3 +109,18 @@ def test_given_test_captions_choose_clips_and_captions(shared_dir, tmp_path, cap
     first = next(iter(sets["test"].wav_scp))
     mine = [value.text for value in sets["test"].captions.values() if value.clip == first]
     assert sorted(mine) == sorted(text for _, text in of_csv[first])
+
+
+def test_a_list_chooses_the_test_clips(corpus):
+    touch(corpus / "audio", "AAAAAAAAAA0.wav", "BBBBBBBBBB0.wav", "1.wav", "10.wav")
+    (corpus / "list.txt").write_text("audio/test/Y-CCCCCCCCC1.wav\n\nY-CCCCCCCCC0_20\n")
+    sets = prepare_audiocaps(
+        corpus / "captions", corpus / "audio", corpus / "data", test_list=corpus / "list.txt"
+    )
+    assert list(sets["test"].wav_scp) == ["Y-CCCCCCCCC1_20", "Y-CCCCCCCCC0_20"]
+    assert sets["test"].sources["Y-CCCCCCCCC1_20"] == "youtube:-CCCCCCCCC1"
+    (corpus / "list.txt").write_text("Y-CCCCCCCCC1\nnobody\n")
+    with pytest.raises(UserError, match="list.txt:2: the clip 'nobody' is not in the test split"):
+        prepare_audiocaps(
+            corpus / "captions", corpus / "audio", corpus / "data", test_list=corpus / "list.txt"
+        )
