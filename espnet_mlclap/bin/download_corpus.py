@@ -8,7 +8,7 @@ Examples:
 
 import argparse
 import json
-from typing import Optional, Sequence
+from typing import Any, Dict, Optional, Sequence
 
 from espnet_mlclap.utils.cli import run_command
 from espnet_mlclap.utils.errors import UserError
@@ -37,11 +37,18 @@ def get_parser() -> argparse.ArgumentParser:
             corpus.add_argument("--jobs", type=int, default=2, help="clips at a time")
             corpus.add_argument(
                 "--yt_dlp",
-                type=json.loads,
+                type=_json_object,
                 default={},
                 help='further options of yt-dlp as JSON, such as \'{"cookiefile": "cookies.txt"}\'',
             )
     return parser
+
+
+def _json_object(text: str) -> Dict[str, Any]:
+    value = json.loads(text)
+    if not isinstance(value, dict):
+        raise ValueError(text)
+    return value
 
 
 def download(options: argparse.Namespace) -> None:
@@ -66,6 +73,8 @@ def download(options: argparse.Namespace) -> None:
     else:
         from espnet_mlclap.corpora.audiocaps import download_audiocaps
 
+        if options.jobs < 1:
+            raise UserError(f"--jobs {options.jobs}: must be 1 or more.")
         missing = download_audiocaps(
             options.out_dir,
             splits=parts,

@@ -62,9 +62,7 @@ def download_audiocaps(
     """
     missing = {}
     for split in splits:
-        path = Path(folder) / f"{split}.csv"
-        if not path.exists():  # what is there may be the user's own
-            fetch_file(f"{VERSIONS[version]}_{split}_captions", folder)
+        path = fetch_file(f"{VERSIONS[version]}_{split}_captions", folder)
         wanted = [
             VideoClip(clip.clip, *_video_and_start(clip.clip), _CLIP_SECONDS)
             for clip in read_clips(path)

@@ -18,13 +18,15 @@ def fetch_file(name: str, folder: Union[str, Path]) -> Path:
     """Download the file `name` of the table into `folder`, going on where an earlier try was broken off.
 
     Returns:
-        Its path. A file that is there is verified again, not fetched again.
+        Its path. A file that is there is left as it is: a download gets its name only when it has been
+        verified, and without a network files are put there by hand.
 
     Raises:
         UserError: no network, no such file, or the bytes are not those published (see `download`).
     """
     row = find_weights(name, read_table(FILES))
-    return download(dataclasses.replace(row, target=Path(folder) / row.file))
+    target = Path(folder) / row.file
+    return target if target.exists() else download(dataclasses.replace(row, target=target))
 
 
 def fetch_audio(name: str, folder: Union[str, Path], unpack: Callable[[Path, Path], None]) -> Path:
