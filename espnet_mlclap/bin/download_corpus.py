@@ -37,14 +37,14 @@ def get_parser() -> argparse.ArgumentParser:
             corpus.add_argument("--jobs", type=int, default=2, help="clips at a time")
             corpus.add_argument(
                 "--yt_dlp",
-                type=_json_object,
+                type=json_object,
                 default={},
                 help='further options of yt-dlp as JSON, such as \'{"cookiefile": "cookies.txt"}\'',
             )
     return parser
 
 
-def _json_object(text: str) -> Dict[str, Any]:
+def json_object(text: str) -> Dict[str, Any]:
     value = json.loads(text)
     if not isinstance(value, dict):
         raise ValueError(text)
