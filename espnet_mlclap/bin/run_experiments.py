@@ -20,6 +20,7 @@ from espnet_mlclap.experiments.paper import read_paper
 from espnet_mlclap.experiments.plan import (
     Run,
     data_options,
+    longest_first,
     read_experiments,
     run_options,
     run_tag,
@@ -169,6 +170,8 @@ def run_experiments(options: argparse.Namespace, passed: Sequence[str]) -> None:
     listed = read_experiments(options.config)
     names = paper.names(options.tables)
     runs = select(listed, paper, names, _seeds(options.seeds))
+    if options.jobs > 1:
+        runs = longest_first(runs)
     recipe = _Recipe(options.run, passed, options.dry_run, options.jobs)
     for data in data_options(runs, options.expdir):
         if not recipe(_DATA_STAGES, data):

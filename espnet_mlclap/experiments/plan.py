@@ -22,6 +22,7 @@ from typing import Any, Dict, List, Mapping, Optional, Sequence, Tuple, Union
 from espnet_mlclap.experiments.paper import Paper
 from espnet_mlclap.utils.config import read_config
 from espnet_mlclap.utils.errors import UserError
+from espnet_mlclap.utils.languages import PAPER_LANGUAGES
 
 _KEYS = ("experiments", "rows", "train_sets", "test_sets", "note")
 
@@ -173,6 +174,27 @@ def select(
     if not order:
         raise UserError(f"--tables {' '.join(tables)}: no experiment of the list is in them.")
     return [Run(listed.experiments[name], seed) for seed in seeds for name in order]
+
+
+def longest_first(runs: Sequence[Run]) -> List[Run]:
+    """The same trainings in an order in which several at a time end together.
+
+    First those that others start from, which must not wait for them, then those with the most translations
+    in an epoch.
+    """
+    start_of = {run.experiment.name: run.experiment.starts_from for run in runs}
+
+    def ancestors(name: Optional[str]) -> int:
+        return 0 if start_of.get(name) is None else 1 + ancestors(start_of[name])
+
+    def key(run: Run) -> Tuple[bool, int, float]:
+        name, options = run.experiment.name, run.experiment.options
+        langs = options.get("le_langs", "").split() or PAPER_LANGUAGES[1:]
+        translations = float(options.get("le_ratio", 0)) * len(langs)
+        awaited = name in start_of.values()
+        return not awaited, ancestors(name) if awaited else 0, -translations
+
+    return sorted(runs, key=key)
 
 
 def data_options(runs: Sequence[Run], expdir: str) -> List[List[str]]:

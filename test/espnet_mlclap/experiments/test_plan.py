@@ -3,7 +3,15 @@
 import pytest
 
 from espnet_mlclap.experiments.paper import read_paper
-from espnet_mlclap.experiments.plan import data_options, read_experiments, run_options, select
+from espnet_mlclap.experiments.plan import (
+    Experiment,
+    Run,
+    data_options,
+    longest_first,
+    read_experiments,
+    run_options,
+    select,
+)
 from espnet_mlclap.utils.errors import UserError
 
 SHARED = """
@@ -82,6 +90,17 @@ def test_each_training_once_and_after_what_it_starts_from(listed):
         "baseline_seed3",
         "mixture_seed3",
     ]
+
+
+def test_the_longest_first_but_those_that_others_start_from_before(listed):
+    runs = longest_first(select(listed, read_paper(), ["2", "3", "4"], [1]))
+    names = [run.experiment.name for run in runs]
+    assert names[0] == "pretrained"
+    assert names[1:3] == ["mixture_50", "mixture"]
+    assert names[-2:] == ["fra", "baseline"]
+    chain = [Run(Experiment("c", {"le_ratio": "0.5"}, "b"), 1)]
+    chain += [Run(Experiment("b", {"le_ratio": "0.4"}, "a"), 1), Run(Experiment("a", {}, None), 1)]
+    assert [run.experiment.name for run in longest_first(chain)] == ["a", "b", "c"]
 
 
 def test_the_command_line_of_a_run(listed):
