@@ -39,7 +39,9 @@ def get_parser() -> argparse.ArgumentParser:
             "--test_list", help="file of the test clips to take, one a line, in place of all"
         )
     corpus.add_argument(
-        "--sources", nargs="+", help="of audioset, bbc, freesound, soundbible; default: all"
+        "--sources",
+        nargs="+",
+        help="of audioset, bbc, freesound, soundbible; default: those that have a folder of audio",
     )
     corpus.add_argument(
         "--blacklist",
@@ -71,7 +73,7 @@ def prepare(options: argparse.Namespace) -> None:
             blacklists = [path for path in blacklists if path != "none"]
         prepare_wavcaps(
             *folders,
-            sources=options.sources or tuple(SOURCES),
+            sources=options.sources,
             blacklists=blacklists,
             exclude=options.exclude,
         )

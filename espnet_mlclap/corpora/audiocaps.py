@@ -22,7 +22,7 @@ from espnet_mlclap.fileio.data_dir import DataDir
 from espnet_mlclap.utils.errors import UserError
 
 SPLITS = ("train", "val", "test")
-VERSIONS = {"1": "audiocaps", "2.0": "audiocaps2"}
+VERSIONS = {"1": "audiocaps", "2.0": "audiocaps2"}  # names in the table of files
 _COLUMNS = ("audiocap_id", "youtube_id", "start_time", "caption")
 _CLIP_SECONDS = 10
 _FOLDERS = {"train": ("train",), "val": ("val", "valid", "validation"), "test": ("test",)}
@@ -46,10 +46,13 @@ def download_audiocaps(
     address: str = ADDRESS,
     options: Optional[Dict[str, object]] = None,
 ) -> Dict[str, Dict[str, str]]:
-    """Fetch the caption files into `folder`, then the clips that can still be had into `<folder>/<split>`.
+    """Fetch the caption files, then the clips that can still be had into `<folder>/<split>`.
+
+    With the test split comes `test.json`, the 957 clips that WavCaps and ML-CLAP test with.
 
     Args:
-        folder: to be given to `prepare_audiocaps` as both `captions_dir` and `audio_dir`.
+        folder: to be given to `prepare_audiocaps` as both `captions_dir` and `audio_dir`. The caption
+            files of version 2.0 are apart from those of version 1, in `<folder>/captions_2.0`.
         splits: of `SPLITS`.
         version: of the caption files, "1" or "2.0".
         jobs, address, options: see `fetch_clips`, which also says how missing clips are reported.
@@ -62,7 +65,10 @@ def download_audiocaps(
     """
     missing = {}
     for split in splits:
-        path = fetch_file(f"{VERSIONS[version]}_{split}_captions", folder)
+        captions = Path(folder) if version == "1" else Path(folder) / f"captions_{version}"
+        path = fetch_file(f"{VERSIONS[version]}_{split}_captions", captions)
+        if split == "test":
+            fetch_file("audiocaps_test_list", captions)
         wanted = [
             VideoClip(clip.clip, *_video_and_start(clip.clip), _CLIP_SECONDS)
             for clip in read_clips(path)

@@ -6,7 +6,7 @@ audio are counted and listed, and the others are used.
 
 import logging
 from pathlib import Path, PurePosixPath
-from typing import Callable, Dict, List, NamedTuple, Optional, Sequence, Tuple, Union
+from typing import Callable, Dict, List, NamedTuple, Optional, Sequence, Set, Tuple, Union
 
 from espnet_mlclap.corpora.audio_index import AudioIndex, split_folder
 from espnet_mlclap.corpora.ml_clap_captions import read_given_captions
@@ -84,17 +84,17 @@ def prepare_splits(
         )
     sets = {}
     for split in splits:
-        clips = read_clips(split.captions)
-        if split is splits[-1] and test_captions:
-            clips = _given_test(clips, test_captions)
-        if split is splits[-1] and test_list:
-            clips = _listed(clips, Path(test_list))
+        clips, out = read_clips(split.captions), Path(out_dir) / f"{corpus}_{split.name}"
+        own_choice = split is splits[-1] and test_list is not None
+        if split is splits[-1]:
+            clips = _test_clips(clips, test_captions, test_list)
+        level = logging.INFO if own_choice else logging.WARNING
+        _compare_size(out, clips, split.published, level)
         sets[split.name] = write_set(
             clips,
             AudioIndex(split_folder(audio_dir, split.folders)),
-            Path(out_dir) / f"{corpus}_{split.name}",
+            out,
             note=f"{corpus}, {split.name} split, captions from {split.captions}",
-            published=split.published,
         )
     return sets
 
@@ -105,7 +105,6 @@ def write_set(
     out_dir: Union[str, Path],
     *,
     note: str,
-    published: Sequence[PublishedSize] = (),
 ) -> DataDir:
     """Write the data directory `out_dir` and, beside it, `<out_dir>.missing`.
 
@@ -114,7 +113,6 @@ def write_set(
         index: the audio.
         out_dir: the data directory.
         note: for its README.
-        published: sizes to compare with.
 
     Returns:
         The set: the clips that have audio.
@@ -123,8 +121,6 @@ def write_set(
         UserError: no clip has audio.
     """
     out_dir = Path(out_dir)
-    captions = sum(len(clip.captions) for clip in clips)
-    logging.info("%s: %s", out_dir, _size_report(len(clips), captions, published))
     data, missing = DataDir(), []
     for clip in clips:
         path = index.find(clip.stems)
@@ -156,39 +152,67 @@ def write_set(
             out_dir,
         )
     data.write(out_dir, note)
+    logging.info("%s: %d clips, %d captions", out_dir, len(data.wav_scp), len(data.captions))
     return data
 
 
-def _size_report(clips: int, captions: int, published: Sequence[PublishedSize]) -> str:
-    report = f"{clips} clips with {captions} captions"
+def _compare_size(
+    out_dir: Path,
+    clips: Sequence[CaptionedClip],
+    published: Sequence[PublishedSize],
+    level: int,
+) -> None:
+    """Log the number of clips and captions beside those published, at `level` if it is none of them."""
+    captions = sum(len(clip.captions) for clip in clips)
+    report = f"{out_dir}: {len(clips)} clips with {captions} captions are named"
     for size in published:
-        if captions == size.captions and size.clips in (clips, None):
-            return f"{report}, as published for {size.version}"
-    if published:
-        known = "; ".join(
-            f"{size.version}: {size.clips or '?'} with {size.captions}" for size in published
-        )
-        report += f" (published: {known})"
-    return report
+        if captions == size.captions and size.clips in (len(clips), None):
+            logging.info("%s, as published for %s", report, size.version)
+            return
+    known = "; ".join(
+        f"{size.version}: {size.clips or '?'} with {size.captions}" for size in published
+    )
+    logging.log(level, "%s, which is not a published size (%s)", report, known)
 
 
 def _by_stem(clips: Sequence[CaptionedClip]) -> Dict[str, CaptionedClip]:
     return {name: clip for clip in clips for name in (clip.clip, *clip.stems)}
 
 
+def _test_clips(
+    clips: Sequence[CaptionedClip],
+    given: Sequence[Union[str, Path]],
+    test_list: Optional[Union[str, Path]],
+) -> List[CaptionedClip]:
+    """The clips of a test split that are asked for; with given captions and a list, those in both."""
+    listed = _listed(clips, Path(test_list)) if test_list else {clip.clip for clip in clips}
+    chosen = _given_test(clips, given) if given else clips
+    kept = [clip for clip in chosen if clip.clip in listed]
+    if test_list and len(kept) < len(listed):
+        logging.warning(
+            "%s: %d of its %d clips are left out, since %s does not have them",
+            test_list, len(listed) - len(kept), len(listed), given[0],
+        )  # fmt: skip
+    return kept
+
+
 def _given_test(
     clips: Sequence[CaptionedClip], paths: Sequence[Union[str, Path]]
 ) -> List[CaptionedClip]:
-    of_stem, chosen = _by_stem(clips), []
+    of_stem = _by_stem(clips)
+    chosen: Dict[str, CaptionedClip] = {}
     for name, captions in read_given_captions(paths).items():
         if name not in of_stem:
             raise UserError(f"{paths[0]}: the clip {name!r} is not in the test split.")
-        chosen.append(of_stem[name]._replace(captions=captions))
-    return chosen
+        clip = of_stem[name]
+        earlier = chosen[clip.clip].captions if clip.clip in chosen else []  # by another name of it
+        chosen[clip.clip] = clip._replace(captions=[*earlier, *captions])
+    return list(chosen.values())
 
 
-def _listed(clips: Sequence[CaptionedClip], path: Path) -> List[CaptionedClip]:
-    of_stem, chosen = _by_stem(clips), {}
+def _listed(clips: Sequence[CaptionedClip], path: Path) -> Set[str]:
+    """Ids of the clips in a list of names."""
+    of_stem, chosen = _by_stem(clips), set()
     try:
         lines = path.read_text(encoding="utf-8").splitlines()
     except (OSError, UnicodeDecodeError) as error:
@@ -200,7 +224,7 @@ def _listed(clips: Sequence[CaptionedClip], path: Path) -> List[CaptionedClip]:
         clip = of_stem.get(name.name) or of_stem.get(name.stem)
         if clip is None:
             raise UserError(f"{path}:{number}: the clip {line.strip()!r} is not in the test split.")
-        chosen[clip.clip] = clip
+        chosen.add(clip.clip)
     if not chosen:
         raise UserError(f"{path}: there is no clip in the list.")
-    return list(chosen.values())
+    return chosen

@@ -6,7 +6,7 @@ import shutil
 from pathlib import Path
 from typing import Callable, Union
 
-from espnet_mlclap.utils.atomic import atomic_dir
+from espnet_mlclap.utils.atomic import atomic_dir, remove_left_over
 from espnet_mlclap.utils.errors import UserError
 from espnet_mlclap.weights.download import download
 from espnet_mlclap.weights.table import find_weights, read_table
@@ -43,6 +43,8 @@ def fetch_audio(name: str, folder: Union[str, Path], unpack: Callable[[Path, Pat
     folder = Path(folder)
     if folder.is_dir():
         logging.info("%s: is there already", folder)
+        archive = folder.parent / find_weights(name, read_table(FILES)).file
+        archive.unlink(missing_ok=True)  # killed before it was removed
         return folder
     archive = fetch_file(name, folder.parent)
     logging.info("unpacking %s into %s", archive, folder)
@@ -54,9 +56,12 @@ def fetch_audio(name: str, folder: Union[str, Path], unpack: Callable[[Path, Pat
 def unpack_flat(archive: Path, folder: Path, unpack: Callable[[Path, Path], None]) -> None:
     """Unpack `archive` and put the files in it, without the folders they lie in there, into `folder`.
 
+    What an earlier try that was killed has left beside `folder` is removed.
+
     Raises:
         UserError: there is no file in it, or two of one name.
     """
+    remove_left_over(folder)
     with atomic_dir(folder) as temporary:
         inside = temporary / "archive"
         inside.mkdir()

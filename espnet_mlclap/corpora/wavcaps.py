@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any, Dict, List, NamedTuple, Optional, Sequence, Set, Union
 
 from espnet_mlclap.corpora.audio_index import AudioIndex
-from espnet_mlclap.corpora.captioned import CaptionedClip, PublishedSize, write_set
+from espnet_mlclap.corpora.captioned import CaptionedClip, write_set
 from espnet_mlclap.corpora.clip_ids import clip_ids
 from espnet_mlclap.corpora.fetch import unpack_flat
 from espnet_mlclap.corpora.rows import one_line
@@ -67,15 +67,15 @@ def download_wavcaps(
     for name in sources:
         source = SOURCES[name]
         audio = folder / "audio" / source.folder
+        archives = folder / "Zip_files" / source.folder
         if audio.is_dir():
             logging.info("%s: is there already", audio)
-            continue
-        archive = f"{source.folder}.zip"
-        _fetch(folder, f"Zip_files/{source.folder}", archive, repository, revision)
-        archives = folder / "Zip_files" / source.folder
-        logging.info("unpacking %s into %s", archives, audio)
-        unpack_flat(archives / archive, audio, unpack_split_zip)
-        shutil.rmtree(archives)
+        else:
+            archive = f"{source.folder}.zip"
+            _fetch(folder, f"Zip_files/{source.folder}", archive, repository, revision)
+            logging.info("unpacking %s into %s", archives, audio)
+            unpack_flat(archives / archive, audio, unpack_split_zip)
+        shutil.rmtree(archives, ignore_errors=True)
 
 
 def prepare_wavcaps(
@@ -83,7 +83,7 @@ def prepare_wavcaps(
     audio_dir: Union[str, Path],
     out_dir: Union[str, Path],
     *,
-    sources: Sequence[str] = tuple(SOURCES),
+    sources: Optional[Sequence[str]] = None,
     blacklists: Optional[Sequence[Union[str, Path]]] = None,
     exclude: Sequence[Union[str, Path]] = (),
 ) -> Dict[str, DataDir]:
@@ -94,7 +94,7 @@ def prepare_wavcaps(
         audio_dir: folder of the sources' folders of audio.
         out_dir: folder for the data directories; clips without audio are listed in `<set>.missing`, those
             left out as known from test sets in `<set>.excluded`.
-        sources: of `SOURCES`.
+        sources: of `SOURCES`; None takes those that have a folder of audio, and says which have none.
         blacklists: JSON files `{"AudioSet": [ids], "FreeSound": [ids]}` of clips to leave out; None is the
             authors' list for tests on AudioCaps and Clotho.
         exclude: data directories (the validation and test sets) whose videos and sounds are left out.
@@ -105,6 +105,8 @@ def prepare_wavcaps(
     Raises:
         UserError: a file is missing or broken, or none of a source's clips has audio.
     """
+    if sources is None:
+        sources = _sources_in(Path(audio_dir))
     if blacklists is None:
         blacklists = [Path(json_dir) / BLACKLIST]
     banned = _banned(blacklists, exclude)
@@ -114,12 +116,12 @@ def prepare_wavcaps(
         path = Path(json_dir) / source.folder / source.captions
         clips = read_clips(path, name)
         out = Path(out_dir) / f"wavcaps_{name}"
-        published = PublishedSize("WavCaps", source.clips, source.clips)
         kept = [clip for clip in clips if clip.source not in banned]
         excluded = sorted(clip.clip for clip in clips if clip.source in banned)
-        logging.info(
+        logging.log(
+            logging.INFO if len(clips) == source.clips else logging.WARNING,
             "%s: %d clips in %s (published: %d), %d left out as known from test sets",
-            out, len(clips), path, published.clips, len(excluded),
+            out, len(clips), path, source.clips, len(excluded),
         )  # fmt: skip
         sets[name] = write_set(
             kept,
@@ -130,6 +132,16 @@ def prepare_wavcaps(
         with atomic_open(out.with_name(f"{out.name}.excluded")) as file:
             file.writelines(f"{clip}\n" for clip in excluded)
     return sets
+
+
+def _sources_in(audio_dir: Path) -> List[str]:
+    there = [name for name, source in SOURCES.items() if (audio_dir / source.folder).is_dir()]
+    folders = {name: source.folder for name, source in SOURCES.items() if name not in there}
+    if not there:
+        raise UserError(f"{audio_dir}: has none of the folders {', '.join(folders.values())}.")
+    for name, folder in folders.items():
+        logging.warning("%s: has no %s, so there is no wavcaps_%s", audio_dir, folder, name)
+    return there
 
 
 def read_clips(path: Union[str, Path], name: str) -> List[CaptionedClip]:

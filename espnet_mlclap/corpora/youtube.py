@@ -7,8 +7,8 @@ cannot be had does not stop the others, and the folder says what is missing and 
     missing.tsv     name, "gone" or "failed", the reason
 
 A clip that is there is not fetched again, nor is a video that is gone (removed, private, blocked): delete
-its line, or the file, to ask again. What failed (network, "too many requests") is tried again by the next
-run.
+its line, or the file, to ask again. What failed (network, "too many requests", less than the seconds asked
+for although the video is long enough) is tried again by the next run.
 """
 
 import logging
@@ -26,7 +26,8 @@ from espnet_mlclap.utils.progress import progress_bar
 ADDRESS = "https://www.youtube.com/watch?v={video}"
 MISSING = "missing.tsv"
 _WRITE_EVERY = 10.0  # seconds between two writes of that file
-# words of the answers that asking again does not change
+_TOLERANCE = 1.0  # seconds by which a clip may be shorter: the site gives lengths in whole seconds
+# words of the answers that asking again does not change ...
 _GONE = (
     "video unavailable",
     "private video",
@@ -39,6 +40,8 @@ _GONE = (
     "http error 404",
     "http error 410",
 )
+# ... unless these stand there too: a session that asked for too much, an outdated yt-dlp
+_NOT_GONE = ("rate-limit", "try again", "requested format", "on this app", "not a bot")
 
 
 class VideoClip(NamedTuple):
@@ -181,17 +184,38 @@ def _fetch(
     }
     try:
         with yt_dlp.YoutubeDL(settings) as downloader:
-            downloader.download([address.format(video=clip.video)])
+            video = downloader.extract_info(address.format(video=clip.video)) or {}
     except yt_dlp.utils.YoutubeDLError as error:
         reason = " ".join(str(error).removeprefix("ERROR: ").split())
-        gone = any(words in reason.lower() for words in _GONE)
-        return _Missing("gone" if gone else "failed", reason[:300])
+        return _Missing("gone" if _is_gone(reason.lower()) else "failed", reason[:300])
     except OSError as error:
         return _Missing("failed", f"{type(error).__name__}: {error}")
     found = folder / "clip.flac"
     if not found.is_file() or found.stat().st_size == 0:
         return _Missing("failed", "yt-dlp wrote no audio")
+    problem = _too_short(found, clip, video.get("duration"))
+    if problem is not None:
+        return problem
     found.replace(out_dir / f"{clip.name}.flac")
+    return None
+
+
+def _is_gone(reason: str) -> bool:
+    return any(words in reason for words in _GONE) and not any(
+        words in reason for words in _NOT_GONE
+    )
+
+
+def _too_short(path: Path, clip: VideoClip, duration: Optional[float]) -> Optional[_Missing]:
+    """What is wrong with the length of a clip that was fetched; `duration`: of the video, if known."""
+    import soundfile
+
+    if duration is not None and duration <= clip.start:
+        return _Missing("gone", f"the video ends after {duration:g} s, before {clip.start:g} s")
+    wanted = clip.seconds if duration is None else min(clip.seconds, duration - clip.start)
+    have = soundfile.info(path).duration
+    if have < wanted - _TOLERANCE:
+        return _Missing("failed", f"broken off: {have:.1f} of {wanted:.1f} s arrived")
     return None
 
 

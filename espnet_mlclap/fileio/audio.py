@@ -3,11 +3,14 @@
 import shutil
 import subprocess
 from pathlib import Path
-from typing import NamedTuple, Tuple, Union
+from typing import TYPE_CHECKING, NamedTuple, Tuple, Union
 
 import numpy as np
 
 from espnet_mlclap.utils.errors import UserError
+
+if TYPE_CHECKING:
+    import soundfile
 
 SAMPLING_RATE = 16000  # Hz, of everything that the model hears
 
@@ -27,7 +30,7 @@ def read_audio(path: Union[str, Path]) -> Waveform:
     """Read an audio file with libsndfile, or with ffmpeg where libsndfile does not know the format.
 
     Raises:
-        AudioError: the file is missing, empty, not audio, or holds NaN or infinite samples.
+        AudioError: the file is missing, empty, cut off, not audio, or holds NaN or infinite samples.
     """
     import soundfile
 
@@ -37,10 +40,25 @@ def read_audio(path: Union[str, Path]) -> Waveform:
     if path.stat().st_size == 0:
         raise AudioError(f"{path}: the file is empty (0 bytes).")
     try:
-        samples, rate = soundfile.read(path, dtype="float32", always_2d=True)
+        file = soundfile.SoundFile(path)
     except soundfile.LibsndfileError as error:
         samples, rate = _read_with_ffmpeg(path, str(error))
+    else:
+        samples, rate = _read_all(file, path), file.samplerate
     return Waveform(check_samples(samples, str(path)), rate)
+
+
+def _read_all(file: "soundfile.SoundFile", path: Path) -> np.ndarray:
+    import soundfile
+
+    with file:
+        try:
+            samples = file.read(dtype="float32", always_2d=True)
+        except soundfile.LibsndfileError as error:
+            raise AudioError(f"{path}: broken or cut off ({error}).") from error
+        if len(samples) < file.frames and file.format == "FLAC":  # other formats only guess it
+            raise AudioError(f"{path}: cut off after {len(samples)} of {file.frames} samples.")
+    return samples
 
 
 def check_samples(samples: np.ndarray, where: str) -> np.ndarray:

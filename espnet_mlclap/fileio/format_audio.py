@@ -1,9 +1,10 @@
 """Format the audio of a set: mono, 16 kHz, as FLAC files, FLAC in archives, or log-mel archives.
 
-The clips, in the order of wav.scp, are cut into blocks. A block is the unit of work: a worker writes
-its audio and a table of its clips into a folder that appears under its name when it is whole, so that
-a killed run goes on with the blocks that are missing. The name holds a fingerprint of the block's
-sources (paths, sizes, times) and of the format; blocks that no longer fit are made again.
+The clips are shared out to blocks by a hash of their ids, so that clips that come or go change their own
+blocks alone. A block is the unit of work: a worker writes its audio and a table of its clips into a
+folder that appears under its name when it is whole, so that a killed run goes on with the blocks that
+are missing. The name holds a fingerprint of the block's sources (paths, sizes, times) and of the
+format; blocks that no longer fit are made again.
 
     <out_dir>/blocks/0003-<fingerprint>/    <clip>.flac or audio.ark, and clips.json
     <out_dir>/wav.scp clip2dur utt2num_samples clip2md5 feats_type text utt2clip utt2lang
@@ -19,21 +20,21 @@ import json
 import logging
 import os
 import shutil
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, Dict, Iterable, List, Mapping, Optional, Sequence, Tuple, Union
 
 import numpy as np
 
 from espnet_mlclap.fileio.audio import SAMPLING_RATE, AudioError, read_audio, to_mono
+from espnet_mlclap.fileio.audio_writer import AUDIO_FORMATS, audio_writer
 from espnet_mlclap.fileio.data_dir import Caption, DataDir, write_captions, write_table
 from espnet_mlclap.utils.atomic import atomic_dir, atomic_open, make_dir
 from espnet_mlclap.utils.errors import UserError
 from espnet_mlclap.utils.progress import progress_bar
 from espnet_mlclap.utils.workers import worker_pool
 
-AUDIO_FORMATS = ("flac", "flac.ark", "log_mel.ark")
-_CLIPS_PER_BLOCK = 32  # some seconds of work
+_CLIPS_PER_BLOCK = 32  # half as many to as many on average: some seconds of work
 
 
 @dataclass(frozen=True)
@@ -43,6 +44,10 @@ class Source:
     clip: str
     path: str
     where: str
+
+    def named(self, problem: str) -> str:
+        """`problem`, with the clip that has it and where that was named."""
+        return f"{self.where}: clip {self.clip!r}: {problem}"
 
 
 @dataclass(frozen=True)
@@ -95,11 +100,10 @@ def format_audio(
     ]
     if not skip_bad_audio:
         _check_presence(sources)
-    blocks = {}
-    for start in range(0, len(sources), _CLIPS_PER_BLOCK):
-        block = sources[start : start + _CLIPS_PER_BLOCK]
-        name = f"{start // _CLIPS_PER_BLOCK:04d}-{_fingerprint(block, audio_format)}"
-        blocks[out_dir / "blocks" / name] = block
+    blocks = {
+        out_dir / "blocks" / f"{number:04d}-{_fingerprint(block, audio_format)}": block
+        for number, block in _blocks(sources).items()
+    }
     _remove_others(out_dir / "blocks", blocks)
     missing = {folder: block for folder, block in blocks.items() if not folder.exists()}
     if missing and len(missing) < len(blocks):
@@ -111,14 +115,15 @@ def format_audio(
         )
         for count in _map(work, list(missing.items()), nj):
             bar.update(count)
+    formatted = {clip.clip: (folder, clip) for folder in blocks for clip in _read_block(folder)}
     good: Dict[str, Tuple[Path, FormattedClip]] = {}
     bad: List[FormattedClip] = []
-    for folder in blocks:
-        for clip in _read_block(folder):
-            if clip.error:
-                bad.append(clip)
-            else:
-                good[clip.clip] = (folder, clip)
+    for source in sources:
+        folder, clip = formatted[source.clip]
+        if clip.error:
+            bad.append(replace(clip, error=source.named(clip.error)))
+        else:
+            good[source.clip] = (folder, clip)
     if bad and not skip_bad_audio:  # a block that an earlier run made with skip_bad_audio
         raise AudioError(_advice(bad[0].error))
     if not good:
@@ -127,11 +132,21 @@ def format_audio(
     return bad
 
 
+def _blocks(sources: Sequence[Source]) -> Dict[int, List[Source]]:
+    """The sources by block; their number is a power of two, so that it seldom changes with that of clips."""
+    count = 1 << max(0, (len(sources) - 1) // _CLIPS_PER_BLOCK).bit_length()
+    blocks: Dict[int, List[Source]] = {}
+    for source in sources:
+        digest = hashlib.sha256(source.clip.encode("utf-8", "surrogateescape")).digest()
+        blocks.setdefault(int.from_bytes(digest[:8], "big") % count, []).append(source)
+    return dict(sorted(blocks.items()))
+
+
 def _check_presence(sources: Sequence[Source]) -> None:
     missing = [source for source in sources if not Path(source.path).is_file()]
     if missing:
         first, others = missing[0], len(missing) - 1
-        message = f"{first.where}: clip {first.clip!r}: {first.path}: no such file."
+        message = first.named(f"{first.path}: no such file.")
         if others:
             message += f" {others} other files are missing too."
         raise AudioError(_advice(message))
@@ -168,17 +183,16 @@ def _format_block(
     """Make one block; returns the number of its clips."""
     folder, sources = item
     formatted = []
-    with atomic_dir(folder) as temporary, _writer(audio_format, temporary) as writer:
+    with atomic_dir(folder) as temporary, audio_writer(audio_format, temporary) as writer:
         for source in sources:
             try:
                 waveform = to_mono(read_audio(source.path))
                 if not waveform.size:
                     raise AudioError(f"{source.path}: too short, no sample is left at 16 kHz.")
             except AudioError as error:
-                message = f"{source.where}: clip {source.clip!r}: {error}"
                 if not skip_bad_audio:
-                    raise AudioError(_advice(message)) from error
-                formatted.append(FormattedClip(source.clip, error=message))
+                    raise AudioError(_advice(source.named(str(error)))) from error
+                formatted.append(FormattedClip(source.clip, error=str(error)))
                 continue
             samples = np.clip(np.rint(waveform * 32768.0), -32768, 32767).astype(np.int16)
             formatted.append(
@@ -196,81 +210,6 @@ def _format_block(
 
 def _advice(message: str) -> str:
     return f"{message} Mend or remove it, or go on without such clips with --skip_bad_audio true."
-
-
-class _FlacFiles:
-    """One FLAC file a clip."""
-
-    def __init__(self, folder: Path):
-        self.folder = folder
-
-    def __enter__(self):
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        pass
-
-    def write(self, clip: str, samples: np.ndarray) -> str:
-        """Store `samples` ([samples] int16); returns where, relative to the folder."""
-        import soundfile
-
-        name = f"{clip.replace('/', '%2F')}.flac"
-        soundfile.write(self.folder / name, samples, SAMPLING_RATE)
-        return name
-
-
-class _Archive:
-    """All clips in one Kaldi archive: FLAC, or log-mel features in dB [frames, 64] float32."""
-
-    def __init__(self, folder: Path, log_mel: bool):
-        self.file = open(folder / "audio.ark", "wb")  # noqa: SIM115 closed by __exit__
-        self.log_mel = log_mel
-
-    def __enter__(self):
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.file.close()
-
-    def write(self, clip: str, samples: np.ndarray) -> str:
-        """Store `samples` ([samples] int16); returns archive and offset, relative to the folder."""
-        import kaldiio
-
-        offset = self.file.tell() + len(f"{clip} ".encode())  # where the value of this key begins
-        if self.log_mel:
-            kaldiio.save_ark(self.file, {clip: _log_mel(samples)})
-        else:
-            kaldiio.save_ark(
-                self.file,
-                {clip: (SAMPLING_RATE, samples)},
-                write_function="soundfile",
-                write_kwargs={"format": "flac"},
-            )
-        return f"audio.ark:{offset}"
-
-
-def _writer(audio_format: str, folder: Path) -> Union[_FlacFiles, _Archive]:
-    if audio_format == "flac":
-        return _FlacFiles(folder)
-    return _Archive(folder, log_mel=audio_format == "log_mel.ark")
-
-
-@functools.lru_cache(maxsize=1)
-def _front_end():
-    import torch
-
-    from espnet_mlclap.mlclap.audio_encoder.mel import LogMel
-
-    torch.set_num_threads(1)
-    return LogMel()
-
-
-def _log_mel(samples: np.ndarray) -> np.ndarray:
-    import torch
-
-    audio = torch.from_numpy(samples.astype(np.float32) / 32768.0)
-    with torch.no_grad():
-        return _front_end()(audio[None], torch.tensor([len(audio)]))[0].numpy()
 
 
 def _read_block(folder: Path) -> List[FormattedClip]:

@@ -1,6 +1,7 @@
 """Write aside, then rename: a reader never sees half a file, whenever the writer is killed."""
 
 import contextlib
+import glob
 import os
 import shutil
 import tempfile
@@ -97,6 +98,13 @@ def atomic_dir(path: Union[str, Path]) -> Iterator[Path]:
     finally:
         if temporary.exists():
             shutil.rmtree(temporary)
+
+
+def remove_left_over(path: Union[str, Path]) -> None:
+    """Remove what a killed `atomic_dir(path)` has left; only where no other process writes `path` now."""
+    path = Path(path)
+    for left in path.parent.glob(f".{glob.escape(path.name)}.*.tmp"):
+        shutil.rmtree(left)
 
 
 def _umask() -> int:

@@ -1,6 +1,7 @@
 """AudioCaps: the real caption files, audio under its many names, and what is missing."""
 
 import csv
+import json
 
 import pytest
 
@@ -103,7 +104,7 @@ def test_given_test_captions_choose_clips_and_captions(shared_dir, tmp_path, cap
     )
     assert len(sets["test"].wav_scp) == 957
     assert len(sets["test"].captions) == 4785
-    assert "957 clips with 4785 captions, as published for the test list of WavCaps" in caplog.text
+    assert "957 clips with 4785 captions are named, as published for the test list" in caplog.text
     assert "49836 of 49838 clips have no audio" in caplog.text
     of_csv = {clip.clip: clip.captions for clip in clips["test"]}
     first = next(iter(sets["test"].wav_scp))
@@ -117,10 +118,36 @@ def test_a_list_chooses_the_test_clips(corpus):
     sets = prepare_audiocaps(
         corpus / "captions", corpus / "audio", corpus / "data", test_list=corpus / "list.txt"
     )
-    assert list(sets["test"].wav_scp) == ["Y-CCCCCCCCC1_20", "Y-CCCCCCCCC0_20"]
+    assert list(sets["test"].wav_scp) == ["Y-CCCCCCCCC0_20", "Y-CCCCCCCCC1_20"]
     assert sets["test"].sources["Y-CCCCCCCCC1_20"] == "youtube:-CCCCCCCCC1"
     (corpus / "list.txt").write_text("Y-CCCCCCCCC1\nnobody\n")
     with pytest.raises(UserError, match="list.txt:2: the clip 'nobody' is not in the test split"):
         prepare_audiocaps(
             corpus / "captions", corpus / "audio", corpus / "data", test_list=corpus / "list.txt"
         )
+
+
+def test_a_list_and_given_captions_choose_the_clips_of_both(corpus, caplog):
+    touch(corpus / "audio", "AAAAAAAAAA0.wav", "BBBBBBBBBB0.wav", "1.wav", "10.wav")
+    (corpus / "list.txt").write_text("Y-CCCCCCCCC0_20\nY-CCCCCCCCC1_20\n")
+    for number, name in enumerate(["x/Y-CCCCCCCCC1.wav", "x/-CCCCCCCCC1_20.wav"]):
+        entry = {"wav": name, "caption_1": f"Vent {number}", "source_lang_1": "fra_Latn"}
+        (corpus / f"{number}.json").write_text(json.dumps({"data": [entry]}))
+    sets = prepare_audiocaps(
+        corpus / "captions",
+        corpus / "audio",
+        corpus / "data",
+        test_list=corpus / "list.txt",
+        test_captions=[corpus / "0.json", corpus / "1.json"],
+    )
+    assert list(sets["test"].wav_scp) == ["Y-CCCCCCCCC1_20"]
+    texts = [caption.text for caption in sets["test"].captions.values()]
+    assert texts == ["Vent 0", "Vent 1"], "two names of one clip are one clip"
+    assert "1 of its 2 clips are left out, since" in caplog.text
+
+
+def test_a_caption_file_that_is_not_whole_is_noticed(corpus, caplog):
+    touch(corpus / "audio", "AAAAAAAAAA0.wav", "BBBBBBBBBB0.wav", "1.wav", "10.wav")
+    prepare_audiocaps(corpus / "captions", corpus / "audio", corpus / "data")
+    warnings = [record.getMessage() for record in caplog.records if record.levelname == "WARNING"]
+    assert any("which is not a published size (version 1: 49838" in text for text in warnings)

@@ -15,12 +15,13 @@ import numpy as np
 import py7zr
 import pytest
 import soundfile
+import yt_dlp
 
 from espnet_mlclap.corpora import fetch
 from espnet_mlclap.corpora.audiocaps import download_audiocaps, prepare_audiocaps
 from espnet_mlclap.corpora.clotho import download_clotho, prepare_clotho
 from espnet_mlclap.corpora.wavcaps import BLACKLIST, REPOSITORY, REVISION, SOURCES, unpack_split_zip
-from espnet_mlclap.corpora.youtube import VideoClip, fetch_clips
+from espnet_mlclap.corpora.youtube import VideoClip, _too_short, fetch_clips
 from espnet_mlclap.utils.errors import UserError
 from espnet_mlclap.weights.table import read_table
 
@@ -83,8 +84,11 @@ def test_clotho_is_fetched_verified_and_prepared(zenodo, tmp_path):
     }  # fmt: skip
     assert list(sets["validation"].sources.values()) == ["freesound:10"]
     zenodo.requests = []
+    left = tmp_path / "clotho" / "clotho_audio_development.7z"
+    left.touch()  # killed before it was removed
     download_clotho(tmp_path / "clotho")
     assert not [path for path, _ in zenodo.requests if path.endswith(".7z")], "nothing twice"
+    assert not left.exists()
 
 
 def test_a_damaged_archive_leaves_no_folder(zenodo, tmp_path):
@@ -97,6 +101,16 @@ def test_a_damaged_archive_leaves_no_folder(zenodo, tmp_path):
     with pytest.raises(UserError, match="x.7z: damaged"):
         fetch.unpack_flat(tmp_path / "x.7z", tmp_path / "x", fetch.unpack_7z)
     assert not (tmp_path / "x").exists()
+
+
+def test_what_a_killed_run_left_is_removed(tmp_path):
+    left = tmp_path / ".x.abc.tmp"
+    (left / "archive").mkdir(parents=True)
+    (tmp_path / ".xy.abc.tmp").mkdir()
+    with py7zr.SevenZipFile(tmp_path / "x.7z", "w") as archive:
+        archive.writestr(b"RIFF", "a/1.wav")
+    fetch.unpack_flat(tmp_path / "x.7z", tmp_path / "x", fetch.unpack_7z)
+    assert sorted(path.name for path in tmp_path.iterdir()) == [".xy.abc.tmp", "x", "x.7z"]
 
 
 @pytest.fixture
@@ -137,6 +151,13 @@ class TestVideos:
         fetch_clips(clips, tmp_path, address=address(videos), pause=0.0)
         assert videos.requests == [], "a video that is gone is not asked for again"
 
+    def test_a_clip_that_breaks_off_is_not_taken_for_whole(self, videos, tmp_path):
+        clip = VideoClip("a", "good", 12, 10)  # of 20 s
+        missing = fetch_clips([clip], tmp_path, address=address(videos), pause=0.0)
+        assert re.match(r"broken off: \d\.\d of 10.0 s arrived", missing["a"])
+        assert not (tmp_path / "a.flac").exists()
+        assert (tmp_path / "missing.tsv").read_text().startswith("a\tfailed\t")
+
     def test_turned_away_at_first(self, videos, tmp_path):
         videos.statuses = [503]
         clips = [VideoClip("good", "good", 0, 1)]
@@ -168,6 +189,51 @@ class TestVideos:
         assert list(sets["test"].wav_scp) == ["Ygood_3"]
         assert sets["test"].sources == {"Ygood_3": "youtube:good"}
         assert soundfile.info(sets["test"].wav_scp["Ygood_3"]).duration == pytest.approx(10)
+
+
+@pytest.mark.parametrize(
+    ("message", "state"),
+    [
+        ("[youtube] x: Video unavailable. This video is private", "gone"),
+        ("[youtube] x: This video is not available in your country", "gone"),
+        (
+            "[youtube] x: Video unavailable. This content isn't available, try again later. The current "
+            "session has been rate-limited by YouTube for up to an hour.",
+            "failed",
+        ),
+        ("[youtube] x: Requested format is not available. Use --list-formats", "failed"),
+        ("[youtube] x: The following content is not available on this app", "failed"),
+        ("[youtube] x: Sign in to confirm you're not a bot", "failed"),
+    ],
+)
+def test_only_what_stays_so_counts_as_gone(message, state, monkeypatch, tmp_path):
+    def refuse(*_, **__):
+        raise yt_dlp.utils.DownloadError(f"ERROR: {message}")
+
+    monkeypatch.setattr(yt_dlp.YoutubeDL, "extract_info", refuse)
+    monkeypatch.setattr("espnet_mlclap.corpora.youtube._check_programs", lambda: None)
+    fetch_clips([VideoClip("a", "x", 0, 1)], tmp_path, attempts=1)
+    assert (tmp_path / "missing.tsv").read_text() == f"a\t{state}\t{message}\n"
+
+
+@pytest.mark.parametrize(
+    ("start", "duration", "state"), [(30, 30, "gone"), (25, 30, None), (24, 30, "failed")]
+)
+def test_the_length_of_a_video(start, duration, state, tmp_path):
+    (tmp_path / "clip.flac").write_bytes(tone(440, 4.5, "FLAC"))
+    problem = _too_short(tmp_path / "clip.flac", VideoClip("a", "x", start, 10), duration)
+    assert problem == state or problem.state == state
+
+
+def test_versions_of_audiocaps_are_kept_apart(http_server, table, monkeypatch, tmp_path):
+    monkeypatch.setattr("espnet_mlclap.corpora.audiocaps.fetch_clips", lambda *_, **__: {})
+    for folder, caption in (("dataset", "Old"), ("dataset2.0", "New")):
+        body = f"audiocap_id,youtube_id,start_time,caption\n1,x,3,{caption}\n"
+        http_server.files[f"/cdjkim/audiocaps/master/{folder}/val.csv"] = body.encode()
+    for version in ("1", "2.0"):
+        download_audiocaps(tmp_path, splits=["val"], version=version)
+    assert "Old" in (tmp_path / "val.csv").read_text()
+    assert "New" in (tmp_path / "captions_2.0/val.csv").read_text()
 
 
 @pytest.fixture

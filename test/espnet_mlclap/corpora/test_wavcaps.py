@@ -1,6 +1,7 @@
 """WavCaps: four sources, what is left out because test sets have it, broken files."""
 
 import json
+import shutil
 
 import pytest
 
@@ -72,6 +73,19 @@ def test_lists_are_as_chosen(corpus):
     (corpus / "list.json").write_text("[1]")
     with pytest.raises(UserError, match="list.json: not of the form"):
         prepare(corpus, blacklists=[corpus / "list.json"])
+
+
+def test_sources_without_audio_are_named_and_left_out(corpus, caplog):
+    for name in ("audioset", "bbc", "freesound"):
+        shutil.rmtree(corpus / "audio" / SOURCES[name].folder)
+    assert list(prepare(corpus)) == ["soundbible"]
+    assert "has no FreeSound, so there is no wavcaps_freesound" in caplog.text
+    assert "(published: 1232)" in caplog.text
+    with pytest.raises(UserError, match="no such folder of audio"):
+        prepare(corpus, sources=["bbc"])
+    shutil.rmtree(corpus / "audio" / SOURCES["soundbible"].folder)
+    with pytest.raises(UserError, match="has none of the folders AudioSet_SL, BBC_Sound_Effects"):
+        prepare(corpus)
 
 
 @pytest.mark.parametrize(

@@ -50,6 +50,15 @@ def test_mono_is_the_mean_of_the_channels_at_16_khz():
     np.testing.assert_allclose(mono[500:-500], 0.5 * tone(1.0)[500:-500], atol=1e-3)
 
 
+@pytest.mark.parametrize("samples", [tone(10.0), np.random.default_rng(0).normal(0, 0.1, 160_000)])
+def test_a_flac_file_that_was_cut_off(tmp_path, samples):
+    path = tmp_path / "x.flac"
+    soundfile.write(path, samples, 16000)
+    path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
+    with pytest.raises(AudioError, match=r"x.flac: .*cut off"):
+        read_audio(path)
+
+
 def test_archives(tmp_path):
     ark = str(tmp_path / "x.ark")
     features = np.arange(12, dtype=np.float32).reshape(3, 4)

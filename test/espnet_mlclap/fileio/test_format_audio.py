@@ -12,7 +12,7 @@ import pytest
 import soundfile
 
 from espnet_mlclap.fileio.audio import AudioError, load_clip
-from espnet_mlclap.fileio.data_dir import Caption, DataDir
+from espnet_mlclap.fileio.data_dir import Caption, DataDir, caption_id
 from espnet_mlclap.fileio.format_audio import AUDIO_FORMATS, add_captions, format_audio
 from espnet_mlclap.utils.errors import UserError
 
@@ -200,6 +200,14 @@ def test_finished_blocks_are_kept_and_others_made_again(many, tmp_path):
     assert len(made().items() & first.items()) == 3
     assert len(made()) == 4
     assert len(load_clip(DataDir.read(tmp_path / "out").wav_scp["c050"])) == 1600
+    earlier = made()
+    soundfile.write(tmp_path / "audio/new.wav", *SOUND)
+    many.wav_scp = {"a_new_one": str(tmp_path / "audio/new.wav"), **many.wav_scp}
+    key = caption_id("a_new_one", "eng_Latn", 1)
+    many.captions[key] = Caption("New.", "a_new_one", "eng_Latn")
+    format_into(many, tmp_path / "out")
+    assert len(made().items() & earlier.items()) == 3, "one more clip changes one block"
+    assert list(DataDir.read(tmp_path / "out").wav_scp) == list(many.wav_scp)
 
 
 def test_an_output_that_is_not_writable(many, tmp_path):
