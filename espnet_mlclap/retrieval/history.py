@@ -80,16 +80,18 @@ def read_facts(experiment_dir: Union[str, Path]) -> Dict[str, str]:
     return {name: _printable(config[name]) for name in REPORTED_FACTS if _given(config.get(name))}
 
 
-_SHOWN = 12  # entries of a list
+_SHOWN = 12  # entries of a list or of a mapping inside another
 
 
 def _given(value: Any) -> bool:
     return value is not None and value != {} and value != []
 
 
-def _printable(value: Any) -> str:
+def _printable(value: Any, inside: bool = False) -> str:
     if isinstance(value, dict):
-        return ", ".join(f"{key} {_printable(item)}" for key, item in value.items() if _given(item))
+        if inside and len(value) > _SHOWN:
+            return f"({len(value)} values, in config.yaml)"
+        return ", ".join(f"{key} {_printable(item, inside=True)}" for key, item in value.items() if _given(item))
     if isinstance(value, (list, tuple)):
         more = f" ... ({len(value)})" if len(value) > _SHOWN else ""
         return " ".join(_printable(item) for item in value[:_SHOWN]) + more

@@ -40,6 +40,19 @@ def test_facts(tmp_path):
     }
 
 
+def test_long_values_are_cut_short(tmp_path):
+    sizes = ", ".join(f"size{number}: 1" for number in range(20))
+    (tmp_path / "config.yaml").write_text(
+        f"text_encoder_conf: {{architecture: {{{sizes}}}, pooling: {{kind: mean}}}}\n"
+        f"le_langs: [{', '.join(['fra_Latn'] * 20)}]\n"
+    )
+    facts = read_facts(tmp_path)
+    assert facts["text_encoder_conf"] == (
+        "architecture (20 values, in config.yaml), pooling kind mean"
+    )
+    assert facts["le_langs"] == " ".join(["fra_Latn"] * 12) + " ... (20)"
+
+
 @pytest.mark.parametrize(("text", "message"), [("a: [", "not YAML"), ("- 1", "options by name")])
 def test_broken_configuration(tmp_path, text, message):
     (tmp_path / "config.yaml").write_text(text)
