@@ -12,4 +12,4 @@ exec ./mlclap.sh \
     --translation_decoder sonar_mini_decoder \
     --translation_config conf/translation.yaml \
     --results_note "The corpus is synthetic: sounds made by numpy, captions by a grammar." \
-    "$@"
+    -- "$@"
