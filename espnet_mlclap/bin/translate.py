@@ -4,7 +4,7 @@ import argparse
 from pathlib import Path
 from typing import Any, Dict, Optional, Sequence
 
-from espnet_mlclap.utils.cli import run_command
+from espnet_mlclap.utils.cli import bool_option, run_command
 
 _SHIPPED_CONFIG = Path(__file__).resolve().parents[2] / "conf" / "translation.yaml"
 
@@ -19,14 +19,31 @@ def get_parser() -> argparse.ArgumentParser:
     add("--langs", required=True, help='languages to translate into, "fra_Latn deu_Latn ..."')
     add("--translator", default="sonar", help="sonar, huggingface, chat or file")
     add("--config", nargs="+", default=[], help="YAML files that change conf/translation.yaml")
-    add("--encoder", help="SONAR text encoder (fairseq2 asset), in place of the config's")
+    add(
+        "--test_set",
+        type=bool_option,
+        default=False,
+        help="all captions, only into languages in which a clip has none, and no translation is left "
+        "out for its quality",
+    )
+    add(
+        "--encoder",
+        help="SONAR text encoder (fairseq2 asset) in place of the config's; other translators than sonar "
+        "use it for the cosine",
+    )
     add("--decoder", help="SONAR text decoder (fairseq2 asset), in place of the config's")
     add("--model", help="model of huggingface or chat, in place of the config's")
     add("--captions_per_clip", help="one or all, in place of the config's")
     add("--given_dir", help="with --translator file: text, utt2clip and utt2lang")
     add("--reference_dir", help="good translations with the same captions' numbers, for chrF")
-    add("--nj", type=int, default=1, help="processes")
-    add("--device", default="cpu", help="cpu, cuda, cuda:1 ...")
+    add(
+        "--nj",
+        type=int,
+        default=1,
+        help="most processes: models on the CPU take as many, each with a copy of the model; on GPUs one "
+        "for each visible GPU; chat sends so many requests at a time",
+    )
+    add("--device", default="cpu", help="cpu, cuda (the visible GPUs), cuda:1 (only this one) ...")
     add("--seed", type=int, default=0, help="of the choice of one caption a clip")
     return parser
 
@@ -49,6 +66,7 @@ def translate(options: argparse.Namespace) -> None:
         source_lang=options.source_lang,
         langs=options.langs.split(),
         translator=options.translator,
+        lacking_only=options.test_set,
         given_dir=Path(options.given_dir) if options.given_dir else None,
         reference_dir=Path(options.reference_dir) if options.reference_dir else None,
         nj=options.nj,
@@ -63,9 +81,14 @@ def _changes(options: argparse.Namespace) -> Dict[str, Any]:
     changes: Dict[str, Any] = {}
     if options.captions_per_clip:
         changes["captions_per_clip"] = options.captions_per_clip
+    if options.test_set:
+        changes["captions_per_clip"] = "all"
+        changes["quality"] = {"filter": False}
     for name in ("encoder", "decoder"):
         if getattr(options, name):
             changes.setdefault("sonar", {})[name] = getattr(options, name)
+    if options.encoder and options.translator != "sonar":
+        changes.setdefault("quality", {})["encoder"] = options.encoder
     if options.model and options.translator in ("huggingface", "chat"):
         changes[options.translator] = {"model": options.model}
     return changes

@@ -11,6 +11,7 @@ from espnet_mlclap.language_enhancement.abs_translator import AbsTranslator
 from espnet_mlclap.language_enhancement.journal import Journal, Translations
 from espnet_mlclap.utils.errors import UserError
 from espnet_mlclap.utils.progress import progress_bar
+from espnet_mlclap.utils.workers import end_with_parent
 
 # Makes the translator in a process, from the number of that process (0, 1, ...).
 TranslatorFactory = Callable[[int], AbsTranslator]
@@ -100,7 +101,8 @@ def _run(
         return
     context = multiprocessing.get_context("spawn")  # CUDA and threads do not survive a fork
     number = context.Value("i", 0)
-    with ProcessPoolExecutor(nj, context, _start_process, (factory, number, nj)) as pool:
+    arguments = (factory, number, nj, os.getpid())
+    with ProcessPoolExecutor(nj, context, _start_process, arguments) as pool:
         waiting = iter(batches)
         futures = {pool.submit(_in_process, batch): batch for batch in islice(waiting, 2 * nj)}
         try:
@@ -133,7 +135,8 @@ def translate_batch(translator: AbsTranslator, batch: Batch) -> List[str]:
 _process: Dict[str, Any] = {}  # what _start_process leaves for _in_process
 
 
-def _start_process(factory: TranslatorFactory, number, nj: int) -> None:
+def _start_process(factory: TranslatorFactory, number, nj: int, parent: int) -> None:
+    end_with_parent(parent)
     with number.get_lock():
         _process["number"] = number.value
         number.value += 1

@@ -1,7 +1,8 @@
 """Which captions are translated, and what their translations are called."""
 
+import logging
 import random
-from typing import Dict, List, Mapping, NamedTuple, Sequence
+from typing import Dict, List, Mapping, NamedTuple, Sequence, Tuple
 
 from espnet_mlclap.fileio.data_dir import Caption, caption_id
 from espnet_mlclap.utils.errors import UserError
@@ -31,6 +32,7 @@ def plan(
     captions_per_clip: str,
     seed: int,
     where: str,
+    lacking_only: bool = False,
 ) -> List[Task]:
     """Choose the captions to be translated.
 
@@ -41,7 +43,8 @@ def plan(
         captions_per_clip: "one" draws one of a clip's captions for each language (the ML-CLAP paper,
             section 2), depending on seed, clip and language alone; "all" takes all.
         seed: of the draw.
-        where: the set, for errors.
+        where: the set, for messages.
+        lacking_only: pass over the languages in which a clip has captions already.
 
     Returns:
         Tasks with distinct keys that no original has, sorted by clip, language and original.
@@ -49,27 +52,64 @@ def plan(
     Raises:
         UserError: no caption is in `source_lang`, or no other language is wanted.
     """
-    targets = [lang for lang in dict.fromkeys(langs) if lang != source_lang]
-    if not targets:
-        raise UserError(f"--langs names no language but the source language {source_lang}.")
-    clips: Dict[str, List[str]] = {}
-    for key in sorted(captions, key=lambda key: (len(key), key)):  # 2 before 10
-        if captions[key].lang == source_lang:
-            clips.setdefault(captions[key].clip, []).append(key)
-    if not clips:
-        found = " ".join(sorted({caption.lang for caption in captions.values()}))
-        raise UserError(
-            f"{where}: no caption is in {source_lang} (--source_lang); there are {found}."
-        )
     tasks = []
-    for clip in sorted(clips):
-        for lang in sorted(targets):
-            chosen = clips[clip]
+    clips = clips_to_translate(captions, source_lang, langs, where=where, lacking_only=lacking_only)
+    for clip, (originals, wanted) in clips.items():
+        for lang in wanted:
+            chosen = originals
             if captions_per_clip == "one":
                 chosen = [random.Random(f"{seed} {clip} {lang}").choice(chosen)]
             for source_key, key in _ids(chosen, captions, lang).items():
                 tasks.append(Task(key, source_key, captions[source_key], lang))
     return tasks
+
+
+def clips_to_translate(
+    captions: Mapping[str, Caption],
+    source_lang: str,
+    langs: Sequence[str],
+    *,
+    where: str,
+    lacking_only: bool,
+) -> Dict[str, Tuple[List[str], List[str]]]:
+    """The clips that want translations; how many cannot have any is a warning.
+
+    Returns:
+        {clip: (ids of its captions in `source_lang`, languages wanted)}, all sorted.
+
+    Raises:
+        UserError: no caption is in `source_lang`, or no other language is wanted.
+    """
+    targets = sorted(set(langs) - {source_lang})
+    if not targets:
+        raise UserError(f"--langs names no language but the source language {source_lang}.")
+    originals: Dict[str, List[str]] = {caption.clip: [] for caption in captions.values()}
+    for key in sorted(captions, key=lambda key: (len(key), key)):  # 2 before 10
+        if captions[key].lang == source_lang:
+            originals[captions[key].clip].append(key)
+    present = (
+        {(caption.clip, caption.lang) for caption in captions.values()} if lacking_only else ()
+    )
+    wanted = {}
+    for clip in sorted(originals):
+        lacking = [lang for lang in targets if (clip, lang) not in present]
+        if lacking:
+            wanted[clip] = (originals[clip], lacking)
+    without = sum(not keys for keys, _ in wanted.values())
+    if wanted and not any(originals.values()):
+        found = " ".join(sorted({caption.lang for caption in captions.values()}))
+        raise UserError(
+            f"{where}: no caption is in {source_lang} (--source_lang); there are {found}."
+        )
+    if without:
+        logging.warning(
+            "%s: %d of %d clips have no caption in %s (--source_lang) and get no translations",
+            where,
+            without,
+            len(originals),
+            source_lang,
+        )
+    return {clip: (keys, lacking) for clip, (keys, lacking) in wanted.items() if keys}
 
 
 def same_number(source_key: str, source: Caption, lang: str) -> str:

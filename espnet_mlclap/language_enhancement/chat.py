@@ -2,15 +2,17 @@
 
 The ML-CLAP paper translates its test captions in this way (section 3.3). Sentences go out as a JSON array
 and come back as one. The official client repeats a request after rate limits, server errors and
-broken connections, with growing pauses. An answer that is not what was asked for is asked for again,
-then the request is cut in two; a single sentence that still has no answer stays untranslated.
+broken connections, with growing pauses. An answer that is not what was asked for, whatever it is, is
+asked for again, then the request is cut in two; a single sentence that still has no answer stays
+untranslated.
 """
 
 import json
 import logging
 import os
+import re
 from dataclasses import dataclass
-from typing import Dict, List, Optional, Sequence
+from typing import Any, Dict, List, Optional, Sequence
 
 from espnet_mlclap.language_enhancement.abs_translator import AbsTranslator
 from espnet_mlclap.utils.errors import UserError
@@ -85,7 +87,7 @@ class ChatTranslator(AbsTranslator):
         logging.getLogger("httpx2").setLevel(logging.WARNING)
         self.config = config
         self._openai = openai
-        self._last = ""  # what the server answered last
+        self._last = ""  # what the server answered last, for the error
         self._client = openai.OpenAI(
             api_key=key,
             base_url=config.base_url,
@@ -102,14 +104,14 @@ class ChatTranslator(AbsTranslator):
         if len(sentences) > 1 and not any(translations):
             raise UserError(
                 f"{self.config.base_url}: no usable answer of {self.config.model} for any of "
-                f"{len(sentences)} captions; the last was {self._last!r}."
+                f"{len(sentences)} captions; the last was {self._last[:500]!r}."
             )
         return translations
 
     def _translate(self, sentences: Sequence[str], source_lang: str, target_lang: str) -> List[str]:
         for _ in range(self.config.max_attempts):
-            self._last = self._ask(sentences, source_lang, target_lang)
-            translations = parse_answer(self._last, len(sentences))
+            answer = self._ask(sentences, source_lang, target_lang)
+            translations = parse_answer(answer, len(sentences))
             if translations is not None:
                 return translations
         if len(sentences) == 1:
@@ -121,7 +123,7 @@ class ChatTranslator(AbsTranslator):
         )
 
     def _ask(self, sentences: Sequence[str], source_lang: str, target_lang: str) -> str:
-        """Text of the server's answer, or of its refusal."""
+        """Text of the model's answer; "" where something else came in its place."""
         instruction = self.config.instruction.format(source=source_lang, target=target_lang)
         try:
             completion = self._client.chat.completions.create(
@@ -133,7 +135,8 @@ class ChatTranslator(AbsTranslator):
                 ],
             )
         except self._openai.BadRequestError as error:
-            return f"refused: {error.message}"  # by a content filter, say: only some are lost
+            self._last = f"refused: {error.message}"
+            return ""  # by a content filter, say: only some are lost
         except self._openai.APIStatusError as error:
             raise UserError(
                 f"{self.config.base_url}: the server answered {error.status_code}: {error.message}. "
@@ -144,29 +147,49 @@ class ChatTranslator(AbsTranslator):
                 f"{self.config.base_url}: no connection ({error}). What was translated is kept; run the "
                 "stage again to go on."
             ) from error
-        except (self._openai.APIResponseValidationError, json.JSONDecodeError) as error:
-            return f"not JSON: {error}"
-        choices = getattr(completion, "choices", None)  # any text where the server sends no JSON
-        return (choices[0].message.content if choices else str(completion)) or ""
+        except (self._openai.APIResponseValidationError, ValueError, RecursionError) as error:
+            self._last = f"not JSON: {error}"
+            return ""
+        try:
+            content = completion.choices[0].message.content
+        except (AttributeError, IndexError, KeyError, TypeError):
+            content = None  # the client does not check that the server sends what it should
+        self._last = content if isinstance(content, str) else str(completion)
+        return content if isinstance(content, str) else ""
 
 
 def parse_answer(answer: str, count: int) -> Optional[List[str]]:
     """The translations in an answer.
 
     Args:
-        answer: text of the model; JSON, possibly inside a fenced block or with words around it.
+        answer: text of the model; JSON, possibly inside a fenced block or with words around it, which
+            may hold braces too. Of several answers the last counts.
         count: how many translations there must be.
 
     Returns:
         `count` translations, or None if the answer is not of the form that was asked for.
     """
-    start, end = answer.find("{"), answer.rfind("}")
-    try:
-        translations = json.loads(answer[start : end + 1])["translations"]
-    except (json.JSONDecodeError, KeyError, TypeError):
-        return None
+    decoder = json.JSONDecoder()
+    found = None
+    for brace in re.finditer(r'\{\s*"', answer):
+        try:
+            translations = decoder.raw_decode(answer, brace.start())[0].get("translations")
+        except RecursionError:
+            return None
+        except ValueError:  # not JSON, or a number of thousands of digits
+            translations = None
+        if _is_complete(translations, count):
+            found = [" ".join(text.split()) for text in translations]
+    return found
+
+
+def _is_complete(translations: Any, count: int) -> bool:
     if not isinstance(translations, list) or len(translations) != count:
-        return None
+        return False
     if not all(isinstance(text, str) and text.strip() for text in translations):
-        return None
-    return [" ".join(text.split()) for text in translations]
+        return False
+    try:
+        "".join(translations).encode("utf-8")
+    except UnicodeEncodeError:  # half of a surrogate pair
+        return False
+    return True

@@ -19,6 +19,7 @@ from espnet_mlclap.language_enhancement.config import TranslationConfig
 from espnet_mlclap.language_enhancement.file import given_translations
 from espnet_mlclap.language_enhancement.journal import Journal
 from espnet_mlclap.language_enhancement.quality import (
+    PROBLEMS,
     CheckedTranslation,
     Embed,
     check_translations,
@@ -43,9 +44,10 @@ class Request:
         source_lang: language of the captions that are translated.
         langs: languages to translate into.
         translator: one of `TRANSLATORS`.
+        lacking_only: pass over the languages in which a clip has captions already.
         given_dir: with "file", the directory of given translations.
         reference_dir: directory of good translations, for chrF.
-        nj: processes.
+        nj: most processes (see `_Translators.processes`).
         device: "cpu", "cuda" ...
         seed: of the draw of one caption a clip.
     """
@@ -54,6 +56,7 @@ class Request:
     source_lang: str
     langs: Sequence[str]
     translator: str
+    lacking_only: bool = False
     given_dir: Optional[Path] = None
     reference_dir: Optional[Path] = None
     nj: int = 1
@@ -102,13 +105,16 @@ def enhance(request: Request, config: TranslationConfig) -> Dict[Path, Dict[str,
                 request.langs,
                 captions_per_clip=config.captions_per_clip,
                 seed=request.seed,
+                where=str(data_dir),
+                lacking_only=request.lacking_only,
             )
             for data_dir, captions in originals.items()
         }
     else:
         translations = _translate(request, config, originals, translators)
-    embed = translators.embedder()
-    made_by = f"Made by {_describe(translators.identity(request.given_dir))}."
+    embed, made_by = None, "Nothing was left to translate."
+    if any(translations.values()):
+        embed, made_by = translators.embedder(), translators.made_by(request.given_dir)
     summaries = {}
     for data_dir, out_dir in request.sets:
         checked = check_translations(translations[data_dir], config.quality, embed)
@@ -116,6 +122,7 @@ def enhance(request: Request, config: TranslationConfig) -> Dict[Path, Dict[str,
         summaries[out_dir] = summarize(checked, config.quality, scores)
         write_translations(out_dir, checked, summaries[out_dir], made_by, data_dir, config)
         logging.info("%s:\n%s", out_dir, "\n".join(table(summaries[out_dir])))
+        _warn_of_losses(out_dir, summaries[out_dir])
     return summaries
 
 
@@ -129,11 +136,13 @@ def write_translations(
 ) -> None:
     """Write one directory of translations: captions, `utt2source`, the report and a README.
 
+    Where no translation was wanted, its tables are empty files.
+
     Raises:
         UserError: no translation is left, or the folder cannot be written.
     """
-    kept = [item for item in checked if item.text and not (config.quality.filter and item.problems)]
-    if not kept:
+    kept = [item for item in checked if item.is_kept(config.quality)]
+    if checked and not kept:
         counts = {lang: entry["problems"] for lang, entry in summary["languages"].items()}
         raise UserError(
             f"{out_dir}: none of {len(checked)} translations is left after the checks: {counts}. The "
@@ -146,7 +155,7 @@ def write_translations(
     readme = (
         f"Translated captions of {data_dir} (language enhancement, stage 2).\n\n{made_by}\n\n"
         f"{len(kept)} of {len(checked)} translations are kept; quality.md tells why the others are not. "
-        "utt2source\nnames the original of each caption. Machine translations were not proofread.\n"
+        "utt2source\nnames the original of each caption.\n"
     )
     with atomic_dir(out_dir) as folder:
         write_captions(folder, captions)
@@ -174,6 +183,7 @@ def _translate(
             captions_per_clip=config.captions_per_clip,
             seed=request.seed,
             where=str(data_dir),
+            lacking_only=request.lacking_only,
         )
         for data_dir, captions in originals.items()
     }
@@ -188,6 +198,8 @@ def _translate(
         len({(id(group), task.source_key) for group in tasks.values() for task in group}),
         len(set(wanted)),
     )
+    if not wanted:
+        return {data_dir: [] for data_dir in originals}
     # One journal serves all sets of a call, so that what they have in common is translated once.
     with Journal(journal_path(request.sets[0][1]), translators.identity()) as journal:
         done = translate_all(
@@ -195,7 +207,7 @@ def _translate(
             translators,
             journal,
             batch_size=getattr(config, request.translator).batch_size,
-            nj=request.nj,
+            nj=translators.processes(request.nj),
         )
     return {
         data_dir: [(task, done[task.source.lang, task.lang, task.source.text]) for task in group]
@@ -233,15 +245,35 @@ class _Translators:
 
         return ChatTranslator(self.config.chat)
 
-    def identity(self, given_dir: Optional[Path] = None) -> Dict[str, object]:
+    def processes(self, nj: int) -> int:
+        """How many of `nj` processes are of use: one a GPU for models on GPUs, else all."""
+        if self.name == "chat" or not self.device.startswith("cuda"):
+            return nj
+        if self.device != "cuda":  # one GPU, by its number
+            return 1
+        import torch
+
+        return min(nj, max(1, torch.cuda.device_count()))
+
+    def identity(self) -> Dict[str, object]:
         """Who translates; without loading a model of SONAR's."""
-        if self.name == "file":
-            return {"translator": "file", "given_dir": str(given_dir)}
         if self.name == "sonar":
             from espnet_mlclap.language_enhancement.sonar import sonar_identity
 
             return sonar_identity(self.config.sonar)
         return self(0).identity()
+
+    def made_by(self, given_dir: Optional[Path]) -> str:
+        """Note of who translated; for given translations, what their own README says."""
+        if self.name != "file":
+            note = f"Made by {_describe(self.identity())}."
+            return f"{note} Machine translations were not proofread."
+        note = f"Given in {given_dir} (the translator `file`)."
+        readme = Path(given_dir) / "README"
+        if not readme.is_file():
+            return note
+        lines = readme.read_text(encoding="utf-8", errors="replace").rstrip().splitlines()
+        return "\n".join([f"{note} Its README:", "", *(f"> {line}".rstrip() for line in lines)])
 
     def embedder(self) -> Optional[Embed]:
         """SONAR's text encoder for the cosine, if there is one to take."""
@@ -253,6 +285,11 @@ class _Translators:
         if name is None and self.name == "sonar":
             name = sonar.encoder
         if name is None:
+            logging.warning(
+                "no cosine of sources and translations is computed or checked, for the translator %s has no "
+                "SONAR encoder. --encoder or quality.encoder: text_sonar_basic_encoder gives it one.",
+                self.name,
+            )
             return None
         if isinstance(self._made, SonarTranslator) and name == sonar.encoder:
             return self._made.encoder.embed
@@ -264,6 +301,23 @@ class _Translators:
             batch_tokens=sonar.batch_tokens,
         )
         return encoder.embed
+
+
+def _warn_of_losses(out_dir: Path, summary: Mapping[str, Any]) -> None:
+    for lang, entry in summary["languages"].items():
+        lost = entry["translations"] - entry["kept"]
+        if 2 * lost > entry["translations"]:
+            reason = max(entry["problems"], key=entry["problems"].get)
+            logging.warning(
+                "%s: %d of %d translations into %s are left out, most often as %r (%s); quality.md shows "
+                "the worst. quality: has the thresholds.",
+                out_dir,
+                lost,
+                entry["translations"],
+                lang,
+                reason,
+                PROBLEMS[reason],
+            )
 
 
 def _device_of(process: int, device: str) -> str:

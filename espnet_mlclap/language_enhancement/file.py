@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Dict, List, Mapping, Sequence, Tuple, Union
 
 from espnet_mlclap.fileio.data_dir import Caption, read_captions
-from espnet_mlclap.language_enhancement.captions import Task, same_number
+from espnet_mlclap.language_enhancement.captions import Task, clips_to_translate, same_number
 from espnet_mlclap.utils.errors import UserError
 
 
@@ -18,6 +18,8 @@ def given_translations(
     *,
     captions_per_clip: str,
     seed: int,
+    where: str,
+    lacking_only: bool = False,
 ) -> List[Tuple[Task, str]]:
     """Take the captions of a set's clips in some languages from a directory.
 
@@ -31,42 +33,55 @@ def given_translations(
         langs: languages wanted.
         captions_per_clip: "one" draws one caption for each clip and language, "all" takes all.
         seed: of the draw.
+        where: the set, for messages.
+        lacking_only: pass over the languages in which a clip has captions already.
 
     Returns:
         Tasks and their translations, sorted by clip, language and id. Captions that the set has
         already are left out.
 
     Raises:
-        UserError: the directory is broken or has nothing for this set.
+        UserError: the directory is broken or has nothing for this set, or no caption of the set is in
+            `source_lang`.
     """
     given = read_captions(given_dir)
-    originals: Dict[str, List[str]] = {}
-    for key in sorted(captions, key=lambda key: (len(key), key)):
-        if captions[key].lang == source_lang:
-            originals.setdefault(captions[key].clip, []).append(key)
-    wanted = {lang for lang in langs if lang != source_lang}
+    clips = clips_to_translate(captions, source_lang, langs, where=where, lacking_only=lacking_only)
+    wanted = {(clip, lang) for clip, (_, lacking) in clips.items() for lang in lacking}
     groups: Dict[Tuple[str, str], List[str]] = {}
     for key in sorted(given, key=lambda key: (len(key), key)):
         caption = given[key]
-        if caption.clip in originals and caption.lang in wanted and key not in captions:
+        if (caption.clip, caption.lang) in wanted and key not in captions:
             groups.setdefault((caption.clip, caption.lang), []).append(key)
-    if not groups:
+    targets = sorted({lang for _, lang in wanted})
+    if wanted and not groups:
         raise UserError(
-            f"{given_dir}: nothing in it is for this set: no caption of its clips in "
-            f"{' '.join(sorted(wanted))}. Look at its utt2clip and utt2lang."
+            f"{given_dir}: nothing in it is for this set, {where}: no caption of its clips in "
+            f"{' '.join(targets)}. Look at its utt2clip and utt2lang."
+        )
+    own = {caption.clip for caption in captions.values()}
+    others = sum(caption.clip not in own for caption in given.values())
+    if others:
+        logging.info(
+            "%s: %d of %d given captions belong to no clip of %s",
+            given_dir,
+            others,
+            len(given),
+            where,
         )
     pairs = []
     for (clip, lang), keys in sorted(groups.items()):
         if captions_per_clip == "one":
             keys = [random.Random(f"{seed} {clip} {lang}").choice(keys)]
-        paired = {same_number(key, captions[key], lang): key for key in originals[clip]}
+        originals, _ = clips[clip]
+        paired = {same_number(key, captions[key], lang): key for key in originals}
         for key in keys:
-            source_key = paired.get(key, originals[clip][0])
+            source_key = paired.get(key, originals[0])
             pairs.append((Task(key, source_key, captions[source_key], lang), given[key].text))
-    for lang in sorted(wanted):
-        lacking = sum((clip, lang) not in groups for clip in originals)
+    for lang in targets:
+        asked = [clip for clip in clips if (clip, lang) in wanted]
+        lacking = sum((clip, lang) not in groups for clip in asked)
         if lacking:
             logging.warning(
-                "%s: %d of %d clips have nothing in %s", given_dir, lacking, len(originals), lang
+                "%s: %d of %d clips have nothing in %s", given_dir, lacking, len(asked), lang
             )
     return pairs

@@ -1,9 +1,11 @@
 """Translation with sequence-to-sequence models of transformers: NLLB, M2M100, Opus-MT."""
 
+import glob
 import os
 import sys
 import warnings
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, Dict, List, Sequence, Tuple
 
 from espnet_mlclap.language_enhancement.abs_translator import AbsTranslator
@@ -86,10 +88,8 @@ class HuggingfaceTranslator(AbsTranslator):
 
     def identity(self) -> Dict[str, object]:
         names = ("model", "beam_size", "max_tokens", "dtype")
-        return {
-            "translator": "huggingface",
-            **{name: getattr(self.config, name) for name in names},
-        }
+        identity = {name: getattr(self.config, name) for name in names}
+        return {"translator": "huggingface", **identity, **_local_files(self.config.model)}
 
     def translate(self, sentences: Sequence[str], source_lang: str, target_lang: str) -> List[str]:
         import torch
@@ -157,6 +157,17 @@ class HuggingfaceTranslator(AbsTranslator):
         # Only the beam decides: a model's own generation settings (sampling, length limits) do not.
         model.generation_config.max_length = None
         return model.to(self._device).eval(), tokenizer
+
+
+def _local_files(model: str) -> Dict[str, object]:
+    """Sizes and times of the files of models in folders, which may be trained anew; {} for the hub's."""
+    pattern = glob.escape(model).replace("{source}", "*").replace("{target}", "*")
+    return {
+        f"checkpoint {path}": [path.stat().st_size, path.stat().st_mtime_ns]
+        for folder in sorted(glob.glob(pattern))
+        for path in sorted(Path(folder).glob("*"))
+        if path.is_file()
+    }
 
 
 def iso_code(lang: str, model: str) -> str:

@@ -5,7 +5,8 @@ One line a batch, appended and synced when the batch is done:
     <crc32 of the rest, 8 hex digits> {"by": ..., "source": ..., "target": ..., "pairs": [[s, t], ...]}
 
 A line that a kill cut off, or that was damaged, has the wrong checksum and is left out; its batch is done
-again. Lines of a translator with other settings are left alone.
+again. Lines of a translator with other settings are left alone. Sentences that the translator had no
+translation for are not kept, so that the next run asks for them again.
 """
 
 import json
@@ -60,7 +61,8 @@ class Journal:
                 broken += 1
             elif record["by"] == self._by:
                 for sentence, translation in record["pairs"]:
-                    translations[record["source"], record["target"], sentence] = translation
+                    if translation:
+                        translations[record["source"], record["target"], sentence] = translation
         if not line.endswith(b"\n"):
             self._append(b"\n")  # so that the next line does not continue the one that was cut off
         if broken:
@@ -76,12 +78,15 @@ class Journal:
         sentences: Sequence[str],
         translations: Sequence[str],
     ) -> None:
-        """Append one batch; it is on disk when this returns."""
+        """Append one batch, without empty translations; it is on disk when this returns."""
+        pairs = [pair for pair in zip(sentences, translations) if pair[1]]
+        if not pairs:
+            return
         record = {
             "by": self._by,
             "source": source_lang,
             "target": target_lang,
-            "pairs": list(zip(sentences, translations)),
+            "pairs": pairs,
         }
         data = _canonical(record)
         self._append(f"{zlib.crc32(data):08x} ".encode() + data + b"\n")

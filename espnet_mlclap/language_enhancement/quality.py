@@ -1,5 +1,6 @@
 """Checks that find bad translations without a reference, and chrF where there is one."""
 
+import logging
 import re
 import statistics
 from dataclasses import dataclass
@@ -11,6 +12,7 @@ from espnet_mlclap.fileio.data_dir import Caption
 from espnet_mlclap.language_enhancement.captions import Task, same_number
 from espnet_mlclap.language_enhancement.scripts import script_share, words
 from espnet_mlclap.utils.errors import UserError
+from espnet_mlclap.utils.progress import progress, progress_bar
 
 # Sentences and their language to embeddings [sentences, width].
 Embed = Callable[[Sequence[str], str], np.ndarray]
@@ -29,6 +31,7 @@ _UNKNOWN_MARK = "⁇"  # what sentencepiece writes for an unknown token
 # Characters added to both lengths before they are compared, for a word or two may well be three times as
 # long in another language ("Rain is falling." is "Plou." in Catalan).
 _SHORT = 10
+_AT_A_TIME = 4096  # translations whose embeddings are in memory together
 
 
 @dataclass(frozen=True)
@@ -37,13 +40,15 @@ class QualityConfig:
 
     Attributes:
         filter: leave translations with a problem out; otherwise they are only reported.
-        encoder: fairseq2 asset name of a SONAR encoder for the cosine; None: that of the translator.
+        encoder: fairseq2 asset name of a SONAR encoder for the cosine; None: that of the translator,
+            if it has one.
         min_cosine: between source and translation.
         max_length_ratio: how many times longer or shorter, in characters, than the median of the
             language.
         max_repeats: how often the same words may come one after the other, unless they do in the
             source.
-        max_copied_words: share of the translation's words that are in the source.
+        max_copied_words: share of the translation's words that are in the source. Close languages
+            share many words: a language whose median share is half of this or more is not checked.
         min_script: share of the letters in the script of the language.
         worst_examples: shown for each language.
     """
@@ -81,6 +86,7 @@ class CheckedTranslation:
         text: the translation.
         length_ratio: characters of the translation / characters of the source, each with a few added
             so that short captions may differ more.
+        copied_words: share of the translation's words that are in the source.
         cosine: of the two in SONAR space; None without an encoder.
         problems: keys of `PROBLEMS`.
     """
@@ -88,8 +94,13 @@ class CheckedTranslation:
     task: Task
     text: str
     length_ratio: float
+    copied_words: float
     cosine: Optional[float]
     problems: Tuple[str, ...]
+
+    def is_kept(self, config: QualityConfig) -> bool:
+        """Whether it is among the captions that are written."""
+        return bool(self.text) and not (config.filter and self.problems)
 
 
 def check_translations(
@@ -106,26 +117,53 @@ def check_translations(
         One result a pair, in the same order.
     """
     ratios = [(len(text) + _SHORT) / (len(task.source.text) + _SHORT) for task, text in pairs]
-    usual: Dict[str, List[float]] = {}
-    for (task, text), ratio in zip(pairs, ratios):
-        if text:
-            usual.setdefault(task.lang, []).append(ratio)
-    medians = {lang: statistics.median(values) for lang, values in usual.items()}
+    shares = [copied_share(task.source, text, task.lang) for task, text in pairs]
+    medians, usual_shares = _medians(pairs, ratios), _medians(pairs, shares)
+    most_copied = config.max_copied_words
+    close = set()
+    if most_copied is not None:
+        close = {lang for lang, usual in usual_shares.items() if usual >= most_copied / 2}
+    for lang in sorted(close):
+        logging.warning(
+            "translations into %s usually share %.0f %% of their words with the source, so that copies are "
+            "not left out. If the two languages are not close, the translator does not translate.",
+            lang,
+            100 * usual_shares[lang],
+        )
     cosines = _cosines(pairs, embed) if embed else [None] * len(pairs)
     results = []
-    for (task, text), ratio, cosine in zip(pairs, ratios, cosines):
+    items = progress(zip(pairs, ratios, shares, cosines), "checking", len(pairs), "translations")
+    for (task, text), ratio, share, cosine in items:
         found = []
         if not text:
             found.append("empty")
         else:
             found += problems_of_text(task.source, text, task.lang, config)
+            checks_copies = most_copied is not None and task.lang not in close
+            if checks_copies and (share > most_copied or share == 1.0):
+                found.append("copied")
             off = max(ratio / medians[task.lang], medians[task.lang] / ratio)
             if config.max_length_ratio is not None and off > config.max_length_ratio:
                 found.append("length")
             if cosine is not None and config.min_cosine is not None and cosine < config.min_cosine:
                 found.append("cosine")
-        results.append(CheckedTranslation(task, text, ratio, cosine, tuple(found)))
+        results.append(CheckedTranslation(task, text, ratio, share, cosine, tuple(found)))
     return results
+
+
+def _medians(pairs: Sequence[Tuple[Task, str]], values: Sequence[float]) -> Dict[str, float]:
+    """The median of the values of each language's translations that are not empty."""
+    by_lang: Dict[str, List[float]] = {}
+    for (task, text), value in zip(pairs, values):
+        if text:
+            by_lang.setdefault(task.lang, []).append(value)
+    return {lang: statistics.median(group) for lang, group in by_lang.items()}
+
+
+def copied_share(source: Caption, text: str, lang: str) -> float:
+    """Share of the translation's words that stand in the source; 0 where there is no word."""
+    present, translated = set(words(source.text, source.lang)), words(text, lang)
+    return sum(word in present for word in translated) / max(1, len(translated))
 
 
 def problems_of_text(source: Caption, text: str, lang: str, config: QualityConfig) -> List[str]:
@@ -136,11 +174,6 @@ def problems_of_text(source: Caption, text: str, lang: str, config: QualityConfi
     if config.min_script is not None and script_share(text, lang) < config.min_script:
         found.append("script")
     source_words, target_words = words(source.text, source.lang), words(text, lang)
-    if config.max_copied_words is not None and target_words:
-        present = set(source_words)
-        share = sum(word in present for word in target_words) / len(target_words)
-        if share > config.max_copied_words or target_words == source_words:
-            found.append("copied")
     most = config.max_repeats
     if most is not None and _is_stuck(target_words, most) and not _is_stuck(source_words, most):
         found.append("repeated")
@@ -204,17 +237,42 @@ def chrf(
 
 
 def _cosines(pairs: Sequence[Tuple[Task, str]], embed: Embed) -> List[Optional[float]]:
-    by_lang: Dict[str, Dict[str, None]] = {}
-    for task, text in pairs:
-        by_lang.setdefault(task.source.lang, {})[task.source.text] = None
+    """Cosines of sources and translations; only the embeddings of the sources are all in memory."""
+    cosines: List[Optional[float]] = [None] * len(pairs)
+    by_source_lang: Dict[str, Dict[str, List[int]]] = {}
+    for number, (task, text) in enumerate(pairs):
         if text:
-            by_lang.setdefault(task.lang, {})[text] = None
-    unit = {}
-    for lang, distinct in by_lang.items():
-        rows = embed(list(distinct), lang)
-        rows = rows / np.maximum(np.linalg.norm(rows, axis=1, keepdims=True), 1e-12)
-        unit.update({(lang, sentence): row for sentence, row in zip(distinct, rows)})
-    return [
-        float(unit[task.source.lang, task.source.text] @ unit[task.lang, text]) if text else None
-        for task, text in pairs
-    ]
+            by_lang = by_source_lang.setdefault(task.source.lang, {})
+            by_lang.setdefault(task.lang, []).append(number)
+    for source_lang, by_lang in by_source_lang.items():
+        numbers = [number for group in by_lang.values() for number in group]
+        texts = sorted({pairs[number][0].source.text for number in numbers}, key=_by_length)
+        rows = {text: row for row, text in enumerate(texts)}
+        sources: Optional[np.ndarray] = None
+        with progress_bar("cosine", len(texts) + len(numbers), "captions") as bar:
+            for start in range(0, len(texts), _AT_A_TIME):
+                part = _unit_rows(embed(texts[start : start + _AT_A_TIME], source_lang))
+                if sources is None:
+                    sources = np.empty((len(texts), part.shape[1]), np.float32)
+                sources[start : start + len(part)] = part
+                bar.update(len(part))
+            for lang, group in by_lang.items():
+                group.sort(key=lambda number: _by_length(pairs[number][1]))
+                for start in range(0, len(group), _AT_A_TIME):
+                    chosen = group[start : start + _AT_A_TIME]
+                    distinct = list(dict.fromkeys(pairs[number][1] for number in chosen))
+                    unit = dict(zip(distinct, _unit_rows(embed(distinct, lang))))
+                    for number in chosen:
+                        task, text = pairs[number]
+                        cosines[number] = float(sources[rows[task.source.text]] @ unit[text])
+                    bar.update(len(chosen))
+    return cosines
+
+
+def _by_length(text: str) -> Tuple[int, str]:
+    return len(text), text
+
+
+def _unit_rows(embeddings: np.ndarray) -> np.ndarray:
+    rows = np.asarray(embeddings, np.float32)
+    return rows / np.maximum(np.linalg.norm(rows, axis=1, keepdims=True), 1e-12)

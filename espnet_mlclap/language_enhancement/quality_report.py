@@ -25,22 +25,22 @@ def summarize(
 
     Returns:
         {"settings": thresholds, "languages": {lang: {"translations", "kept", "problems": {problem: count},
-        "length_ratio": median, "cosine": {"mean", "p5"}, "chrF", "references", "worst": [example]}},
-        "left_out": [example]}; an example is {"id", "source_id", "lang", "source", "translation",
-        "cosine", "problems"}. Keys without a value are absent.
+        "length_ratio": median, "copied_words": median, "cosine": {"mean", "p5"}, "chrF", "references",
+        "worst": [example]}}, "left_out": [example]}; an example is {"id", "source_id", "lang", "source",
+        "translation", "cosine", "problems"}. Keys without a value are absent.
     """
     by_lang: Dict[str, List[CheckedTranslation]] = {}
     for item in checked:
         by_lang.setdefault(item.task.lang, []).append(item)
     languages = {}
     for lang, items in sorted(by_lang.items()):
-        left_out = sum(bool(item.problems) for item in items) if config.filter else 0
         problems = Counter(problem for item in items for problem in item.problems)
         entry: Dict[str, Any] = {
             "translations": len(items),
-            "kept": len(items) - left_out,
+            "kept": sum(item.is_kept(config) for item in items),
             "problems": {name: problems[name] for name in PROBLEMS if problems[name]},
             "length_ratio": round(statistics.median(item.length_ratio for item in items), 3),
+            "copied_words": round(statistics.median(item.copied_words for item in items), 3),
         }
         cosines = [item.cosine for item in items if item.cosine is not None]
         if cosines:
@@ -59,7 +59,7 @@ def summarize(
         for name in config.__dataclass_fields__
         if name != "worst_examples"
     }
-    left_out = [_example(item) for item in checked if item.problems] if config.filter else []
+    left_out = [_example(item) for item in checked if not item.is_kept(config)]
     return {"settings": settings, "languages": languages, "left_out": left_out}
 
 
@@ -80,7 +80,7 @@ def table(summary: Mapping[str, Any]) -> List[str]:
     """Lines of a Markdown table, one row a language."""
     languages = summary["languages"]
     shown = [name for name in PROBLEMS if any(name in e["problems"] for e in languages.values())]
-    head = ["language", "translations", "kept", *shown, "length ratio"]
+    head = ["language", "translations", "kept", *shown, "length ratio", "copied words"]
     with_cosine = any("cosine" in entry for entry in languages.values())
     with_chrf = any("chrF" in entry for entry in languages.values())
     head += ["cosine", "cosine (5 %)"] if with_cosine else []
@@ -89,7 +89,7 @@ def table(summary: Mapping[str, Any]) -> List[str]:
     for lang, entry in languages.items():
         cells = [lang, entry["translations"], entry["kept"]]
         cells += [entry["problems"].get(name, 0) for name in shown]
-        cells.append(f"{entry['length_ratio']:.2f}")
+        cells += [f"{entry['length_ratio']:.2f}", f"{entry['copied_words']:.2f}"]
         if with_cosine:
             cosine = entry.get("cosine")
             cells += [f"{cosine[key]:.3f}" if cosine else "" for key in ("mean", "p5")]
@@ -108,11 +108,13 @@ def _markdown(summary: Mapping[str, Any], made_by: str) -> str:
     lines.append(
         "Translations with a problem are left out."
         if settings["filter"]
-        else "Translations with a problem are kept (quality.filter is false)."
+        else "Translations with a problem are kept, except empty ones (quality.filter is false)."
     )
     lines += [
         "",
-        "Length ratio: median of (characters of translation + 10) / (of source + 10). What is checked:",
+        "Length ratio: median of (characters of translation + 10) / (of source + 10). Copied words: median",
+        "of the share of a translation's words that stand in the source; copies are a problem only where it",
+        "is less than half of max_copied_words. What is checked:",
         "",
     ]
     thresholds = {

@@ -33,7 +33,8 @@ class SonarConfig:
         dtype: float32, float16, bfloat16 or float64.
         near_tie: with float32, a sentence in whose search two candidates were closer than this
             (difference in log-probability) is searched again in double precision, so that the batch
-            does not decide; 0 is off.
+            does not decide; 0 is off. The copies of the models in double precision, made when first
+            needed, take twice the memory of the models.
     """
 
     encoder: str
@@ -63,7 +64,7 @@ def sonar_identity(config: SonarConfig) -> Dict[str, object]:
     Raises:
         UserError: an unknown asset, or weights that are not on this machine.
     """
-    names = ("encoder", "decoder", "beam_size", "max_tokens", "dtype")
+    names = ("encoder", "decoder", "beam_size", "max_tokens", "dtype", "near_tie")
     identity: Dict[str, object] = {name: getattr(config, name) for name in names}
     for name in (config.encoder, config.decoder):
         # a small model of one's own may be trained anew under the same name

@@ -19,11 +19,13 @@ def worker_pool(processes: int) -> Iterator[Pool]:
         processes: how many.
     """
     context = multiprocessing.get_context("spawn")
-    with context.Pool(processes, _end_with_parent, (os.getpid(),)) as pool:
+    with context.Pool(processes, end_with_parent, (os.getpid(),)) as pool:
         yield pool
 
 
-def _end_with_parent(parent: int) -> None:
+def end_with_parent(parent: int) -> None:
+    """End this process within a second of the death of `parent`, the process that started it."""
+
     def watch() -> None:
         while os.getppid() == parent:
             time.sleep(_LOOK_EVERY)

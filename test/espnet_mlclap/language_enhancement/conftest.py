@@ -119,7 +119,8 @@ class ChatServer:
 
     Attributes:
         requests: the sentences of each request that came in, and the answer's status.
-        script: for the next requests, what to do instead: a status, or a text as the model's answer.
+        script: for the next requests, what to do instead: a status, a text as the model's answer, or
+            bytes as all that is sent.
         refused: sentences that make the server refuse the request.
         delay: seconds before an answer.
     """
@@ -135,7 +136,9 @@ class ChatServer:
             def do_POST(self):
                 body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
                 status, answer = outer.answer(body)
-                data = json.dumps(answer, ensure_ascii=False).encode()
+                data = answer
+                if not isinstance(answer, bytes):
+                    data = json.dumps(answer, ensure_ascii=False).encode()
                 self.send_response(status)
                 self.send_header("Content-Type", "application/json")
                 self.send_header("Content-Length", str(len(data)))
@@ -161,6 +164,8 @@ class ChatServer:
             threading.Event().wait(self.delay)
         if isinstance(step, int):
             return step, {"error": {"message": f"status {step} wanted by the test"}}
+        if isinstance(step, bytes):
+            return 200, step
         content = step
         if content is None:
             translations = [self.translation(text, lang) for text in texts]

@@ -1,4 +1,8 @@
 import random
+import subprocess
+import sys
+import time
+from pathlib import Path
 
 import pytest
 
@@ -76,6 +80,57 @@ def test_a_run_that_broke_off_goes_on_where_it_was(tmp_path, sentences):
     assert first.batches + second.batches == whole.batches
     third = Upper(good_batches=0)
     assert run(third, requests, tmp_path / "j") == expected
+
+
+def test_what_failed_is_asked_for_again(tmp_path):
+    class Down(Upper):
+        def translate(self, sentences, source_lang, target_lang):
+            return ["" for _ in sentences]
+
+    request = ("eng_Latn", "fra_Latn", "a dog")
+    assert run(Down(), [request], tmp_path / "j") == {request: ""}
+    assert run(Upper(), [request], tmp_path / "j") == {request: "fra_Latn A DOG"}
+
+
+PARENT = """
+import os, sys, time
+from pathlib import Path
+from espnet_mlclap.language_enhancement.batches import translate_all
+from espnet_mlclap.language_enhancement.journal import Journal
+
+class Slow:
+    def translate(self, sentences, source_lang, target_lang):
+        Path(sys.argv[1], str(os.getpid())).touch()
+        time.sleep(60)
+
+def factory(process):
+    return Slow()
+
+if __name__ == "__main__":
+    with Journal(Path(sys.argv[1]).parent / "j", {}) as journal:
+        requests = [("eng_Latn", "fra_Latn", str(n)) for n in range(9)]
+        translate_all(requests, factory, journal, batch_size=1, nj=2)
+"""
+
+
+@pytest.mark.parametrize("signal", ["terminate", "kill"])
+def test_killing_the_parent_ends_the_processes(tmp_path, signal):
+    (tmp_path / "parent.py").write_text(PARENT)
+    pids = tmp_path / "pids"
+    pids.mkdir()
+    parent = subprocess.Popen([sys.executable, str(tmp_path / "parent.py"), str(pids)])
+    end = time.monotonic() + 60
+    while len(list(pids.iterdir())) < 2 and time.monotonic() < end:
+        time.sleep(0.05)
+    workers = [Path("/proc") / path.name for path in pids.iterdir()]
+    assert len(workers) == 2
+    assert all(worker.exists() for worker in workers)
+    getattr(parent, signal)()
+    parent.wait()
+    end = time.monotonic() + 10
+    while any(worker.exists() for worker in workers) and time.monotonic() < end:
+        time.sleep(0.05)
+    assert not any(worker.exists() for worker in workers)
 
 
 def test_a_new_language_is_translated_alone(tmp_path, sentences):

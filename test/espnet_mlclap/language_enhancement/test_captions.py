@@ -83,6 +83,23 @@ def test_numbers():
     assert same_number("a-b-eng_Latn-x", caption, "fra_Latn") == ""
 
 
+def test_languages_that_a_clip_has_already_may_be_passed_over():
+    data = {**captions(3, 2), **captions(1, 5, "fra_Latn"), **captions(2, 1, "deu_Latn")}
+    tasks = make(data, captions_per_clip="all", lacking_only=True)
+    assert Counter((task.source.clip, task.lang) for task in tasks) == {
+        ("clip1", "fra_Latn"): 2, ("clip2", "fra_Latn"): 2, ("clip2", "deu_Latn"): 2,
+    }  # fmt: skip
+    complete = {**captions(3, 2), **captions(3, 1, "fra_Latn")}
+    assert make(complete, langs=["fra_Latn"], lacking_only=True) == []
+    assert len(make(complete, langs=["fra_Latn"])) == 3
+
+
+def test_clips_without_a_caption_to_translate_are_counted(caplog):
+    data = {**captions(1, 1), **captions(99, 1, "deu_Latn")}
+    assert len(make(data, langs=["fra_Latn"])) == 1
+    assert "data/train: 98 of 99 clips have no caption in eng_Latn" in caplog.text
+
+
 def test_nothing_to_translate_is_an_error():
     with pytest.raises(
         UserError, match="data/train: no caption is in fra_Latn.*there are eng_Latn"

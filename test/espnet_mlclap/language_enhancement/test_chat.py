@@ -49,6 +49,37 @@ def test_an_answer_of_the_wrong_form_is_asked_for_again(make, chat_server):
         assert translate(make(), texts) == expected
 
 
+@pytest.mark.parametrize(
+    "body",
+    [
+        b'{"choices": [{"message": null}]}',
+        b'{"choices": [{"finish_reason": "error"}]}',
+        b'{"choices": [null]}',
+        b'{"choices": null}',
+        b'{"choices": []}',
+        b'{"choices": {"a": 1}}',
+        b'{"choices": [{"message": {"content": null}}]}',
+        rb'{"choices": [{"message": {"content": [{"text": "{\"translations\": [\"a\"]}"}]}}]}',
+        b'{"choices": [{"message": {"content": {"translations": ["a"]}}}]}',
+        b'{"error": {"message": "overloaded"}}',
+        b"[1]",
+        b"null",
+        b'"x"',
+        b"\xff",
+        b"[" * 100_000,
+        b"1" * 5000,
+    ],
+)
+def test_a_malformed_body_is_asked_for_again_and_never_ends_the_run(make, chat_server, body):
+    expected = [chat_server.translation("a dog", "fra_Latn")]
+    body = body[:100_000]
+    chat_server.script = [body]
+    assert translate(make(), ["a dog"]) == expected
+    assert len(chat_server.requests) == 2
+    chat_server.script = [body] * 3
+    assert translate(make(max_attempts=3), ["a dog"]) == [""]
+
+
 def test_a_request_that_never_works_is_cut_in_two(make, chat_server, sentences):
     texts = sentences(8)
     chat_server.refused = {texts[5]}
@@ -93,7 +124,12 @@ def test_answers():
     assert parse_answer(good, 2) == expected
     assert parse_answer(f"```json\n{good}\n```", 2) == expected
     assert parse_answer(f"Here: {good} Enjoy!", 2) == expected
+    assert parse_answer(f"<think>I use {{x}} … {{</think> {good} {{}}", 2) == expected
+    draft = '{"translations": ["chien", "pluie"]}'
+    assert parse_answer(f"<think>{draft}?</think>{good}", 2) == expected
     for bad in ("", "[]", '["a", "b"]', good[:-3], '{"translations": "ab"}', '{"x": ["a", "b"]}',
-                '{"translations": ["a", ""]}', '{"translations": ["a", 1]}'):  # fmt: skip
+                '{"translations": ["a", ""]}', '{"translations": ["a", 1]}',
+                '{"translations": ["a", "\\ud83d chien"]}', '{"translations": [%s]}' % ("1" * 5000),
+                '{"translations":' + "[" * 100_000, '{"a":' * 100_000, "[" * 100_000):  # fmt: skip
         assert parse_answer(bad, 2) is None
     assert parse_answer(good, 3) is None

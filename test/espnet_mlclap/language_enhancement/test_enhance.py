@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -11,6 +12,7 @@ import pytest
 
 from espnet_mlclap.bin.translate import main
 from espnet_mlclap.fileio.data_dir import read_captions
+from espnet_mlclap.language_enhancement.enhance import _device_of, _Translators
 
 pytest.importorskip("openai")
 
@@ -63,7 +65,9 @@ def test_what_is_written(run, data_dir, chat_server):
         source = originals[sources[key]]
         assert caption.clip == source.clip
         assert caption.text == chat_server.translation(source.text, caption.lang)
-    assert "gpt" in (out / "README").read_text()
+    readme = (out / "README").read_text()
+    assert "gpt" in readme
+    assert "not proofread" in readme
     report = json.loads((out / "quality.json").read_text())
     assert {lang: entry["kept"] for lang, entry in report["languages"].items()} == {
         "fra_Latn": 20, "deu_Latn": 20,
@@ -131,6 +135,7 @@ def test_given_translations_and_references(data_dir, tmp_path, make_data_dir):
         (f"clip{c}-fra_Latn-2", f"clip{c}", "fra_Latn", f"un chien aboie {c}") for c in range(20)
     ]
     given = make_data_dir(rows, "given")
+    (given / "README").write_text("By A. Translator.\n\nChecked twice.\n")
     main([
         "--data_dir", str(data_dir), "--out_dir", str(tmp_path / "le"), "--langs", "fra_Latn",
         "--translator", "file", "--given_dir", str(given), "--reference_dir", str(given),
@@ -141,10 +146,13 @@ def test_given_translations_and_references(data_dir, tmp_path, make_data_dir):
     }
     report = json.loads((tmp_path / "le" / "quality.json").read_text())
     assert report["languages"]["fra_Latn"]["chrF"] == 100.0
-    assert str(given) in (tmp_path / "le" / "README").read_text()
+    readme = (tmp_path / "le" / "README").read_text()
+    assert f"Given in {given}" in readme
+    assert "> By A. Translator.\n>\n> Checked twice.\n" in readme
+    assert "proofread" not in readme
 
 
-def test_bad_translations_are_left_out_and_counted(run, chat_server, tmp_path, sentences):
+def test_bad_translations_are_left_out_and_counted(run, chat_server, tmp_path, caplog):
     chat_server.translation = lambda text, lang: (
         "Собака лает, пока дождь стучит" if text == "rain falls" else f"{lang} {text[::-1]}"
     )
@@ -156,10 +164,62 @@ def test_bad_translations_are_left_out_and_counted(run, chat_server, tmp_path, s
     report = json.loads((out / "quality.json").read_text())
     assert report["languages"]["fra_Latn"]["problems"]["script"] == 20
     assert len(report["left_out"]) == 20
+    assert "left out" not in caplog.text
+    chat_server.translation = lambda text, lang: "Un chien aboie" if text[0] == "a" else "Собака"
+    run("half", langs="cat_Latn")
+    assert re.search(r"half: 1\d of 20 translations into cat_Latn are left out, most often as 'script'",
+                     caplog.text)  # fmt: skip
     chat_server.translation = lambda text, lang: "Собака лает"
     with pytest.raises(SystemExit):
         run("none", langs="deu_Latn")
     assert not (tmp_path / "none").exists()
+
+
+def test_of_a_test_set_all_captions_that_lack_are_translated_and_kept(run, chat_server, tmp_path):
+    chat_server.translation = lambda text, lang: "Собака лает"
+    (tmp_path / "mine.yaml").write_text(
+        (tmp_path / "mine.yaml").read_text().replace("min_script: null", "min_script: 0.5")
+    )
+    out = run("le", "--test_set", "true", langs="fra_Latn deu_Latn")
+    made = read_captions(out).values()
+    assert {"clip0"} == {f"clip{n}" for n in range(20)} - {c.clip for c in made if c.lang[0] == "f"}
+    assert len(made) == 19 * 3 + 20 * 3
+    assert "| fra_Latn | 57 | 57 | 57 |" in (out / "quality.md").read_text()
+
+
+def test_a_test_set_that_lacks_nothing_gives_an_empty_folder(
+    run, chat_server, data_dir, monkeypatch
+):
+    for name, column in (("text", "la pluie"), ("utt2clip", "clip{}"), ("utt2lang", "fra_Latn")):
+        with open(data_dir / name, "a") as file:
+            file.writelines(f"clip{c}-fra_Latn-1 {column.format(c)}\n" for c in range(1, 20))
+    monkeypatch.delenv("OPENAI_API_KEY")  # nobody is asked
+    out = run("le", "--test_set", "true", langs="fra_Latn")
+    for name in ("text", "utt2clip", "utt2lang", "utt2source"):
+        assert (out / name).read_bytes() == b""
+    assert "Nothing was left to translate." in (out / "quality.md").read_text()
+    assert chat_server.requests == []
+
+
+def test_an_encoder_gives_other_translators_the_cosine(run, tiny_sonar, caplog):
+    without = json.loads((run("without", langs="fra_Latn") / "quality.json").read_text())
+    assert "cosine" not in without["languages"]["fra_Latn"]
+    assert "the translator chat has no SONAR encoder. --encoder" in caplog.text
+    out = run("with", "--encoder", tiny_sonar[0], langs="fra_Latn")
+    report = json.loads((out / "quality.json").read_text())
+    assert -1 <= report["languages"]["fra_Latn"]["cosine"]["mean"] <= 1
+
+
+def test_processes_and_their_devices(monkeypatch):
+    import torch
+
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 3)
+    for name, device, expected in (
+        ("sonar", "cpu", 8), ("sonar", "cuda", 3), ("huggingface", "cuda:1", 1), ("chat", "cuda", 8),
+    ):  # fmt: skip
+        assert _Translators(name, None, device).processes(8) == expected
+    assert _Translators("sonar", None, "cuda").processes(2) == 2
+    assert [_device_of(process, "cuda") for process in range(3)] == ["cuda", "cuda:1", "cuda:2"]
 
 
 def test_with_sonar_the_cosine_is_reported(tiny_sonar, tmp_path, make_data_dir, sentences):

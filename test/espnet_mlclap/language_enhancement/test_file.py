@@ -25,10 +25,10 @@ def take(make_data_dir):
     own = make_data_dir(OWN)
     given = make_data_dir(GIVEN, "given")
 
-    def take(langs, captions_per_clip="all", seed=0):
+    def take(langs, captions_per_clip="all", seed=0, **options):
         return given_translations(
             given, read_captions(own), "eng_Latn", langs,
-            captions_per_clip=captions_per_clip, seed=seed,
+            captions_per_clip=captions_per_clip, seed=seed, where="data/train", **options,
         )  # fmt: skip
 
     return take
@@ -53,6 +53,16 @@ def test_one_for_each_clip_and_language(take):
 def test_clips_without_translation_are_counted(take, caplog):
     take(["fra_Latn"])
     assert "1 of 2 clips have nothing in fra_Latn" in caplog.text
+
+
+def test_where_only_what_lacks_is_wanted(take, caplog):
+    caplog.set_level("INFO")
+    pairs = take(["fra_Latn", "deu_Latn"], lacking_only=True)
+    assert {task.source.clip for task, _ in pairs if task.lang == "fra_Latn"} == {"a"}
+    assert len(pairs) == 4
+    assert "nothing in fra_Latn" not in caplog.text
+    assert "1 of 2 clips have nothing in deu_Latn" in caplog.text
+    assert "given: 1 of 6 given captions belong to no clip of data/train" in caplog.text
 
 
 def test_nothing_for_the_set_is_an_error(take):

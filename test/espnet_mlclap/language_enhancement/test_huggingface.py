@@ -136,6 +136,19 @@ def test_languages_a_model_does_not_know(nllb, m2m100):
         make(nllb).translate(["a dog"], "eng_Latn", "xxx_Latn")
 
 
+def test_identity_changes_with_the_files_of_a_folder(tmp_path):
+    for name in ("opus-en-fr", "opus-en-de"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "model.safetensors").write_bytes(b"weights")
+    for name in ("opus-en-fr", "opus-{source}-{target}"):
+        before = make(str(tmp_path / name)).identity()
+        assert make(str(tmp_path / name)).identity() == before
+        weights = tmp_path / "opus-en-fr" / "model.safetensors"
+        weights.write_bytes(weights.read_bytes() + b", more of them")
+        assert make(str(tmp_path / name)).identity() != before
+    assert not any(key.startswith("checkpoint") for key in make("facebook/nllb").identity())
+
+
 def test_nothing_is_fetched_unless_asked_for():
     with pytest.raises(UserError, match="cannot be loaded.*huggingface.download: true"):
         make("some/model-that-is-not-here").translate(["a dog"], "eng_Latn", "fra_Latn")

@@ -26,6 +26,14 @@ def test_what_was_written_is_read_again(tmp_path):
     }
 
 
+def test_a_sentence_without_translation_is_not_kept(tmp_path):
+    with Journal(tmp_path / "j", ME) as journal:
+        journal.write("eng_Latn", "fra_Latn", ["a dog", "rain"], ["", "la pluie"])
+        journal.write("eng_Latn", "fra_Latn", ["wind"], [""])
+    assert read(tmp_path / "j") == {("eng_Latn", "fra_Latn", "rain"): "la pluie"}
+    assert (tmp_path / "j").read_bytes().count(b"\n") == 1
+
+
 def test_lines_of_other_settings_are_left_alone(tmp_path):
     fill(tmp_path / "j")
     assert read(tmp_path / "j", {**ME, "model": "b"}) == {}

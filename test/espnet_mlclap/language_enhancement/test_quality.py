@@ -8,6 +8,7 @@ from espnet_mlclap.fileio.data_dir import Caption
 from espnet_mlclap.language_enhancement.captions import Task
 from espnet_mlclap.language_enhancement.config import read_config
 from espnet_mlclap.language_enhancement.quality import (
+    _AT_A_TIME,
     PROBLEMS,
     QualityConfig,
     check_translations,
@@ -136,6 +137,38 @@ def test_cosine():
     assert check_translations(pairs, config(), embed)[1].problems == ()
 
 
+def test_embeddings_are_asked_for_in_parts():
+    parts = {}
+
+    def embed(sentences, lang):
+        parts.setdefault(lang, []).append(len(sentences))
+        return np.array([[len(sentence), 1.0] for sentence in sentences])
+
+    count = _AT_A_TIME + 100
+    pairs = [
+        pair(f"chien {n} " * (n % 3 + 1), lang, f"dog {n}", n)
+        for n in range(count)
+        for lang in ("fra_Latn", "deu_Latn")
+    ]
+    items = check_translations(pairs, config(), embed)
+    assert parts == {lang: [_AT_A_TIME, 100] for lang in ("eng_Latn", "fra_Latn", "deu_Latn")}
+    for (task, text), item in zip(pairs[::997], items[::997]):
+        x, y = len(task.source.text), len(text)
+        expected = (x * y + 1) / np.sqrt((x * x + 1) * (y * y + 1))
+        assert item.cosine == pytest.approx(expected, abs=1e-6)
+
+
+def test_copies_are_a_problem_only_where_they_are_unusual(caplog):
+    same = "Pas laje dok kiša pada po krovu"
+    pairs = [pair(same, "bos_Latn", same, number=n) for n in range(4)]
+    pairs += [pair(GOOD["fra_Latn"], "fra_Latn", number=n) for n in range(3)]
+    pairs.append(pair(SOURCE, "fra_Latn", number=9))
+    problems = [item.problems for item in check_translations(pairs, config())]
+    assert problems == [()] * 7 + [("copied",)]
+    assert "into bos_Latn usually share 100 % of their words with the source" in caplog.text
+    assert "fra_Latn" not in caplog.text
+
+
 def test_every_language_of_sonar_has_a_script():
     for lang in SONAR_LANGUAGES:
         assert script_share("123 !", lang) == 0.0
@@ -190,15 +223,15 @@ def test_report(tmp_path):
         "clip-fra_Latn-2",
         "clip-fra_Latn-3",
     }
-    assert table(summary)[2] == "| fra_Latn | 4 | 2 | 1 | 1 | 0.47 | 50.0 | 4 |"
+    assert table(summary)[2] == "| fra_Latn | 4 | 2 | 1 | 1 | 0.47 | 0.00 | 50.0 | 4 |"
     write_report(tmp_path, summary, "Made by hand.")
     assert json.loads((tmp_path / "quality.json").read_text())["languages"]["fra_Latn"] == entry
     text = (tmp_path / "quality.md").read_text()
     assert "Made by hand." in text
     assert all(problem in text for problem in PROBLEMS)
     kept = summarize(checked, config(filter=False))
-    assert kept["languages"]["fra_Latn"]["kept"] == 4
-    assert kept["left_out"] == []
+    assert kept["languages"]["fra_Latn"]["kept"] == 3
+    assert [example["id"] for example in kept["left_out"]] == ["clip-fra_Latn-2"]
 
 
 def test_thresholds_out_of_range_are_named():

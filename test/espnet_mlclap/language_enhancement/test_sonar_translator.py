@@ -101,5 +101,5 @@ def test_what_is_wrong_is_named(tiny_sonar):
 def test_identity_changes_with_what_decides_the_output_only(tiny_sonar):
     base = sonar_identity(config(tiny_sonar))
     assert base == sonar_identity(config(tiny_sonar, batch_size=3, batch_tokens=99))
-    for changes in ({"beam_size": 2}, {"max_tokens": 9}, {"dtype": "float64"}):
+    for changes in ({"beam_size": 2}, {"max_tokens": 9}, {"dtype": "float64"}, {"near_tie": 0.0}):
         assert base != sonar_identity(config(tiny_sonar, **changes))
