@@ -11,6 +11,7 @@ def get_parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="espnet_mlclap.bin.paper_tables", description=__doc__)
     parser.add_argument("--config", default="conf/experiments.yaml", help="list of experiments")
     parser.add_argument("--tables", default="all", help='such as "2 4 figure2"')
+    parser.add_argument("--seeds", help='seeds of training, such as "1 2 3"; all there are if none')
     parser.add_argument("--expdir", default="exp", help="folder of the experiments")
     parser.add_argument("--inference_tag", default="valid.mAP@10.best", help="results in each")
     parser.add_argument(
@@ -22,7 +23,7 @@ def get_parser() -> argparse.ArgumentParser:
 def paper_tables(options: argparse.Namespace) -> None:
     """Write and print the tables."""
     from espnet_mlclap.experiments.paper import read_paper
-    from espnet_mlclap.experiments.plan import read_experiments
+    from espnet_mlclap.experiments.plan import read_experiments, read_seeds
     from espnet_mlclap.experiments.report import write_report
 
     paper = read_paper()
@@ -33,6 +34,7 @@ def paper_tables(options: argparse.Namespace) -> None:
         names=paper.names(options.tables),
         expdir=options.expdir,
         inference_tag=options.inference_tag,
+        seeds=None if options.seeds is None else read_seeds(options.seeds),
     )
     print(text)
 

@@ -2,7 +2,7 @@
 
 What is done already is not done again, an experiment of several tables is run once, and a job that was
 killed goes on where it was. Options behind `--` go to every run.sh: `./run_experiments.sh --tables "2 4" --
---ngpu 2`.
+--ngpu 2`. Trainings at the same time (`--jobs`) get GPUs of their own, of CUDA_VISIBLE_DEVICES if it is set.
 """
 
 import argparse
@@ -14,18 +14,22 @@ import sys
 import time
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
+from queue import SimpleQueue
 from typing import IO, Dict, List, Optional, Sequence
 
+from espnet_mlclap.experiments.gpus import share_gpus
 from espnet_mlclap.experiments.paper import read_paper
 from espnet_mlclap.experiments.plan import (
     Run,
     data_options,
     longest_first,
     read_experiments,
+    read_seeds,
     run_options,
     run_tag,
     select,
 )
+from espnet_mlclap.experiments.results import is_current
 from espnet_mlclap.utils.atomic import make_dir
 from espnet_mlclap.utils.cli import bool_option, run_command
 from espnet_mlclap.utils.errors import UserError
@@ -54,7 +58,8 @@ def get_parser() -> argparse.ArgumentParser:
         "--jobs",
         type=int,
         default=1,
-        help="trainings at a time, which share the cores (OMP_NUM_THREADS, if not set, is their share)",
+        help="trainings at a time, which share the cores (OMP_NUM_THREADS, if not set, is their share), each "
+        "with GPUs of its own",
     )
     parser.add_argument("--run", default="./run.sh", help="the recipe")
     parser.add_argument(
@@ -76,19 +81,29 @@ class _Recipe:
             self.environment.setdefault("OMP_NUM_THREADS", str(share))
 
     def __call__(
-        self, stages: Sequence[str], options: Sequence[str], output: Optional[IO] = None
+        self,
+        stages: Sequence[str],
+        options: Sequence[str],
+        output: Optional[IO] = None,
+        gpus: Optional[str] = None,
     ) -> bool:
-        """Run some stages, with what they print in `output` or on the terminal; whether they ended well."""
+        """Run some stages, with what they print in `output` or on the terminal; whether they ended well.
+
+        They see the GPUs `gpus`, or all that this process sees.
+        """
         command = [self.script, *stages, *options, *self.passed]
         if self.dry_run:
             print(shlex.join(command), flush=True)
             return True
+        environment = self.environment
+        if gpus is not None:
+            environment = {**environment, "CUDA_VISIBLE_DEVICES": gpus}
         try:
             ended = subprocess.run(
                 command,
                 stdout=output,
                 stderr=subprocess.STDOUT if output else None,
-                env=self.environment,
+                env=environment,
             )
         except OSError as error:
             raise UserError(
@@ -100,10 +115,19 @@ class _Recipe:
 class _Trainings:
     """Trains, tests and scores experiments, one after the other or several at a time."""
 
-    def __init__(self, recipe: _Recipe, options: argparse.Namespace, test_sets: Sequence[str]):
+    def __init__(
+        self,
+        recipe: _Recipe,
+        options: argparse.Namespace,
+        test_sets: Sequence[str],
+        gpus: Sequence[str],
+    ):
         self.recipe = recipe
         self.options = options
         self.test_sets = list(test_sets)
+        self.gpus: SimpleQueue = SimpleQueue()  # those that are free, for a training each
+        for number in range(options.jobs):
+            self.gpus.put(gpus[number] if gpus else None)
         self.seconds: List[float] = []  # of those that were not done before
 
     def __call__(self, runs: Sequence[Run]) -> List[str]:
@@ -137,21 +161,25 @@ class _Trainings:
             return self._stages(run, None)
         log = make_dir(Path(options.expdir, "log")) / f"{run.tag}.log"
         print(f"{title}; see {log}", flush=True)
-        with log.open("w", encoding="utf-8") as output:
-            good = self._stages(run, output)
+        gpus = self.gpus.get()
+        try:
+            with log.open("w", encoding="utf-8") as output:
+                good = self._stages(run, output, gpus)
+        finally:
+            self.gpus.put(gpus)
         print(f"{run.tag}: {'done' if good else f'FAILED, see {log}'}", flush=True)
         return good
 
-    def _stages(self, run: Run, output: Optional[IO]) -> bool:
+    def _stages(self, run: Run, output: Optional[IO], gpus: Optional[str] = None) -> bool:
         options = self.options
         began = time.monotonic()
         inference = Path(options.expdir, f"mlclap_{run.tag}", _tag(options.inference_model))
         arguments = run_options(run, options.expdir, options.inference_model)
         was_scored = _is_scored(inference, self.test_sets)
-        if not self.recipe(_MODEL_STAGES, arguments, output):
+        if not self.recipe(_MODEL_STAGES, arguments, output, gpus):
             return False
         scored = _is_scored(inference, self.test_sets)
-        if not scored and not self.recipe(_SCORE_STAGE, arguments, output):
+        if not scored and not self.recipe(_SCORE_STAGE, arguments, output, gpus):
             return False
         if not was_scored and not options.dry_run:
             self.seconds.append(time.monotonic() - began)
@@ -169,14 +197,17 @@ def run_experiments(options: argparse.Namespace, passed: Sequence[str]) -> None:
     paper = read_paper()
     listed = read_experiments(options.config)
     names = paper.names(options.tables)
-    runs = select(listed, paper, names, _seeds(options.seeds))
+    seeds = read_seeds(options.seeds)
+    runs = select(listed, paper, names, seeds)
+    gpus: List[str] = []
     if options.jobs > 1:
         runs = longest_first(runs)
+        gpus = share_gpus(options.jobs, runs, options.run, passed)
     recipe = _Recipe(options.run, passed, options.dry_run, options.jobs)
     for data in data_options(runs, options.expdir):
         if not recipe(_DATA_STAGES, data):
             raise UserError("the data could not be made; the cause stands above.")
-    failed = _Trainings(recipe, options, listed.test_sets)(runs)
+    failed = _Trainings(recipe, options, listed.test_sets, gpus)(runs)
     if not options.dry_run:
         from espnet_mlclap.experiments.report import write_report
 
@@ -187,6 +218,8 @@ def run_experiments(options: argparse.Namespace, passed: Sequence[str]) -> None:
             names=names,
             expdir=options.expdir,
             inference_tag=_tag(options.inference_model),
+            seeds=seeds,
+            left_out=failed,
         )
         print(f"\n{text}\nwritten to {options.out}")
     if failed:
@@ -196,24 +229,14 @@ def run_experiments(options: argparse.Namespace, passed: Sequence[str]) -> None:
         )
 
 
-def _seeds(text: str) -> List[int]:
-    words = text.split()
-    if not words or not all(word.isdigit() for word in words) or len(set(words)) < len(words):
-        raise UserError(f"--seeds {text!r}: must be different whole numbers with blanks between.")
-    return [int(word) for word in words]
-
-
 def _tag(inference_model: str) -> str:
     return inference_model.removesuffix(".pth")  # as mlclap.sh names its folder
 
 
 def _is_scored(inference: Path, test_sets: Sequence[str]) -> bool:
-    """Whether there are scores, and newer ones than the embeddings of all test sets."""
-    scores = inference / "scores.json"
-    made = [inference / name / ".made" for name in test_sets]
-    if not all(path.is_file() for path in [scores, inference / "RESULTS.md", *made]):
-        return False
-    return scores.stat().st_mtime >= max(path.stat().st_mtime for path in made)
+    """Whether there are scores of all test sets, and newer ones than training and embeddings."""
+    needed = [inference / "RESULTS.md", *(inference / name / ".made" for name in test_sets)]
+    return all(path.is_file() for path in needed) and is_current(inference)
 
 
 def main(arguments: Optional[Sequence[str]] = None) -> None:

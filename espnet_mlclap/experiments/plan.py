@@ -197,6 +197,18 @@ def longest_first(runs: Sequence[Run]) -> List[Run]:
     return sorted(runs, key=key)
 
 
+def read_seeds(text: str) -> List[int]:
+    """Seeds of training from the words of `--seeds`.
+
+    Raises:
+        UserError: they are no whole numbers, or not different.
+    """
+    words = text.split()
+    if not words or not all(word.isdigit() for word in words) or len(set(words)) < len(words):
+        raise UserError(f"--seeds {text!r}: must be different whole numbers with blanks between.")
+    return [int(word) for word in words]
+
+
 def data_options(runs: Sequence[Run], expdir: str) -> List[List[str]]:
     """Options for stages 1 to 4, once for each choice of training and validation sets.
 

@@ -1,7 +1,8 @@
 """Our figures beside the paper's: tables as Markdown, with pictures."""
 
+import logging
 from pathlib import Path
-from typing import Any, Dict, List, Mapping, Sequence, Union
+from typing import Any, Container, Dict, List, Mapping, Optional, Sequence, Union
 
 from espnet_mlclap.experiments.paper import Paper, PaperTable
 from espnet_mlclap.experiments.plan import ExperimentList
@@ -26,6 +27,8 @@ def write_report(
     names: Sequence[str],
     expdir: Union[str, Path],
     inference_tag: str,
+    seeds: Optional[Container[int]] = None,
+    left_out: Container[str] = (),
 ) -> str:
     """Write the tables and figures `names` as Markdown; pictures go into `figures` beside it.
 
@@ -36,6 +39,8 @@ def write_report(
         names: tables and figures, from `Paper.names`.
         expdir: folder of the experiments.
         inference_tag: folder of the results in each experiment.
+        seeds: those to report; None for all that are found.
+        left_out: tags of trainings that are not reported, since they failed.
 
     Returns:
         What was written.
@@ -49,7 +54,7 @@ def write_report(
 
     out = Path(out)
     runs = {
-        name: read_runs(expdir, name, inference_tag)
+        name: read_runs(expdir, name, inference_tag, seeds=seeds, left_out=left_out)
         for table in names
         for row in paper.rows(table).values()
         for name in listed.of_row(row).values()
@@ -78,6 +83,13 @@ def write_report(
                     rows, here, test_set, f"{title}, {test_set}"
                 )
             lines += [f"## {title} ({test_set})", "", shown.markdown(), ""]
+            if name in paper.figures and [row[0] for row in shown.rows] == [SOURCE_LANGUAGE]:
+                lacking = (
+                    f"Other languages were not tested: all captions of {test_set} are in "
+                    f"{SOURCE_LANGUAGE} (`--test_translator` of run.sh translates them)."
+                )
+                logging.warning(f"{title}: {lacking}")
+                lines += [lacking, ""]
             if figure is not None:
                 save(figure, out.parent / picture)
                 lines += [f"![{title}, {test_set}]({picture})", ""]

@@ -1,9 +1,10 @@
 """Scores of the trainings of an experiment, put together over seeds."""
 
+import logging
 import re
 import statistics
 from pathlib import Path
-from typing import Dict, List, Mapping, NamedTuple, Optional, Sequence, Union
+from typing import Container, Dict, List, Mapping, NamedTuple, Optional, Sequence, Union
 
 from espnet_mlclap.experiments.plan import run_tag
 from espnet_mlclap.retrieval.scores import DIRECTIONS, AllScores, SetScores, read_scores
@@ -35,8 +36,34 @@ class Summary(NamedTuple):
         return shown
 
 
-def read_runs(expdir: Union[str, Path], name: str, inference_tag: str) -> RunScores:
+def is_current(inference: Path) -> bool:
+    """Whether a folder of results has scores, newer ones than a training and embeddings that have ended."""
+    scores, trained = inference / "scores.json", inference.parent / ".made"
+    if not (scores.is_file() and trained.is_file()):
+        return False
+    made = [trained, *inference.glob("*/.made")]
+    return scores.stat().st_mtime >= max(path.stat().st_mtime for path in made)
+
+
+def read_runs(
+    expdir: Union[str, Path],
+    name: str,
+    inference_tag: str,
+    *,
+    seeds: Optional[Container[int]] = None,
+    left_out: Container[str] = (),
+) -> RunScores:
     """Read what there is of an experiment, by seed; nothing if it has not been run.
+
+    Scores of an earlier training, where it was begun anew and has not been scored since, are left out, with
+    a warning.
+
+    Args:
+        expdir: folder of the experiments.
+        name: of the experiment.
+        inference_tag: folder of the results in each.
+        seeds: those to read; None for all that are found.
+        left_out: tags of trainings (`run_tag`) not to read.
 
     Raises:
         UserError: scores that are there but cannot be read.
@@ -46,8 +73,17 @@ def read_runs(expdir: Union[str, Path], name: str, inference_tag: str) -> RunSco
     for folder in Path(expdir).glob(f"mlclap_{name}_seed*"):
         match = pattern.fullmatch(folder.name)
         path = folder / inference_tag / "scores.json"
-        if match and path.is_file():
-            found[int(match[1])] = read_scores(path)
+        if not match or not path.is_file():
+            continue
+        seed = int(match[1])
+        if (seeds is not None and seed not in seeds) or run_tag(name, seed) in left_out:
+            continue
+        if is_current(path.parent):
+            found[seed] = read_scores(path)
+        else:
+            logging.warning(
+                f"{path}: left out, since the training has not ended, or ended later. Run stages 5 to 7."
+            )
     return dict(sorted(found.items()))
 
 

@@ -10,7 +10,7 @@ A plan is plain data: it can be printed, counted and tested without a model or a
 
 from collections import Counter
 from dataclasses import dataclass
-from typing import Dict, List, Mapping, NamedTuple, Optional, Sequence, Tuple
+from typing import Dict, Hashable, List, Mapping, NamedTuple, Optional, Sequence, Tuple
 
 import numpy as np
 
@@ -42,7 +42,8 @@ class PlanOptions:
         le_langs: languages whose translations may be drawn; None for all there are.
         le_sharing: "each": `le_ratio` for each language; "shared": `le_ratio` is divided by the number of
             languages, so that an epoch has the same amount of translations however many languages.
-        clip_captions: "all" original captions of a clip every epoch, or "one", drawn anew each epoch.
+        clip_captions: "all" captions of a clip, or "one", chosen anew each epoch: one original, and one
+            translation into each language, which `le_ratio` lets in or not.
         length_buckets: number of groups of clips of similar length; a batch is from one group.
         seed: together with the epoch, decides everything that is drawn.
     """
@@ -135,17 +136,14 @@ class EpochPlan:
         return self._draw(self._generator(epoch))
 
     def _draw(self, generator: np.random.Generator) -> List[str]:
-        originals = self._originals
+        originals, translations = self._originals, self._translations
         if self.options.clip_captions == "one":
-            by_clip: Dict[str, List[str]] = {}
-            for key in originals:
-                by_clip.setdefault(self.captions[key].clip, []).append(key)
-            picks = generator.random(len(by_clip))
-            originals = [keys[int(pick * len(keys))] for keys, pick in zip(by_clip.values(), picks)]
-        chance = generator.random(len(self._translations))
-        drawn = [
-            key for key, value in zip(self._translations, chance) if value < self.draw_probability
-        ]
+            captions = self.captions
+            originals = _one_each(originals, [captions[key].clip for key in originals], generator)
+            owners = [(captions[key].clip, captions[key].lang) for key in translations]
+            translations = _one_each(translations, owners, generator)
+        chance = generator.random(len(translations))
+        drawn = [key for key, value in zip(translations, chance) if value < self.draw_probability]
         keys = originals + drawn
         if not self._clip_weights:
             return keys
@@ -161,7 +159,11 @@ class EpochPlan:
         """Batches of an epoch for one rank.
 
         Every drawn caption is in one batch; a clip stands once in a batch, with all of its captions that
-        are there. Every rank gets the same number of batches and a share of each.
+        are there. Every rank gets the same number of batches and a share of each: where a batch has fewer
+        clips than there are ranks, it is put together with the next.
+
+        Raises:
+            UserError: the epoch has fewer clips than there are ranks.
         """
         generator = self._generator(epoch)
         pairs = self._draw(generator)
@@ -188,11 +190,24 @@ class EpochPlan:
             batches += [bucket[start : start + size] for start in range(0, whole, size)]
             rest += bucket[whole:]
         batches += [rest[start : start + size] for start in range(0, len(rest), size)]
+        batches = self._joined(batches, world_size)
         if len(batches) > 1 and self._clips(batches[-1]) < max(2, world_size):
             batches[-2].extend(batches.pop())
         if batches and self._clips(batches[-1]) < world_size:
-            raise UserError(f"{len(pairs)} captions are too few for {world_size} ranks")
+            raise UserError(
+                f"an epoch has captions of {self._clips(pairs)} clips, but there are {world_size} ranks, "
+                "each of which needs one in every batch. Train with fewer GPUs (--ngpu)."
+            )
         return [batches[index] for index in generator.permutation(len(batches))]
+
+    def _joined(self, batches: Sequence[List[str]], world_size: int) -> List[List[str]]:
+        joined: List[List[str]] = []
+        for batch in batches:
+            if joined and self._clips(joined[-1]) < world_size:
+                joined[-1].extend(batch)
+            else:
+                joined.append(batch)
+        return joined
 
     def _length_key(self, clip: str) -> Tuple[float, str]:
         return self.lengths[clip], clip
@@ -206,3 +221,14 @@ class EpochPlan:
             by_clip.setdefault(self.captions[key].clip, []).append(key)
         grouped = [ClipCaptions(clip, tuple(keys), epoch) for clip, keys in by_clip.items()]
         return grouped[rank::world_size]
+
+
+def _one_each(
+    keys: Sequence[str], owners: Sequence[Hashable], generator: np.random.Generator
+) -> List[str]:
+    """One key of each owner, drawn evenly, in the order of the owners."""
+    by_owner: Dict[Hashable, List[str]] = {}
+    for key, owner in zip(keys, owners):
+        by_owner.setdefault(owner, []).append(key)
+    picks = generator.random(len(by_owner))
+    return [found[int(pick * len(found))] for found, pick in zip(by_owner.values(), picks)]

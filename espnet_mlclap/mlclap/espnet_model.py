@@ -29,8 +29,10 @@ class ESPnetMLCLAPModel(AbsESPnetModel):
         text_encoder: captions to [B, D].
         loss: the training objective.
         embed_size: E, the width of the shared space.
-        amp_dtype: "bfloat16" runs the towers in bfloat16 where the hardware likes it (a GPU); embeddings,
-            similarities and the loss stay in float32. None for float32 throughout.
+        amp_dtype: "bfloat16" computes the towers in it (torch.autocast), in training and afterwards, on
+            any device; faster and with less memory on a GPU that has it (NVIDIA Ampere or later).
+            Weights, log-mel features, embeddings, similarities and the loss stay in float32. None for
+            float32 throughout.
         freeze_text_encoder: keep the text encoder as it is: no gradient, no dropout.
 
     Raises:

@@ -25,10 +25,10 @@ from espnet_mlclap.mlclap.audio_encoder.checkpoints import find_checkpoint, read
 from espnet_mlclap.mlclap.choices import build_model
 from espnet_mlclap.mlclap.load import check_weights
 from espnet_mlclap.utils.atomic import atomic_dir
+from espnet_mlclap.utils.config import BEST_MODEL
 from espnet_mlclap.utils.errors import UserError
 from espnet_mlclap.utils.languages import SONAR_LANGUAGES
 
-MODEL_FILE = "valid.mAP@10.best.pth"
 _WEIGHTS_FILE = "imported.pth"
 _TEXT = "text_encoder.model."
 _PARTS = {
@@ -190,11 +190,11 @@ def import_checkpoint(
     with atomic_dir(experiment_dir) as folder:
         config["text_encoder_conf"] = model.text_encoder.export(folder)
         torch.save(states, folder / _WEIGHTS_FILE)
-        for link in (MODEL_FILE, "latest.pth"):
+        for link in (BEST_MODEL, "latest.pth"):
             (folder / link).symlink_to(_WEIGHTS_FILE)
         with (folder / "config.yaml").open("w", encoding="utf-8") as file:
             yaml.safe_dump(config, file, indent=4, sort_keys=False, allow_unicode=True)
-    return experiment_dir / MODEL_FILE
+    return experiment_dir / BEST_MODEL
 
 
 def _audio_encoder(states: Mapping[str, Tensor], heads: Optional[int]) -> Dict[str, Any]:

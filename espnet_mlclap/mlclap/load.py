@@ -5,11 +5,11 @@ from pathlib import Path
 from typing import Any, Dict, Mapping, Tuple, Union
 
 import torch
-import yaml
 from torch import Tensor
 
 from espnet_mlclap.mlclap.choices import build_model, text_encoder_choices
 from espnet_mlclap.mlclap.espnet_model import ESPnetMLCLAPModel
+from espnet_mlclap.utils.config import read_yaml
 from espnet_mlclap.utils.errors import UserError
 
 _SHOWN = 5  # keys named in an error
@@ -31,12 +31,7 @@ def load_experiment(
         UserError: a file is missing or broken, or the weights do not fit the configuration.
     """
     config_file = Path(config_file)
-    try:
-        config = yaml.safe_load(config_file.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise UserError(f"{config_file}: cannot be read ({error.strerror}).") from error
-    except yaml.YAMLError as error:
-        raise UserError(f"{config_file}: not YAML ({error}).") from error
+    config = read_yaml(config_file)
     missing = [
         name for name in ("audio_encoder", "text_encoder", "loss", "model") if name not in config
     ]

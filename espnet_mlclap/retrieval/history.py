@@ -18,10 +18,16 @@ REPORTED_FACTS = (
     "loss_conf",
     "model_conf",
     "text_normalization",
+    "init_param",
     "train_data_dir",
+    "train_data_weight",
+    "crop",
+    "max_seconds",
+    "clip_captions",
     "le_data_dir",
     "le_ratio",
     "le_langs",
+    "le_sharing",
     "batch_size",
     "optim",
     "optim_conf",
@@ -30,6 +36,8 @@ REPORTED_FACTS = (
     "max_epoch",
     "seed",
 )
+# What a report does not print: what the paper does.
+_USUAL = {"crop": "none", "clip_captions": "all", "le_sharing": "each"}
 
 
 def read_history(experiment_dir: Union[str, Path]) -> List[Dict[str, Any]]:
@@ -77,7 +85,11 @@ def read_facts(experiment_dir: Union[str, Path]) -> Dict[str, str]:
         raise UserError(f"{path}: not YAML ({error}).") from error
     if not isinstance(config, dict):
         raise UserError(f"{path}: must hold options by name.")
-    return {name: _printable(config[name]) for name in REPORTED_FACTS if _given(config.get(name))}
+    return {
+        name: _printable(config[name])
+        for name in REPORTED_FACTS
+        if _given(config.get(name)) and config[name] != _USUAL.get(name)
+    }
 
 
 _SHOWN = 12  # entries of a list or of a mapping inside another
@@ -91,7 +103,9 @@ def _printable(value: Any, inside: bool = False) -> str:
     if isinstance(value, dict):
         if inside and len(value) > _SHOWN:
             return f"({len(value)} values, in config.yaml)"
-        return ", ".join(f"{key} {_printable(item, inside=True)}" for key, item in value.items() if _given(item))
+        return ", ".join(
+            f"{key} {_printable(item, inside=True)}" for key, item in value.items() if _given(item)
+        )
     if isinstance(value, (list, tuple)):
         more = f" ... ({len(value)})" if len(value) > _SHOWN else ""
         return " ".join(_printable(item) for item in value[:_SHOWN]) + more

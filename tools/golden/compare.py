@@ -52,14 +52,22 @@ class Report:
             row.difference, row.where = difference, key
 
     def compare(
-        self, file: str, quantity: str, tolerance: float, key: str, value: Any, golden: Any
+        self,
+        file: str,
+        quantity: str,
+        tolerance: float,
+        key: str,
+        value: Any,
+        golden: Any,
+        rounding: Any = 0.0,
     ) -> None:
-        """Note the largest absolute difference of two arrays of one shape."""
+        """Note the largest absolute difference of two arrays of one shape, beyond `rounding`."""
         value, golden = np.asarray(value, np.float64), np.asarray(golden, np.float64)
         if value.shape != golden.shape:
             self.problems.append(f"{file}: {key}: shape {value.shape}, golden {golden.shape}")
             return
-        self.add(file, quantity, tolerance, key, float(np.max(np.abs(value - golden), initial=0.0)))
+        beyond = np.abs(value - golden) - rounding
+        self.add(file, quantity, tolerance, key, float(np.max(beyond, initial=0.0)))
 
     def check_keys(
         self, file: str, found: Iterable[str], handled: Set[str], stated: Mapping[str, Any]

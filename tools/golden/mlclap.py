@@ -15,9 +15,10 @@ from torch import Tensor
 
 from espnet_mlclap.mlclap.audio_encoder.masked_batch_norm import PackedBatchNorm
 from espnet_mlclap.mlclap.espnet_model import ESPnetMLCLAPModel
-from espnet_mlclap.mlclap.import_mlclap import MODEL_FILE, import_checkpoint, to_our_names
+from espnet_mlclap.mlclap.import_mlclap import import_checkpoint, to_our_names
 from espnet_mlclap.mlclap.load import load_experiment, load_state_dict
 from espnet_mlclap.train.collate_fn import pad
+from espnet_mlclap.utils.config import BEST_MODEL
 from golden.ced import RUNNING_MEAN, THREADS, fitting_heads, padded
 from golden.compare import Report
 
@@ -70,7 +71,7 @@ class GoldenMLCLAP:
                 audio_heads=heads,
                 text_heads=self.meta["sonar"]["heads"],
             )
-        model, _ = load_experiment(experiment / "config.yaml", experiment / MODEL_FILE)
+        model, _ = load_experiment(experiment / "config.yaml", experiment / BEST_MODEL)
         return model
 
     def tokens(self, model: ESPnetMLCLAPModel, texts: list, langs: list) -> Tuple[Tensor, Tensor]:

@@ -77,17 +77,6 @@ def to_ced_layout(state: StateDict) -> StateDict:
     return renamed
 
 
-def to_hugging_face_layout(state: StateDict) -> StateDict:
-    """The inverse of `to_ced_layout`: keys as in `mispeech/ced-*`, without the front end."""
-    renamed = {}
-    for key, value in state.items():
-        if key.startswith("front_end."):
-            continue
-        key = key.replace("init_bn.1.", "init_bn.", 1)
-        renamed[key if key.startswith("outputlayer.") else f"encoder.{key}"] = value
-    return renamed
-
-
 def fit_positions(position: torch.Tensor, like: torch.Tensor) -> torch.Tensor:
     """Cut position embeddings to a shorter length, or resample them linearly to a longer one.
 

@@ -4,7 +4,7 @@ Legend: U distinct clips, B captions, E width of the shared space; with several 
 rank's rows, the columns are those of all ranks.
 """
 
-from typing import Dict, Optional, Tuple
+from typing import Any, Dict, Mapping, Optional, Tuple
 
 import torch
 from torch import Tensor
@@ -13,9 +13,8 @@ from espnet_mlclap.mlclap.loss.abs_loss import AbsLoss
 from espnet_mlclap.mlclap.loss.gather import gather_rows, world_size
 from espnet_mlclap.utils.errors import UserError
 
-_COLDEST = (
-    0.01  # a learnable temperature below this makes the loss explode (CLIP clamps there as well)
-)
+# A learnable temperature below this makes the loss explode (CLIP clamps there as well).
+_COLDEST = 0.01
 
 
 class InfoNCELoss(AbsLoss):
@@ -36,13 +35,15 @@ class InfoNCELoss(AbsLoss):
     The two directions are averaged, as in the authors' code; eq. 3 adds them (a factor 2).
 
     Args:
-        temperature: divisor of the cosine similarities (0.07 in the paper).
-        learnable_temperature: train it along with the model.
+        temperature: divisor of the cosine similarities (0.07 in the paper). It stays what is given here,
+            whatever the weights say that are loaded.
+        learnable_temperature: train it along with the model, from `temperature` or that of the weights.
         embedding_regularisation: weight of mean(|x|) / ||x|| of either side's embeddings, an option of the
             authors' code that is negligible on unit vectors; 0 switches it off.
         gather_across_ranks: with several ranks, contrast with the clips and captions of all of them.
 
-    Inputs: unit vectors; every clip needs at least one caption in the batch.
+    Inputs: unit vectors; every clip needs at least one caption in the batch. Similarities and loss are
+    computed in float32, also under autocast.
 
     Example:
         >>> loss = InfoNCELoss(temperature=0.07)
@@ -66,8 +67,15 @@ class InfoNCELoss(AbsLoss):
         self.temperature = torch.nn.Parameter(
             torch.tensor(float(temperature)), requires_grad=learnable_temperature
         )
+        self._configured_temperature = float(temperature)
         self.embedding_regularisation = embedding_regularisation
         self.gather_across_ranks = gather_across_ranks
+
+    def _load_from_state_dict(self, state_dict: Mapping[str, Tensor], *args: Any) -> None:
+        super()._load_from_state_dict(state_dict, *args)
+        if not self.temperature.requires_grad:
+            with torch.no_grad():
+                self.temperature.fill_(self._configured_temperature)
 
     def forward(
         self,
@@ -82,10 +90,16 @@ class InfoNCELoss(AbsLoss):
             clip_group: [U] int64, the same for rows of `audio` that are parts of one clip; None: every
                 row is a clip of its own.
         """
-        audio, text = audio.float(), text.float()
+        with torch.autocast(audio.device.type, enabled=False):
+            return self._contrast(audio.float(), text.float(), clip_index, clip_group)
+
+    def _contrast(
+        self, audio: Tensor, text: Tensor, clip_index: Tensor, clip_group: Optional[Tensor]
+    ) -> Tuple[Tensor, Dict[str, Tensor]]:
         temperature = self.temperature
         if temperature.requires_grad:
-            temperature = temperature.clamp(min=_COLDEST)
+            with torch.no_grad():  # clamped in the graph, it would get no gradient any more
+                temperature.clamp_(min=_COLDEST)
         all_audio, all_text, all_index = audio, text, clip_index
         if self.gather_across_ranks and world_size() > 1:
             audio_parts, index_parts = gather_rows(audio), gather_rows(clip_index)

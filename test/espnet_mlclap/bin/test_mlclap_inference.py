@@ -39,6 +39,61 @@ def test_paths_arrays_and_tensors_agree(model, tone, tmp_path):
         np.testing.assert_allclose(same, expected, atol=1e-5)
 
 
+@pytest.mark.parametrize("dtype", ["int8", "uint8", "int16", ">i2", "int32"])
+def test_integers_are_scaled_by_the_range_of_their_type(model, tone, dtype):
+    least, most = np.iinfo(dtype).min, np.iinfo(dtype).max
+    middle = (least + most + 1) // 2
+    integers = np.round(tone * ((most - least) / 2) + middle).astype(dtype)
+    floats = (integers.astype(np.float64) - middle) / (middle - least)
+    expected = model.encode_audio(floats, sampling_rate=16000)
+    clips = [integers, torch.from_numpy(integers.astype(np.dtype(dtype).newbyteorder("=")))]
+    for embedded in model.encode_audio(clips, sampling_rate=16000):
+        np.testing.assert_allclose(embedded[None], expected, atol=1e-5)
+
+
+def test_clips_of_hugging_face_and_of_half_precision(model, tone):
+    expected = model.encode_audio(tone, sampling_rate=8000)
+    clip = {"path": "tone.wav", "array": tone, "sampling_rate": 8000}
+    half = torch.from_numpy(tone).to(torch.bfloat16)
+    for same in (
+        model.encode_audio(clip),
+        model.encode_audio([{"array": torch.from_numpy(tone)}, clip], sampling_rate=8000)[:1],
+    ):
+        np.testing.assert_allclose(same, expected, atol=1e-5)
+    similarity = model.similarity(model.encode_audio(half, sampling_rate=8000), expected)
+    assert similarity[0, 0] > 0.99
+
+
+@pytest.mark.parametrize(
+    ("audio", "message"),
+    [
+        (
+            np.zeros((2, 800)),
+            r"array of shape \[2, 800\]: .* array.T, for several clips list\(array",
+        ),
+        (np.zeros((3, 800)), r"array of shape \[3, 800\]"),
+        (np.zeros((800, 33)), r"array of shape \[800, 33\]: .* many channels their mean"),
+        (torch.zeros(800, 2), r"tensor of shape \[800, 2\]: .* tensor.T"),
+        (torch.zeros(3, 800), r"tensor of shape \[3, 800\]: .* for several clips list\(tensor\)"),
+        (torch.zeros(1, 1, 800), r"tensor of shape \[1, 1, 800\]"),
+        (np.float32(0.5), "float32 is no clip"),
+        (np.array(0.5), r"array of shape \[\]"),
+        ([0.1, 0.2], "float is no clip. Give a path, a numpy array or a tensor, or a list"),
+        ([[0.1, 0.2]], "list is no clip"),
+        ({"bytes": b"RIFF"}, "dict is no clip"),
+        (None, "NoneType is no clip"),
+        (7, "int is no clip"),
+        (np.zeros(800, dtype=np.int64), "samples of type int64. Give floats in"),
+        (torch.zeros(800, dtype=torch.bool), "samples of type bool"),
+        (np.array(["a.wav", "b.wav"]), "samples of type <U5"),
+    ],
+    ids=repr,
+)
+def test_what_is_no_clip_is_an_error_that_says_what_to_do(model, audio, message):
+    with pytest.raises(UserError, match=f"encode_audio: {message}"):
+        model.encode_audio(audio, sampling_rate=16000)
+
+
 @pytest.mark.parametrize(
     ("suffix", "rate"), [("flac", 8000), ("ogg", 44100), ("mp3", 48000), ("wav", 22050)]
 )
@@ -115,6 +170,14 @@ def test_embeddings_of_a_set(experiment, model, tones, tmp_path):
     np.testing.assert_allclose(audio[2:3], alone, atol=1e-5)
 
 
+def test_embedding_needs_a_batch_size(experiment, tones, tmp_path, capsys):
+    options = ["--model_dir", str(experiment), "--data_dir", str(tones / "valid")]
+    with pytest.raises(SystemExit):
+        embed.main([*options, "--out_dir", str(tmp_path / "out"), "--batch_size", "0"])
+    assert "--batch_size 0: must be 1 or more" in capsys.readouterr().err
+    assert not (tmp_path / "out").exists()
+
+
 def test_bad_input(model, experiment, tone, tmp_path):
     with pytest.raises(UserError, match="need their sampling_rate"):
         model.encode_audio(tone)
@@ -126,6 +189,12 @@ def test_bad_input(model, experiment, tone, tmp_path):
         model.encode_audio(np.zeros(0), sampling_rate=16000)
     with pytest.raises(UserError, match="1 languages for 2 captions"):
         model.encode_text(["a", "b"], ["eng_Latn"])
+    with pytest.raises(UserError, match="code 'fr'; FLORES-200 .* Did you mean fra_Latn?"):
+        model.encode_text(["un chien", "a dog"], ["fr", "eng_Latn"])
+    with pytest.raises(UserError, match="batch_size 0: must be 1 or more"):
+        model.encode_text("a", batch_size=0)
+    with pytest.raises(UserError, match="batch_size -1: must be 1 or more"):
+        model.encode_audio(tone, sampling_rate=16000, batch_size=-1)
     with pytest.raises(UserError, match="no such experiment folder or packed model"):
         MLCLAP.from_pretrained(tmp_path / "nowhere")
     (tmp_path / "not.zip").write_bytes(b"PK nonsense")

@@ -5,6 +5,7 @@ import shlex
 
 import pytest
 
+from espnet_mlclap.bin import paper_tables
 from espnet_mlclap.bin.run_experiments import main
 from espnet_mlclap.retrieval.scores import METRICS
 
@@ -17,17 +18,31 @@ experiments:
 train_sets: {small: a b, large: w a b}
 test_sets: {test: AudioCaps}
 """
-# notes its arguments; makes what stages 6 and 7 make; fails where the file `fail` says so
+# notes its arguments; makes what stages 5 to 7 make; fails where the file `fail` says so
 RECIPE = """#!/usr/bin/env bash
+[[ $1 == --help ]] && { echo "  --ngpu      {0..} GPUs (default: $(cat ngpu 2>/dev/null || echo 0))"; exit; }
 line=$(printf '%q ' "$@"); echo "$line" >>calls
 while (($#)); do printf -v "${1#--}" '%s' "$2"; shift 2; done
 [[ -f fail && ${mlclap_tag:-data} == $(<fail) ]] && exit 1
 folder=exp/mlclap_${mlclap_tag:-}/valid.mAP@10.best
+if ((stage == 5)); then
+    gpus=${CUDA_VISIBLE_DEVICES-all}
+    [[ -f $gpus.busy ]] && echo "$gpus are used twice"
+    touch "$gpus.busy"; sleep 0.1; rm "$gpus.busy"
+    echo "sees GPUs: $gpus"
+    mkdir -p "$folder"; [[ -f $folder/../.made ]] || touch "$folder/../.made"
+fi
 if ((stage == 5)) && [[ ! -f $folder/test/.made ]]; then
     mkdir -p "$folder/test"; touch "$folder/test/.made"
 fi
 if ((stage == 7)); then cp scores.json "$folder"; touch "$folder/RESULTS.md"; fi
 """
+
+
+def set_scores(recipe, value):
+    directions = {way: dict.fromkeys(METRICS, value) for way in ("t2a", "a2t")}
+    scores = {"test": {"eng_Latn": {"clips": 5, "captions": 25, **directions}}}
+    (recipe / "scores.json").write_text(json.dumps(scores))
 
 
 @pytest.fixture
@@ -37,9 +52,7 @@ def recipe(tmp_path, monkeypatch):
     (tmp_path / "conf/experiments.yaml").write_text(EXPERIMENTS)
     (tmp_path / "run.sh").write_text(RECIPE)
     (tmp_path / "run.sh").chmod(0o755)
-    directions = {way: dict.fromkeys(METRICS, 40.0) for way in ("t2a", "a2t")}
-    scores = {"test": {"eng_Latn": {"clips": 5, "captions": 25, **directions}}}
-    (tmp_path / "scores.json").write_text(json.dumps(scores))
+    set_scores(tmp_path, 40.0)
     monkeypatch.chdir(tmp_path)
     return tmp_path
 
@@ -139,6 +152,87 @@ def test_several_at_a_time(recipe, capsys):
     assert "mixture_seed2: FAILED, see exp/log/mixture_seed2.log" in shown.out
     assert "1 of 8 experiments failed: mixture_seed2" in shown.err
     assert (recipe / "exp/log/finetuned_seed1.log").exists()
+
+
+def test_only_the_seeds_that_were_asked_for_are_reported(recipe, capsys):
+    main(["--tables", "2", "--seeds", "1 2"])
+    set_scores(recipe, 60.0)
+    main(["--tables", "2", "--seeds", "3"])
+    assert "| baseline | 60.0 |" in capsys.readouterr().out
+    paper_tables.main(["--tables", "2", "--seeds", "1 3"])
+    assert "| baseline | 50.0 ± 14.1 |" in capsys.readouterr().out
+    paper_tables.main(["--tables", "2"])
+    assert "Trained: seeds 1 2 3 (baseline, mixture)." in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("begun", [False, True])
+def test_a_training_that_failed_has_no_scores(recipe, capsys, begun):
+    """Neither in the run that failed, nor, if it was begun anew, in tables made later."""
+    main(["--tables", "2"])
+    (recipe / "fail").write_text("mixture_seed1")
+    if begun:
+        (recipe / "exp/mlclap_mixture_seed1/.made").unlink()
+    with pytest.raises(SystemExit):
+        main(["--tables", "2"])
+    assert "Trained: seeds 1 (baseline). Not run: mixture." in capsys.readouterr().out
+    paper_tables.main(["--tables", "2"])
+    assert ("Not run: mixture." in capsys.readouterr().out) == begun
+
+
+@pytest.fixture
+def gpus(monkeypatch):
+    """A machine with the GPUs 2, 3, 5 and 7."""
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "2,3,5,7")
+
+
+def seen_gpus(recipe):
+    logs = [log.read_text() for log in (recipe / "exp/log").glob("*.log")]
+    return [log.splitlines()[-1].removeprefix("sees GPUs: ") for log in logs]
+
+
+@pytest.mark.parametrize("where", ["recipe", "command line", "list"])
+def test_each_of_several_trainings_has_its_own_gpus(recipe, gpus, where):
+    more = []
+    if where == "recipe":
+        (recipe / "ngpu").write_text("2")
+    elif where == "list":
+        listed = EXPERIMENTS.replace("le_ratio: 0}", "le_ratio: 0, ngpu: 2}")
+        (recipe / "conf/experiments.yaml").write_text(listed)
+    else:
+        (recipe / "ngpu").write_text("9")
+        more = ["--", "--ngpu", "2"]
+    main(["--tables", "2 3", "--seeds", "1 2", "--jobs", "2", *more])
+    seen = seen_gpus(recipe)
+    assert len(seen) == 8
+    assert set(seen) == {"2,3", "5,7"}
+    logs = (recipe / "exp/log").glob("*.log")
+    assert not any("used twice" in log.read_text() for log in logs)
+
+
+def test_trainings_without_gpus_see_what_there_is(recipe, gpus):
+    main(["--tables", "2", "--jobs", "2"])
+    assert seen_gpus(recipe) == ["2,3,5,7"] * 2
+
+
+def test_too_few_gpus(recipe, gpus, capsys):
+    with pytest.raises(SystemExit):
+        main(["--tables", "2", "--jobs", "3", "--", "--ngpu=2"])
+    assert (
+        "--jobs 3: trainings with --ngpu 2 need 6 GPUs, but there are 4" in capsys.readouterr().err
+    )
+    assert calls(recipe) == []
+
+
+@pytest.mark.parametrize(("listed", "expected"), [(2, {"0", "1"}), (0, {"all"})])
+def test_gpus_of_the_machine(recipe, monkeypatch, tmp_path, listed, expected):
+    """One without any leaves it to a cluster which GPU a job has."""
+    lines = [f"GPU {number}: NVIDIA (UUID: GPU-{number})" for number in range(listed)]
+    (tmp_path / "nvidia-smi").write_text("#!/bin/sh\n" + "".join(f"echo '{x}'\n" for x in lines))
+    (tmp_path / "nvidia-smi").chmod(0o755)
+    monkeypatch.setenv("PATH", str(tmp_path), prepend=":")
+    monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
+    main(["--tables", "2 3", "--jobs", "2", "--", "--ngpu", "1"])
+    assert set(seen_gpus(recipe)) == expected
 
 
 def test_a_dry_run_only_prints(recipe, capsys):

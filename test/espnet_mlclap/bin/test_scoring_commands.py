@@ -173,6 +173,9 @@ def test_compare(experiment, tmp_path, capsys):
     fails(capsys, compare.main, [paths[0], paths[0]], "two experiments are called 'mlclap_le'")
     fails(capsys, compare.main, [paths[0], "--sets", "x"], "--sets x: not scored; there are test")
     fails(capsys, compare.main, [str(tmp_path)], "scores.json: cannot be read")
+    fails(capsys, compare.main, ["/nope"], "/nope: cannot be read")
+    message = f"{experiment}: an experiment's folder; give a folder of results in it: "
+    fails(capsys, compare.main, [f"LE={experiment}"], message + str(experiment / "best"))
 
 
 def test_zero_shot_from_embedded_prompts(experiment, tmp_path, capsys):

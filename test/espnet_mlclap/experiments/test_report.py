@@ -1,6 +1,7 @@
 """Our figures beside the paper's: means, deviations, intervals, gaps, pictures."""
 
 import json
+import os
 import statistics
 
 import pytest
@@ -32,6 +33,7 @@ def write_run(expdir, name, seed, value):
     folder = expdir / f"mlclap_{name}_seed{seed}" / TAG
     folder.mkdir(parents=True)
     scores = {"test": {"eng_Latn": entry(value), "fra_Latn": entry(value - 10.0)}}
+    (folder.parent / ".made").touch()
     (folder / "scores.json").write_text(json.dumps(scores))
 
 
@@ -54,6 +56,23 @@ def test_runs_are_found_by_their_seeds(runs):
     assert list(runs["mixture"]) == [1, 2, 10]
     assert list(runs["mixture_20"]) == [1]
     assert runs["fra"] == {}
+
+
+def test_some_seeds_only(expdir):
+    assert list(read_runs(expdir, "mixture", TAG, seeds=[2, 3])) == [2]
+    assert list(read_runs(expdir, "mixture", TAG, left_out=["mixture_seed2"])) == [1, 10]
+
+
+def test_scores_of_an_earlier_training_are_left_out(expdir, caplog):
+    (expdir / "mlclap_mixture_seed1/.made").unlink()  # being trained again
+    later = (expdir / f"mlclap_mixture_seed2/{TAG}/scores.json").stat().st_mtime + 1
+    os.utime(expdir / "mlclap_mixture_seed2/.made", (later, later))  # trained again, not scored yet
+    embedded = expdir / f"mlclap_mixture_seed10/{TAG}/test/.made"
+    embedded.parent.mkdir()
+    embedded.touch()
+    os.utime(embedded, (later + 9, later + 9))
+    assert read_runs(expdir, "mixture", TAG) == {}
+    assert caplog.text.count("left out, since the training has not ended, or ended later") == 3
 
 
 def test_mean_deviation_and_interval(runs):
@@ -113,6 +132,24 @@ def test_the_whole_report(expdir, tmp_path):
     pictures = sorted(path.name for path in (out.parent / "figures").iterdir())
     assert pictures == [f"{name}_test.png" for name in ("figure2", "table2", "table3", "table4")]
     assert all(f"(figures/{name})" in text for name in pictures)
+
+
+@pytest.mark.parametrize("langs", [["eng_Latn"], ["eng_Latn", "fra_Latn"], []])
+def test_figure_2_says_so_where_only_one_language_was_tested(tmp_path, caplog, langs):
+    if langs:
+        write_run(tmp_path, "mixture", 1, 40.0)
+        scores = tmp_path / f"mlclap_mixture_seed1/{TAG}/scores.json"
+        scores.write_text(json.dumps({"test": {lang: entry(40.0) for lang in langs}}))
+    text = write_report(
+        tmp_path / "PAPER.md",
+        paper=read_paper(),
+        listed=listed(),
+        names=["2", "figure2"],
+        expdir=tmp_path,
+        inference_tag=TAG,
+    )
+    sentence = "Other languages were not tested: all captions of test are in eng_Latn"
+    assert text.count(sentence) == caplog.text.count(sentence) == (langs == ["eng_Latn"])
 
 
 def test_broken_scores_are_named(expdir):

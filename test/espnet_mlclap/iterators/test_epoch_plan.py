@@ -3,6 +3,7 @@
 The statistics of the published code are compared in test/tools/test_check_golden.py.
 """
 
+import hashlib
 from collections import Counter
 
 import numpy as np
@@ -89,6 +90,26 @@ def test_one_caption_a_clip():
     assert first != second
 
 
+def test_one_translation_a_clip_and_language_where_there_are_five():
+    plan = make_plan(clips=100, translated=5, clip_captions="one", le_ratio=0.4)
+    drawn = [plan.draw(epoch) for epoch in range(1, 41)]
+    assert plan.draw(1) == drawn[0] != drawn[1]
+    for keys in drawn:
+        owners = [(plan.captions[key].clip, plan.captions[key].lang) for key in keys]
+        assert len(set(owners)) == len(owners)
+    per_clip = [len(keys) / 100 for keys in drawn]
+    assert np.mean(per_clip) == pytest.approx(3.8, abs=0.1)
+    french = Counter(key for keys in drawn for key in keys if key.startswith("clip000-fra_Latn"))
+    assert len(french) > 2
+
+
+def test_what_the_default_draws_has_not_changed():
+    """Published results were made with these epochs."""
+    plan = make_plan(translated=5, le_ratio=0.3)
+    text = repr([plan.batches(1), plan.batches(2, 1, 2)])
+    assert hashlib.sha256(text.encode()).hexdigest()[:16] == "a171747c852bc807"
+
+
 def test_weights_of_corpora():
     weights = {f"clip{number:03d}": 2.0 if number < 20 else 0.5 for number in range(40)}
     plan = make_plan(captions=1, le_ratio=0.0, weights=weights)
@@ -134,6 +155,22 @@ def test_every_rank_gets_as_many_batches_and_together_all_pairs(world_size):
     assert {len(batches) for batches in ranks} == {len(ranks[0])}
     assert sorted(key for batches in ranks for key in pairs_of(batches)) == sorted(pairs_of(whole))
     assert all(batch for batches in ranks for batch in batches)
+
+
+@pytest.mark.parametrize("world_size", [2, 3, 4])
+def test_every_batch_has_a_clip_for_every_rank(world_size):
+    """Also where a clip has more captions than a batch, and a bucket no other clip."""
+    plan = make_plan(clips=4, captions=40, le_ratio=0.0, batch_size=32, length_buckets=4)
+    ranks = [plan.batches(1, rank, world_size) for rank in range(world_size)]
+    assert len({len(batches) for batches in ranks}) == 1
+    assert all(batch for batches in ranks for batch in batches)
+    assert sorted(key for batches in ranks for key in pairs_of(batches)) == sorted(plan.draw(1))
+
+
+def test_fewer_clips_than_ranks():
+    plan = make_plan(clips=3, captions=40, le_ratio=0.0)
+    with pytest.raises(UserError, match="captions of 3 clips, but there are 4 ranks"):
+        plan.batches(1, 0, 4)
 
 
 @pytest.mark.parametrize(

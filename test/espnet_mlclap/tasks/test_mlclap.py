@@ -52,6 +52,19 @@ def test_the_experiment_does_not_need_the_asset(experiment):
     assert (experiment / config["text_encoder_conf"]["tokenizer_model"]).is_file()
 
 
+def test_gradient_checkpointing_changes_nothing_but_memory(
+    experiment, run_training, training_options, tmp_path
+):
+    options = ["--audio_encoder_conf", "gradient_checkpointing=true"]
+    folder = run_training(training_options, tmp_path / "exp", 3, *options)
+    config = yaml.safe_load((folder / "config.yaml").read_text())
+    assert config["audio_encoder_conf"]["gradient_checkpointing"] is True
+    first, second = (MLCLAP.from_pretrained(path) for path in (experiment, folder))
+    captions = ["A dog barks twice"], ["eng_Latn"]
+    expected = first.encode_text(*captions)
+    np.testing.assert_allclose(second.encode_text(*captions), expected, atol=1e-4)
+
+
 @pytest.mark.parametrize("kill_at", [3, 4, 5])
 def test_resuming_after_a_kill_gives_the_same(
     experiment, run_training, training_options, tmp_path, monkeypatch, kill_at

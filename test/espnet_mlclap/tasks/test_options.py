@@ -153,6 +153,14 @@ def a_text_encoder_that_stays(default, own):
         assert not torch.equal(default.model.encode_text(*text), default.model.encode_text(*text))
 
 
+def towers_in_bfloat16(default, own):
+    assert {parameter.dtype for parameter in own.model.parameters()} == {torch.float32}
+    loss, expected = own.loss()[0], default.loss()[0]
+    assert loss.dtype == torch.float32
+    assert loss.item() != expected.item()
+    assert loss.item() == pytest.approx(expected.item(), rel=0.05)
+
+
 @pytest.mark.parametrize(
     ("line", "effect"),
     [
@@ -164,6 +172,7 @@ def a_text_encoder_that_stays(default, own):
         ("loss_conf: {embedding_regularisation: 3.0}", regularised_embeddings),
         ("text_normalization: mlclap", normalised_captions),
         ("model_conf: {freeze_text_encoder: true}", a_text_encoder_that_stays),
+        ("model_conf: {amp_dtype: bfloat16}", towers_in_bfloat16),
     ],
     ids=lambda value: getattr(value, "__name__", None),
 )

@@ -12,7 +12,6 @@ from espnet_mlclap.mlclap.audio_encoder.checkpoints import (
     fit_positions,
     read_state_dict,
     to_ced_layout,
-    to_hugging_face_layout,
 )
 from espnet_mlclap.utils.errors import UserError
 
@@ -25,6 +24,17 @@ def state():
     model = CEDAudioEncoder(**SMALL)
     return {key: torch.randn_like(t) if t.is_floating_point() else t + 7
             for key, t in model.state_dict().items()}  # fmt: skip
+
+
+def to_hugging_face_layout(state):
+    """The inverse of `to_ced_layout`: keys as in `mispeech/ced-*`, without the front end."""
+    renamed = {}
+    for key, value in state.items():
+        if key.startswith("front_end."):
+            continue
+        key = key.replace("init_bn.1.", "init_bn.", 1)
+        renamed[key if key.startswith("outputlayer.") else f"encoder.{key}"] = value
+    return renamed
 
 
 def saved(state, path: Path) -> Path:

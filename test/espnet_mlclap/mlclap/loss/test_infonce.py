@@ -100,6 +100,34 @@ def test_bad_temperature():
         InfoNCELoss(temperature=0.0)
 
 
+def test_autocast_leaves_it_in_float32():
+    audio, text, owners = example(4)
+    expected, _ = InfoNCELoss()(audio, text, owners)
+    expected_gradients = torch.autograd.grad(expected, [audio, text])
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        loss, _ = InfoNCELoss()(audio, text, owners)
+    assert torch.equal(loss, expected)
+    gradients = torch.autograd.grad(loss, [audio, text])
+    assert all(torch.equal(*both) for both in zip(gradients, expected_gradients))
+
+
+def test_a_learnable_temperature_comes_back_from_the_coldest():
+    audio, text, owners = example(0)
+    loss = InfoNCELoss(temperature=0.001, learnable_temperature=True)
+    value, stats = loss(audio, text, owners)
+    value.backward()
+    assert stats["temperature"] == pytest.approx(0.01)
+    assert loss.temperature.grad.abs() > 0
+
+
+@pytest.mark.parametrize(("learnable", "expected"), [(False, 0.05), (True, 0.07)])
+def test_only_a_learnable_temperature_comes_from_loaded_weights(learnable, expected):
+    loss = InfoNCELoss(temperature=0.05, learnable_temperature=learnable)
+    loss.load_state_dict(InfoNCELoss(temperature=0.07).state_dict())
+    assert loss.temperature.item() == pytest.approx(expected)
+    assert list(loss.state_dict()) == ["temperature"]  # of every checkpoint
+
+
 _RANKS = """
 import sys, torch
 import torch.distributed as dist
