@@ -13,7 +13,7 @@ setup(
     else "",
     long_description_content_type="text/markdown",
     packages=find_packages(include=["espnet_mlclap", "espnet_mlclap.*"]),
-    package_data={"espnet_mlclap": ["cards/*", "experiments/*.yaml", "weights/*.yaml"]},
+    package_data={"espnet_mlclap": ["cards/*", "*/*.yaml"]},
     python_requires=">=3.10,<3.13",
     install_requires=[
         "espnet>=202511",

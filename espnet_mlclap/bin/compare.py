@@ -35,10 +35,10 @@ def compare(options: argparse.Namespace) -> None:
         label, equals, path = ("", "", argument) if Path(argument).exists() else _split(argument)
         if not equals:
             folder = Path(path).resolve()
-            label = (folder.parent if folder.is_dir() else folder.parents[1]).name
+            label = (folder if folder.is_dir() else folder.parent).parent.name
         if label in experiments and not equals:
             raise UserError(f"{argument}: two experiments are called {label!r}. Give LABEL=PATH.")
-        experiments.setdefault(label, []).append(read_scores(path))
+        experiments.setdefault(label, []).append(_scores(path))
     tables = comparison_tables(experiments, options.metrics)
     unknown = sorted(set(options.sets or ()) - set(tables))
     if unknown:
@@ -51,6 +51,16 @@ def compare(options: argparse.Namespace) -> None:
             for name, parts in shown.items():
                 file.write(f"## {name}\n\n")
                 file.write("".join(f"{table.markdown()}\n\n" for table in parts))
+
+
+def _scores(path: str) -> AllScores:
+    inside = sorted(file.parent for file in Path(path).glob("*/scores.json"))
+    if inside and not (Path(path) / "scores.json").exists():
+        raise UserError(
+            f"{path}: an experiment's folder; give a folder of results in it: "
+            f"{' or '.join(map(str, inside))}."
+        )
+    return read_scores(path)
 
 
 def _split(argument: str) -> tuple:

@@ -30,7 +30,7 @@ from espnet_mlclap.weights.table import (
 def get_parser() -> argparse.ArgumentParser:
     """The command line."""
     parser = argparse.ArgumentParser(
-        prog="download_weights",
+        prog="espnet_mlclap.bin.download_weights",
         description="List, download and check published weights. They go to $MLCLAP_WEIGHTS, or "
         "else to espnet_mlclap/weights in $XDG_CACHE_HOME or ~/.cache.",
     )

@@ -7,15 +7,15 @@ from typing import Optional, Sequence
 
 from espnet_mlclap.utils.atomic import atomic_dir
 from espnet_mlclap.utils.cli import run_command
+from espnet_mlclap.utils.config import BEST_MODEL
+from espnet_mlclap.utils.errors import UserError
 
 
 def get_parser() -> argparse.ArgumentParser:
     """Options of this command."""
     parser = argparse.ArgumentParser(prog="espnet_mlclap.bin.embed", description=__doc__)
     parser.add_argument("--model_dir", required=True, help="experiment folder or packed file")
-    parser.add_argument(
-        "--model_file", default="valid.mAP@10.best.pth", help="checkpoint in model_dir"
-    )
+    parser.add_argument("--model_file", default=BEST_MODEL, help="checkpoint in model_dir")
     parser.add_argument("--data_dir", required=True, help="formatted set")
     parser.add_argument("--out_dir", required=True, help="where the embeddings go")
     parser.add_argument("--batch_size", type=int, default=16, help="clips encoded together")
@@ -30,6 +30,8 @@ def embed(options: argparse.Namespace) -> None:
     from espnet_mlclap.bin.mlclap_inference import MLCLAP
     from espnet_mlclap.fileio.data_dir import DataDir
 
+    if options.batch_size < 1:
+        raise UserError(f"--batch_size {options.batch_size}: must be 1 or more.")
     data = DataDir.read(options.data_dir)
     model = MLCLAP.from_pretrained(
         options.model_dir, model_file=options.model_file, device=options.device

@@ -33,6 +33,9 @@ def format_set(options: argparse.Namespace) -> None:
 
     data = DataDir.read(options.data_dir)
     for folder in options.more_captions:
+        text = Path(folder) / "text"
+        if text.is_file() and not text.stat().st_size:
+            continue  # translations of a set that lacks none
         add_captions(data, read_captions(folder), folder)
     bad = format_audio(
         data,

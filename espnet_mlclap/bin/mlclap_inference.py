@@ -12,7 +12,7 @@ import tarfile
 import tempfile
 import zipfile
 from pathlib import Path
-from typing import Any, List, Optional, Sequence, Union
+from typing import Any, Dict, Iterable, List, Optional, Sequence, Union
 
 import numpy as np
 import torch
@@ -22,10 +22,11 @@ from espnet_mlclap.mlclap.espnet_model import ESPnetMLCLAPModel
 from espnet_mlclap.mlclap.load import load_experiment
 from espnet_mlclap.text.normalize import NORMALIZERS
 from espnet_mlclap.train.collate_fn import pad
+from espnet_mlclap.utils.config import BEST_MODEL
 from espnet_mlclap.utils.errors import UserError
+from espnet_mlclap.utils.languages import check_language
 from espnet_mlclap.utils.progress import progress_bar
 
-BEST_MODEL = "valid.mAP@10.best.pth"
 # What espnet2's `unpack` raises for a file that is no packed model.
 _BROKEN_ARCHIVE = (
     ValueError,
@@ -35,7 +36,9 @@ _BROKEN_ARCHIVE = (
     zipfile.BadZipFile,
     tarfile.TarError,
 )
-Audio = Union[str, Path, np.ndarray, torch.Tensor]
+Audio = Union[str, Path, np.ndarray, torch.Tensor, Dict[str, Any]]
+# More than these are taken for something else than the channels of one clip: of [clips, samples], say.
+_MOST_CHANNELS = {"array": 32, "tensor": 2}
 
 
 class MLCLAP:
@@ -113,20 +116,27 @@ class MLCLAP:
         """Embed clips of any lengths.
 
         Args:
-            audio: one clip or several, each a path (any format, rate and channels; or an entry
-                `archive.ark:offset` of a formatted set), a numpy array [samples] or [samples, channels], or
-                a torch tensor [samples] or [channels, samples]; samples in [-1, 1].
+            audio: one clip, or a list of clips, each
+                - a path (any format, rate and channels), or an entry `archive.ark:offset` of a formatted set;
+                - a numpy array [samples] or [samples, channels], as soundfile reads it;
+                - a torch tensor [samples] or [channels, samples], as torchaudio reads it, of 1 or 2 channels;
+                - a dictionary {"array": array or tensor, "sampling_rate": Hz}, as Hugging Face datasets
+                  give it.
+                Samples are floats in [-1, 1], or integers of 8, 16 or 32 bits over their whole range.
+                Clips stacked in one array [clips, samples] are given as `list(array)`.
             sampling_rate: Hz of arrays and tensors; not for paths.
-            batch_size: clips that are encoded together.
+            batch_size: clips that are encoded together, 1 or more.
 
         Returns:
             [clips, E] float32 unit vectors, in the order given.
 
         Raises:
             AudioError: a clip that cannot be used.
-            UserError: arrays without a sampling rate.
+            UserError: arrays without a sampling rate, or whose layout or type is none of the above.
         """
-        single = isinstance(audio, (str, Path, np.ndarray, torch.Tensor))
+        _check_batch_size(batch_size)
+        single = isinstance(audio, (str, Path, np.ndarray, torch.Tensor, dict))
+        single = single or not isinstance(audio, Iterable)  # no clip at all, which `_waveform` says
         clips = [audio] if single else list(audio)
         rows = np.empty((len(clips), self.embed_size), dtype=np.float32)
         with progress_bar("embedding clips", len(clips), "clips") as bar, torch.inference_mode():
@@ -153,7 +163,7 @@ class MLCLAP:
         Args:
             captions: one caption or several.
             lang: FLORES-200 code of all captions, or one a caption.
-            batch_size: captions that are encoded together.
+            batch_size: captions that are encoded together, 1 or more.
 
         Returns:
             [captions, E] float32 unit vectors, in the order given.
@@ -161,12 +171,15 @@ class MLCLAP:
         Raises:
             UserError: an unknown language, or another number of languages than captions.
         """
+        _check_batch_size(batch_size)
         texts = [captions] if isinstance(captions, str) else list(captions)
         langs = [lang] * len(texts) if isinstance(lang, str) else list(lang)
         if len(langs) != len(texts):
             raise UserError(
                 f"{len(langs)} languages for {len(texts)} captions; give one, or one each"
             )
+        for code in sorted({*langs} - {*self.languages}):
+            check_language(code, "encode_text")
         tokenizer = self.model.text_encoder.tokenizer
         tokens = []
         for text, code in zip(texts, langs):
@@ -207,10 +220,52 @@ class MLCLAP:
             if archive and offset.isdigit() and not Path(clip).exists():
                 return load_clip(str(clip))
             return to_mono(read_audio(clip))
+        if isinstance(clip, dict) and "array" in clip:
+            clip, sampling_rate = clip["array"], clip.get("sampling_rate", sampling_rate)
+        if not isinstance(clip, (np.ndarray, torch.Tensor)):
+            raise UserError(
+                f"encode_audio: {type(clip).__name__} is no clip. Give a path, a numpy array or a tensor, "
+                "or a list of these."
+            )
         if sampling_rate is None:
             raise UserError("encode_audio: arrays need their sampling_rate (Hz)")
-        samples: Any = clip.detach().cpu().numpy().T if isinstance(clip, torch.Tensor) else clip
-        if samples.ndim == 1:
-            samples = samples[:, None]
-        samples = check_samples(samples.astype(np.float32), "encode_audio: the array")
+        samples = check_samples(_as_float(_as_channels(clip)), "encode_audio: the array")
         return to_mono(Waveform(samples, sampling_rate))
+
+
+def _as_channels(clip: Union[np.ndarray, torch.Tensor]) -> np.ndarray:
+    """[samples, channels] of a clip in one of the layouts of `encode_audio`."""
+    shape = list(clip.shape)
+    kind = "array"
+    if isinstance(clip, torch.Tensor):
+        kind = "tensor"
+        clip = clip.detach().cpu()
+        clip = (clip.float() if clip.is_floating_point() else clip).numpy().T
+    if clip.ndim == 1:
+        return clip[:, None]
+    if clip.ndim != 2 or not 1 <= clip.shape[1] <= min(len(clip), _MOST_CHANNELS[kind]):
+        raise UserError(
+            f"encode_audio: {kind} of shape {shape}: a clip is an array [samples] or [samples, channels], or "
+            "a tensor [samples] or [1 or 2 channels, samples]. For one clip in another layout give "
+            f"{kind}.T, for several clips list({kind}), for many channels their mean."
+        )
+    return clip
+
+
+def _as_float(samples: np.ndarray) -> np.ndarray:
+    """float32, with integers scaled from the range of their type to [-1, 1)."""
+    if samples.dtype.kind == "f":
+        return samples.astype(np.float32)
+    if samples.dtype.kind not in "iu" or samples.dtype.itemsize > 4:
+        raise UserError(
+            f"encode_audio: samples of type {samples.dtype}. Give floats in [-1, 1], or integers of 8, 16 or "
+            "32 bits over their whole range."
+        )
+    half = 2.0 ** (8 * samples.dtype.itemsize - 1)
+    middle = half if samples.dtype.kind == "u" else 0.0
+    return ((samples.astype(np.float64) - middle) / half).astype(np.float32)
+
+
+def _check_batch_size(batch_size: int) -> None:
+    if batch_size < 1:
+        raise UserError(f"batch_size {batch_size}: must be 1 or more.")

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Optional, Sequence
 
 from espnet_mlclap.utils.cli import run_command
+from espnet_mlclap.utils.config import BEST_MODEL
 from espnet_mlclap.utils.errors import UserError
 
 
@@ -16,7 +17,7 @@ def get_parser() -> argparse.ArgumentParser:
     """Options of this command."""
     parser = argparse.ArgumentParser(prog="espnet_mlclap.bin.pack", description=__doc__)
     parser.add_argument("--experiment_dir", required=True, help="folder of stage 5")
-    parser.add_argument("--model_file", default="valid.mAP@10.best.pth", help="checkpoint to pack")
+    parser.add_argument("--model_file", default=BEST_MODEL, help="checkpoint to pack")
     parser.add_argument(
         "--out", required=True, help="file to write: .zip, .tar, .tgz, .tbz2 or .txz"
     )

@@ -21,6 +21,7 @@ from espnet_mlclap.retrieval.zero_shot import (
 )
 from espnet_mlclap.utils.atomic import atomic_open
 from espnet_mlclap.utils.cli import run_command
+from espnet_mlclap.utils.config import BEST_MODEL
 from espnet_mlclap.utils.errors import UserError
 
 
@@ -46,9 +47,7 @@ def get_parser() -> argparse.ArgumentParser:
         help="prompts embedded by an earlier run (<embedding_dir>/prompts)",
     )
     parser.add_argument("--model_dir", help="experiment folder or packed file that embeds prompts")
-    parser.add_argument(
-        "--model_file", default="valid.mAP@10.best.pth", help="checkpoint in model_dir"
-    )
+    parser.add_argument("--model_file", default=BEST_MODEL, help="checkpoint in model_dir")
     parser.add_argument("--device", default="cpu", help="cpu or cuda")
     parser.add_argument("--bootstrap", type=int, default=REPLICATES, help="samples of intervals")
     parser.add_argument("--seed", type=int, default=0, help="of the bootstrap")

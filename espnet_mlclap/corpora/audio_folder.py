@@ -6,9 +6,11 @@
 
 A row is one caption of one clip: `file_name` (relative to the split's folder), `caption`, optional `lang`
 (FLORES-200 code, English where it is not given) and optional `label` (the clip's class, for zero-shot
-classification). A clip may have any number of rows. Other columns are not used.
+classification). A clip may have any number of rows. Other columns are not used; one that looks
+like a misspelt `lang` or `label` is an error.
 """
 
+import difflib
 import hashlib
 import logging
 import math
@@ -23,6 +25,9 @@ from espnet_mlclap.utils.errors import UserError
 from espnet_mlclap.utils.languages import check_language
 
 _VALID_NAMES = ("valid", "validation", "dev")
+_COLUMNS = ("file_name", "caption", "lang", "label")
+# Share of letters in common from which a name is taken for a misspelt column: `language` is one.
+_ALIKE = 0.65
 _DEFAULT_LANG = "eng_Latn"
 _FEWEST_TO_SPLIT = 20  # training clips; with fewer, a tenth of them says nothing
 
@@ -86,6 +91,7 @@ def read_split(folder: Union[str, Path], skip_bad_audio: bool = False) -> DataDi
     folder = Path(folder)
     metadata = _metadata_file(folder)
     rows = read_rows(metadata, ("file_name", "caption"))
+    _check_columns(metadata, rows)
     ids = clip_ids(dict.fromkeys(row.values["file_name"] for row in rows), f"{folder.name}_")
     data = DataDir()
     seen: Dict[Tuple[str, str, str], str] = {}
@@ -125,6 +131,23 @@ def _metadata_file(folder: Path) -> Path:
         what = "both metadata.csv and metadata.jsonl" if found else "no metadata.csv or .jsonl"
         raise UserError(f"{folder}: {what}; there must be one of them.")
     return found[0]
+
+
+def _check_columns(metadata: Path, rows: List[Row]) -> None:
+    """Name the columns that are not used, once; one that must be meant for a known one is an error."""
+    unused: Dict[str, None] = {}
+    for row in rows:
+        for column in row.values.keys() - set(_COLUMNS):
+            absent = [name for name in _COLUMNS if name not in row.values]
+            near = difflib.get_close_matches(column.lower(), absent, n=1, cutoff=_ALIKE)
+            if near:
+                raise UserError(
+                    f"{metadata}: unknown column {column!r}. Call it {near[0]!r} if that is meant, else "
+                    "something less alike, or remove it."
+                )
+            unused[column] = None
+    if unused:
+        logging.info("%s: columns that are not used: %s", metadata, ", ".join(sorted(unused)))
 
 
 def _audio_file(folder: Path, name: str, where: str, skip_bad_audio: bool) -> str:

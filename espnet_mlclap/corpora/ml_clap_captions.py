@@ -7,11 +7,10 @@ An entry is a clip, named by the last part of `wav`; it has any number of captio
 language. Several files (one a language, say) are put together.
 """
 
-import json
 from pathlib import Path, PurePosixPath
 from typing import Any, Dict, List, Sequence, Tuple, Union
 
-from espnet_mlclap.corpora.rows import one_line
+from espnet_mlclap.corpora.rows import one_line, read_json
 from espnet_mlclap.utils.errors import UserError
 from espnet_mlclap.utils.languages import check_language
 
@@ -28,7 +27,7 @@ def read_given_captions(paths: Sequence[Union[str, Path]]) -> Dict[str, List[Tup
     """
     captions: Dict[str, List[Tuple[str, str]]] = {}
     for path in paths:
-        for number, entry in enumerate(_entries(Path(path))):
+        for number, entry in enumerate(_entries(path)):
             where = f"{path}: data[{number}]"
             if not isinstance(entry, dict) or not isinstance(entry.get("wav"), str):
                 raise UserError(f'{where}: there is no "wav" that names the clip.')
@@ -37,15 +36,8 @@ def read_given_captions(paths: Sequence[Union[str, Path]]) -> Dict[str, List[Tup
     return captions
 
 
-def _entries(path: Path) -> List[Any]:
-    try:
-        content = json.loads(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise UserError(f"{path}: cannot be read ({error.strerror}).") from error
-    except UnicodeDecodeError as error:
-        raise UserError(f"{path}: not UTF-8 (byte {error.start + 1}).") from error
-    except json.JSONDecodeError as error:
-        raise UserError(f"{path}:{error.lineno}: broken JSON ({error.msg}).") from error
+def _entries(path: Union[str, Path]) -> List[Any]:
+    content = read_json(path)
     if not isinstance(content, dict) or not isinstance(content.get("data"), list):
         raise UserError(f'{path}: not of the form {{"data": [...]}}.')
     return content["data"]

@@ -1,10 +1,10 @@
-"""Rows of caption files: CSV (RFC 4180, with a header line) or JSON Lines, each with its line number."""
+"""What caption files hold: rows of CSV (RFC 4180, with a header line) or JSON Lines, or a JSON document."""
 
 import csv
 import io
 import json
 from pathlib import Path
-from typing import Dict, List, NamedTuple, Sequence, Union
+from typing import Any, Dict, List, NamedTuple, Sequence, Union
 
 from espnet_mlclap.utils.errors import UserError
 
@@ -46,6 +46,18 @@ def read_rows(
                     f"{row.where}: the {column} is empty. Fill it in or remove the row."
                 )
     return rows
+
+
+def read_json(path: Union[str, Path]) -> Any:
+    """Read a JSON file.
+
+    Raises:
+        UserError: no such file, not UTF-8 or not JSON; names the line.
+    """
+    try:
+        return json.loads(_decode(Path(path), "utf-8-sig"))
+    except json.JSONDecodeError as error:
+        raise UserError(f"{path}:{error.lineno}: broken JSON ({error.msg}).") from error
 
 
 def one_line(text: str) -> str:

@@ -9,19 +9,18 @@ the authors list (`json_files/blacklist/*.json`) is left out, and what comes fro
 Freesound as a clip of a given set (`exclude`).
 """
 
-import json
 import logging
 import shutil
 import subprocess
 import zipfile
 from pathlib import Path
-from typing import Any, Dict, List, NamedTuple, Optional, Sequence, Set, Union
+from typing import Dict, List, NamedTuple, Optional, Sequence, Set, Union
 
 from espnet_mlclap.corpora.audio_index import AudioIndex
 from espnet_mlclap.corpora.captioned import CaptionedClip, write_set
 from espnet_mlclap.corpora.clip_ids import clip_ids
 from espnet_mlclap.corpora.fetch import unpack_flat
-from espnet_mlclap.corpora.rows import one_line
+from espnet_mlclap.corpora.rows import one_line, read_json
 from espnet_mlclap.fileio.data_dir import DataDir, read_table
 from espnet_mlclap.utils.atomic import atomic_open
 from espnet_mlclap.utils.errors import UserError
@@ -150,7 +149,7 @@ def read_clips(path: Union[str, Path], name: str) -> List[CaptionedClip]:
     Raises:
         UserError: the file is missing or broken, or a clip stands twice; names the row (from 0).
     """
-    content = _read_json(Path(path))
+    content = read_json(path)
     rows = content.get("data") if isinstance(content, dict) else content
     if not isinstance(rows, list) or not rows:
         raise UserError(f'{path}: there is no list of clips in it, nor one below "data".')
@@ -189,7 +188,7 @@ def _banned(
 ) -> Set[str]:
     banned: Set[str] = set()
     for path in blacklists:
-        content = _read_json(Path(path))
+        content = read_json(path)
         if not isinstance(content, dict) or not set(content) & {"AudioSet", "FreeSound"}:
             raise UserError(f'{path}: not of the form {{"AudioSet": [ids], "FreeSound": [ids]}}.')
         for name, key in (("audioset", "AudioSet"), ("freesound", "FreeSound")):
@@ -201,17 +200,6 @@ def _banned(
         else:
             logging.warning("%s: no clip2source in it, so nothing is left out for it", folder)
     return banned
-
-
-def _read_json(path: Path) -> Any:
-    try:
-        return json.loads(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise UserError(f"{path}: cannot be read ({error.strerror}).") from error
-    except UnicodeDecodeError as error:
-        raise UserError(f"{path}: not UTF-8 (byte {error.start + 1}).") from error
-    except json.JSONDecodeError as error:
-        raise UserError(f"{path}:{error.lineno}: broken JSON ({error.msg}).") from error
 
 
 def _fetch(folder: Path, part: str, last: str, repository: str, revision: str) -> None:

@@ -2,6 +2,9 @@
 
 import argparse
 import logging
+import os
+import select
+import signal
 import sys
 from typing import Callable, Optional, Sequence
 
@@ -21,6 +24,13 @@ def _is_ours_or_a_warning(record: logging.LogRecord) -> bool:
     return record.name == "root" or record.levelno >= logging.WARNING
 
 
+def _output_has_no_reader() -> bool:
+    """Has the program behind our pipe (`| head`) ended?"""
+    poll = select.poll()
+    poll.register(sys.stdout.fileno(), 0)
+    return any(event & select.POLLERR for _, event in poll.poll(0))
+
+
 def run_command(
     parser: argparse.ArgumentParser,
     command: Callable[[argparse.Namespace], None],
@@ -36,6 +46,13 @@ def run_command(
         handler.addFilter(_is_ours_or_a_warning)
     try:
         command(options)
+        sys.stdout.flush()
+    except BrokenPipeError:
+        if not _output_has_no_reader():
+            raise
+        # what is left of the output goes nowhere at the end
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(128 + signal.SIGPIPE)
     except UserError as error:
         print(f"{parser.prog}: error: {error}", file=sys.stderr)
         sys.exit(1)

@@ -13,7 +13,9 @@ from espnet_mlclap.utils.atomic import atomic_open
 from espnet_mlclap.utils.errors import UserError
 
 BASE = "base"
-RESOLVED_NAME = "train.yaml"  # in the experiment's folder
+# in the experiment's folder: the configuration with what it is based on, and the checkpoint to test
+RESOLVED_NAME = "train.yaml"
+BEST_MODEL = "valid.mAP@10.best.pth"
 
 
 def read_yaml(path: Union[str, Path]) -> Dict[str, Any]:

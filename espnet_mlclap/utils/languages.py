@@ -1,6 +1,7 @@
 """The languages of SONAR's text encoder, by their FLORES-200 codes (language, underscore, script)."""
 
 import difflib
+import re
 from typing import Tuple
 
 from espnet_mlclap.utils.errors import UserError
@@ -52,8 +53,12 @@ def check_language(code: str, where: str = "") -> str:
     """
     if code in SONAR_LANGUAGES:
         return code
-    start = [known for known in SONAR_LANGUAGES if known.split("_")[0] == code[:3].lower()]
-    near = start or difflib.get_close_matches(code, SONAR_LANGUAGES, n=3)
+    # here, because that package needs this module
+    from espnet_mlclap.language_enhancement.huggingface import ISO_CODES
+
+    first, iso = code[:3].lower(), re.split("[-_]", code.lower())[0]
+    same = [known for known in SONAR_LANGUAGES if known[:3] == first or ISO_CODES.get(known) == iso]
+    near = same or difflib.get_close_matches(code, SONAR_LANGUAGES, n=3)
     hint = f" Did you mean {' or '.join(near)}?" if near else ""
     raise UserError(
         f"{where + ': ' if where else ''}unknown language code {code!r}; FLORES-200 codes are used "

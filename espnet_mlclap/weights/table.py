@@ -14,6 +14,7 @@ from urllib.parse import quote, urlparse
 import yaml
 
 from espnet_mlclap.utils.atomic import atomic_open
+from espnet_mlclap.utils.config import read_yaml
 from espnet_mlclap.utils.errors import UserError
 
 TABLE = Path(__file__).with_name("table.yaml")
@@ -92,12 +93,7 @@ def read_table(path: Union[str, Path] = TABLE) -> Dict[str, Weights]:
     Raises:
         UserError: it is not a table as described; names the row and the key.
     """
-    try:
-        rows = yaml.safe_load(Path(path).read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
-        raise UserError(f"{path}: cannot be read as a table of weights ({error}).") from error
-    if not isinstance(rows, dict):
-        raise UserError(f"{path}: must map names to rows.")
+    rows = read_yaml(path)
     known = {field.name for field in fields(Weights)} - {"name", "target"}
     table = {}
     for name, row in rows.items():

@@ -60,16 +60,22 @@ def test_paper_corpora_from_the_real_caption_files(shared_dir, copy_recipe, tmp_
         WAVCAPS_AUDIO=str(audio),
     )
     large = "wavcaps_audioset wavcaps_freesound audiocaps_train clotho_development"
-    data = ["--train_sets", large, "--le_ratio", "0"]
+    data = ["--train_sets", large, "--le_ratio", "0", "--langs", "eng_Latn fra_Latn"]
+    data += ["--translation_encoder", "sonar_mini_encoder"]
+    data += ["--translation_decoder", "sonar_mini_decoder"]
     recipe.finish(*data, "--stop_stage", "4")
     log = (recipe.folder / "exp/log/prepare.log").read_text()
-    assert "49838 clips with 49838 captions, as published for version 1" in log
-    assert "957 clips with 4785 captions, as published for the test list" in log
-    assert "1045 clips with 5225 captions, as published for all versions" in log
+    assert "49838 clips with 49838 captions are named, as published for version 1" in log
+    assert "957 clips with 4785 captions are named, as published for the test list" in log
+    assert "1045 clips with 5225 captions are named, as published for all versions" in log
     assert (
         recipe.folder / "data/wavcaps_audioset.excluded"
     ).read_text() == f"wavcaps_audioset_{known}\n"
     facts = json.loads((recipe.folder / "exp/stats/statistics.json").read_text())
+    assert facts["sets"]["dump/flac/clotho_evaluation"]["captions_per_clip"] == [10, 10], (
+        "the test captions are translated"
+    )
+    assert "sonar_mini_decoder" in (recipe.folder / "data/clotho_evaluation_le/README").read_text()
     assert facts["sets"]["dump/flac/wavcaps_freesound"]["clips"] == 1
     assert facts["sets"]["dump/flac/clotho_development"]["captions_per_clip"] == [5, 5]
     assert not any(pair["sources"] for pair in facts["leakage"] if "wavcaps" in pair["train"])

@@ -57,7 +57,7 @@ class Recipe:
         self.calls_file.write_text("")
         results = self.folder / "exp/mlclap_t/valid.mAP@10.best/RESULTS.md"
         result = subprocess.run(
-            ["bash", "mlclap.sh", *SETS, *SONAR, "--mlclap_tag", "t", *options],
+            ["bash", "mlclap.sh", *SETS, *SONAR, "--", "--mlclap_tag", "t", *options],
             cwd=self.folder,
             env={**self.environment, "RESULTS": str(results), **environment},
             capture_output=True,
@@ -150,8 +150,31 @@ def test_a_training_with_other_options_starts_anew_and_a_killed_one_goes_on(reci
     assert checkpoint.read_text() == "of the second training, killed"
 
 
+def test_a_training_that_was_killed_does_not_go_on_with_other_options(recipe):
+    recipe.run(FAIL="train")
+    experiment = recipe.folder / "exp/mlclap_t"
+    left = ["checkpoint.pth", "1epoch.pth", "valid.mAP@10.best/scores.json"]
+    for name in left:
+        (experiment / name).parent.mkdir(exist_ok=True)
+        (experiment / name).touch()
+    recipe.run("--le_ratio", "0.5", FAIL="train")
+    assert not [name for name in left if (experiment / name).exists()]
+    (experiment / "checkpoint.pth").touch()
+    recipe.run("--le_ratio", "0.5", FAIL="train")
+    assert (experiment / "checkpoint.pth").exists()
+
+
+def test_numbers_of_processes_and_devices_change_nothing(recipe):
+    recipe.run()
+    for options in (["--ngpu", "1"], ["--ngpu", "2"], ["--cpu_ranks", "2"], ["--nj", "3"]):
+        assert names(recipe.run(*options)) == ["score", "report"], options
+
+
 def test_what_a_configuration_is_based_on_and_where_training_starts_count(recipe):
-    (recipe.folder / "conf/tuned.yaml").write_text("base: train.yaml\nmax_epoch: 2\n")
+    (recipe.folder / "conf/tuned.yaml").write_text(
+        "base: 'train.yaml'  # with a note\ntext_encoder_conf:\n    model: conf/small_bert\n"
+    )
+    (recipe.folder / "conf/small_bert").mkdir()
     (recipe.folder / "start.pth").write_text("weights")
     options = ["--mlclap_config", "conf/tuned.yaml", "--init_param", "start.pth"]
     first = recipe.run(*options)
@@ -159,6 +182,8 @@ def test_what_a_configuration_is_based_on_and_where_training_starts_count(recipe
     assert values(train, "--init_param") == ["start.pth"]
     assert "train" not in names(recipe.run(*options))
     (recipe.folder / "conf/train.yaml").write_text("max_epoch: 1\nseed: 5\n")
+    assert "train" in names(recipe.run(*options))
+    (recipe.folder / "conf/small_bert/config.json").write_text("{}")
     assert "train" in names(recipe.run(*options))
     (recipe.folder / "start.pth").write_text("other weights")
     assert "train" in names(recipe.run(*options))
@@ -196,6 +221,69 @@ def test_the_name_of_an_experiment_tells_its_options(recipe):
         "--mlclap_tag", "", "--le_langs", "fra_Latn", "--stage", "5", "--stop_stage", "5"
     )
     assert "exp/mlclap_train_le0.1_fra_Latn_seed1" in result.stdout
+
+
+@pytest.mark.parametrize(
+    ("options", "tag"),
+    [
+        ([], "train_le0.1"),
+        (["--", "--train_sets", "a b"], "train_le0.1"),
+        (["--", "--train_sets", "a"], "train_le0.1_a"),
+        (["--langs", "eng_Latn fra_Latn"], "train_le0.1_eng_Latn_fra_Latn"),
+        (["--translator", "chat", "--", "--translator", "sonar"], "train_le0.1_sonar"),
+        (["--translator", "none", "--"], "train_no_le"),
+        (["--", "--valid_set", "test"], "train_le0.1_test"),
+    ],
+)
+def test_other_choices_than_the_recipes_get_names_of_their_own(recipe, options, tag):
+    # no `--`: all options are the user's, also those of SETS
+    options = [*SETS, *SONAR, *(options if "--" in options else ["--", *options])]
+    command = ["bash", "mlclap.sh", *options, "--stage", "9", "--stop_stage", "9"]
+    run = subprocess.run(
+        command, cwd=recipe.folder, env=recipe.environment, capture_output=True, text=True
+    )
+    assert f"exp/mlclap_{tag}_seed1/mlclap_{tag}_seed1.zip" in run.stdout, run.stderr
+
+
+def test_the_name_of_an_experiment_fits_into_a_file_name(recipe):
+    langs = " ".join(f"l{number:02d}_Latn" for number in range(40))
+    result = recipe.run("--mlclap_tag", "", "--langs", langs, "--stage", "9", "--stop_stage", "9")
+    tag = result.stdout.split("mlclap_")[1].split("/")[0]
+    assert len(tag) < 160
+    assert tag.startswith("train_le0.1_")
+    assert tag.endswith("_seed1")
+
+
+def test_test_sets_are_translated_by_a_translator_of_their_own(recipe):
+    result = recipe.run("--test_translator", "chat", "--nj", "5", "--ngpu", "2")
+    assert result.returncode == 0, result.stderr
+    calls = [call for call in result.calls if call[0] == "translate"]
+    assert [values(call, "--data_dir") for call in calls] == [["data/a"], ["data/b"], ["data/test"]]
+    assert [values(call, "--translator") for call in calls] == [["sonar"], ["sonar"], ["chat"]]
+    assert ["--test_set" in call for call in calls] == [False, False, True]
+    assert [values(call, "--nj") for call in calls] == [["2"], ["2"], ["5"]]
+    formats = [call for call in result.calls if call[0] == "format_audio"]
+    assert [values(call, "--more_captions") for call in formats] == [[], [], [], ["data/test_le"]]
+
+
+def test_data_of_another_corpus_is_not_used(recipe):
+    for name in ("A", "B"):
+        (recipe.folder / name).mkdir()
+        assert recipe.run("--corpus", name, "--stop_stage", "1").returncode == 0
+    result = recipe.run("--corpus", "A", "--stage", "6")
+    assert result.returncode == 2
+    assert "data/ holds the corpus 'B', not 'A'. Run from --stage 1 on" in result.stderr
+
+
+def test_data_is_prepared_each_time_where_it_may_grow(recipe):
+    prepared = "echo x >>prepared\n"
+    (recipe.folder / "local/data.sh").write_text(DATA + prepared)
+    for _ in range(2):
+        recipe.run("--always_prepare", "true", "--stop_stage", "1")
+    recipe.run("--stop_stage", "1")
+    assert (recipe.folder / "prepared").read_text() == "x\nx\n"
+    assert names(recipe.run("--always_prepare", "true"))[0] == "translate"
+    assert names(recipe.run("--always_prepare", "true")) == ["score", "report"]
 
 
 def test_local_data_that_makes_no_set_is_an_error(recipe):

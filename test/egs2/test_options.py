@@ -25,6 +25,7 @@ def run(*arguments, script=ENGINE):
         (["--zzzz", "1"], "unknown option --zzzz."),
         (["--seed"], "--seed has no value."),
         (["--seed", "--stage", "3"], "--seed has no value."),
+        (["--seed", "--", "--stage", "3"], "--seed has no value."),
         (["--stage", "0"], "--stage must be a whole number from 1 up to 9, not '0'."),
         (["--stage", "10"], "--stage must be a whole number from 1 up to 9, not '10'."),
         (["--stop_stage", "two"], "--stop_stage must be a whole number"),
@@ -80,5 +81,11 @@ def test_a_recipe_holds_choices_and_takes_the_rest_from_the_template(recipe):
 
 
 def test_the_last_of_two_values_counts_and_both_spellings_work():
-    result = run("--nj", "3", "--nj=5", "--help")
+    result = run("--nj", "3", "--nj=5", "--", "--help")
     assert re.search(r"--nj .*\(default: 5\)", result.stdout)
+
+
+def test_help_shows_what_holds_without_options_of_the_user():
+    result = run("--nj", "3", "--", "--nj", "5", "--stage", "2", "--help")
+    assert re.search(r"--nj .*\(default: 3\)", result.stdout)
+    assert re.search(r"--stage .*\(default: 1\)", result.stdout)

@@ -19,7 +19,7 @@ set -euo pipefail
 ## Stages
 stage=1                # {1..9} first stage to run
 stop_stage=7           # {1..9} last stage to run
-nj=2                   # {1..} processes for audio formatting, and for translation without a GPU
+nj=2                   # {1..} processes for audio formatting, and for translation without a GPU or by --translator chat
 ngpu=0                 # {0..} GPUs for translation, training and embedding; 0: the CPU
 cpu_ranks=1            # {1..} with --ngpu 0, processes that share the training (torchrun, gloo)
 ## Data
@@ -30,6 +30,7 @@ test_sets=             # names of the test sets
 corpus=                # folder of a corpus of your own, for the recipe audio_folder
 local_data_opts=       # further options handed to local/data.sh
 local_data_inputs=     # files and folders that local/data.sh reads: stage 1 runs again when they change
+always_prepare=false   # {true|false} run stage 1 even if nothing seems to have changed (clips may have arrived)
 langs="eng_Latn fra_Latn deu_Latn spa_Latn nld_Latn cat_Latn jpn_Jpan zho_Hans"  # all languages, the source first
 audio_format=flac      # {flac|flac.ark|log_mel.ark} how formatted audio is stored
 skip_bad_audio=false   # {true|false} go on without clips that cannot be read, and list them
@@ -42,7 +43,8 @@ translation_config=    # YAML file of the translator (batch size, beam, filters)
 given_dir=             # with --translator file: folder of the given translations
 le_ratio=0.1           # {0-1} probability that an epoch uses a translated caption; 0: none are made
 le_langs=              # languages of LE (default: all of --langs but the source)
-translate_test=false   # {true|false} also translate the test captions into --langs, for sets that lack them
+reference_dir=         # folder of good translations (text, utt2clip, utt2lang), for chrF in quality.md
+test_translator=none   # {none|sonar|file|huggingface|chat} who translates the test captions into those of --langs that they lack
 ## Training
 mlclap_config=conf/train.yaml  # model and training configuration
 mlclap_args=           # further options for training, e.g. "--max_epoch 2"
@@ -64,6 +66,9 @@ command_line="${0##*/} $*"
 . scripts/options.sh
 . scripts/jobs.sh
 parse_options "${BASH_SOURCE[0]}" "$@"
+if ((stage > 1)) && [[ -f data/.corpus && $(<data/.corpus) != "${corpus}" ]]; then
+    option_error "data/ holds the corpus '$(<data/.corpus)', not '${corpus}'. Run from --stage 1 on."
+fi
 ((stage <= stop_stage)) || option_error "--stage ${stage} lies behind --stop_stage ${stop_stage}."
 for name in train_sets valid_set test_sets langs; do
     [[ -n ${!name} ]] || option_error "--${name} must be given."
@@ -83,15 +88,23 @@ read -r source_lang target_langs <<<"${langs}"
 le_langs=${le_langs:-${target_langs}}
 if [[ ${translator} == none || -z ${le_langs} ]]; then le_ratio=0; fi
 uses_le() { [[ ! ${le_ratio} =~ ^0*\.?0*$ ]]; }
+translates_test() { [[ ${test_translator} != none && -n ${target_langs} ]]; }
 if [[ -z ${mlclap_tag} ]]; then
     mlclap_tag=$(basename "${mlclap_config}" .yaml)${text_encoder_init:+_${text_encoder_init}}
     if [[ -n ${corpus} ]]; then mlclap_tag=$(basename "${corpus}" | tr -cs 'A-Za-z0-9.\n' '_')_${mlclap_tag}; fi
     if uses_le; then mlclap_tag+=_le${le_ratio}; else mlclap_tag+=_no_le; fi
     if uses_le && [[ ${le_langs} != "${target_langs}" ]]; then mlclap_tag+=_${le_langs// /_}; fi
+    for name in langs translator train_sets valid_set; do # what is not the recipe's choice
+        if chosen "${name}"; then mlclap_tag+=_${!name// /_}; fi
+    done
+    if chosen translation_config; then mlclap_tag+=_$(basename "${translation_config}" .yaml); fi
     if [[ -n ${train_weights} ]]; then mlclap_tag+=_weights${train_weights// /_}; fi
     if [[ -n ${init_param} ]]; then mlclap_tag+=_from_$(basename "$(dirname "${init_param}")"); fi
     if [[ ${audio_format} != flac ]]; then mlclap_tag+=_${audio_format}; fi
     if [[ -n ${mlclap_args} ]]; then mlclap_tag+=_$(tr -cs 'A-Za-z0-9.\n' '_' <<<"${mlclap_args#--}"); fi
+    if ((${#mlclap_tag} > 150)); then # a file name holds 255 bytes
+        mlclap_tag=${mlclap_tag:0:120}_$(sha256sum <<<"${mlclap_tag}" | cut -c 1-12)
+    fi
     mlclap_tag+=_seed${seed}
 fi
 inference_tag=${inference_tag:-$(basename "${inference_model}" .pth)}
@@ -120,6 +133,7 @@ stage_1() {
     for set in "${train[@]}" "${valid_set}" "${tests[@]}"; do
         if [[ ! -d data/${set} ]]; then rm -f data/.made; fi
     done
+    if [[ ${always_prepare} == true ]]; then rm -f data/.made; fi
     local -a inputs options
     read -ra options <<<"${local_data_opts}"
     read -ra inputs <<<"local db.sh conf/corpus.yaml ${local_data_inputs}"
@@ -130,18 +144,25 @@ stage_1() {
     for set in "${train[@]}" "${valid_set}" "${tests[@]}"; do
         [[ -d data/${set} ]] || { echo "local/data.sh made no data/${set}" >&2; return 1; }
     done
+    echo "${corpus}" >data/.corpus
 }
 
-translate() {  # SET LANGUAGES
+translate() {  # SET LANGUAGES TRANSLATOR OPTIONS...
     local out=data/${1}_le
-    local -a inputs=("data/$1") options=(--source_lang "${source_lang}" --langs "$2" --translator "${translator}")
+    local -a inputs=("data/$1" "${MLCLAP_ROOT}/conf/translation.yaml")
+    local -a options=(--source_lang "${source_lang}" --langs "$2" --translator "$3" "${@:4}")
     if [[ -n ${translation_encoder} ]]; then options+=(--encoder "${translation_encoder}"); fi
     if [[ -n ${translation_decoder} ]]; then options+=(--decoder "${translation_decoder}"); fi
     if [[ -n ${given_dir} ]]; then options+=(--given_dir "${given_dir}") inputs+=("${given_dir}"); fi
     if [[ -n ${translation_config} ]]; then
         options+=(--config "${translation_config}") inputs+=("${translation_config}")
     fi
-    if ((ngpu == 0)); then options+=(--nj "${nj}"); fi
+    if [[ -n ${reference_dir} ]]; then options+=(--reference_dir "${reference_dir}") inputs+=("${reference_dir}"); fi
+    if ((ngpu == 0)) || [[ $3 == chat || $3 == file ]]; then
+        options+=(--nj "${nj}")
+    else
+        options+=(--nj "${ngpu}") # one for each GPU
+    fi
     once "${out}/.made" "${expdir}/log/translate_$1.log" "${translate_cmd}" \
         python3 -m espnet_mlclap.bin.translate --data_dir "data/$1" --out_dir "${out}" --device "${device}" "${options[@]}"
 }
@@ -149,10 +170,10 @@ translate() {  # SET LANGUAGES
 stage_2() {
     local set
     if uses_le; then
-        for set in "${train[@]}"; do translate "${set}" "${le_langs}"; done
+        for set in "${train[@]}"; do translate "${set}" "${le_langs}" "${translator}"; done
     fi
-    if [[ ${translate_test} == true ]]; then
-        for set in "${tests[@]}"; do translate "${set}" "${target_langs}"; done
+    if translates_test; then
+        for set in "${tests[@]}"; do translate "${set}" "${target_langs}" "${test_translator}" --test_set true; done
     fi
 }
 
@@ -160,8 +181,9 @@ stage_3() {
     local set
     for set in "${train[@]}" "${valid_set}" "${tests[@]}"; do
         local -a inputs=("data/${set}") options=()
-        if [[ ${translate_test} == true && " ${test_sets} " == *" ${set} "* ]]; then
-            options=(--more_captions "data/${set}_le") inputs+=("data/${set}_le")
+        if translates_test && [[ " ${test_sets} " == *" ${set} "* ]]; then
+            options=(--more_captions "data/${set}_le")
+            inputs+=(data/"${set}"_le/{text,utt2clip,utt2lang})
         fi
         once "${formatted}/${set}/.made" "${expdir}/log/format_${set}.log" "${data_cmd}" \
             python3 -m espnet_mlclap.bin.format_audio --data_dir "data/${set}" --out_dir "${formatted}/${set}" \
@@ -177,7 +199,10 @@ stage_4() {
     local -a inputs=() options=()
     for set in "${train[@]}"; do
         options+=(--train_data_dir "${formatted}/${set}") inputs+=("${formatted}/${set}")
-        if uses_le; then options+=(--le_data_dir "data/${set}_le") inputs+=("data/${set}_le"); fi
+        if uses_le; then
+            options+=(--le_data_dir "data/${set}_le")
+            inputs+=(data/"${set}"_le/{text,utt2clip,utt2lang})
+        fi
     done
     for set in "${valid_set}" "${tests[@]}"; do
         options+=(--test_data_dir "${formatted}/${set}") inputs+=("${formatted}/${set}")
@@ -187,12 +212,15 @@ stage_4() {
     cat "${statsdir}/statistics.txt"
 }
 
-# the training configuration and the files that it is based on (`base: ../train.yaml`)
+# the training configuration, the files that it is based on (`base: ../train.yaml`), files and folders that they name
 config_files() {
-    local file=${mlclap_config} base
+    local file=${mlclap_config} base path
     while [[ -f ${file} ]]; do
         echo "${file}"
-        base=$(sed -n 's/^base: *//p' "${file}")
+        while read -r path; do
+            if [[ -e ${path} ]]; then echo "${path}"; fi
+        done < <(grep -v '^base:' "${file}" | sed 's/#.*//' | grep -oE '[A-Za-z0-9_.-]*/[A-Za-z0-9_./-]+')
+        base=$(sed -nE "s/^base: *[\"']?([^\"' #]+).*/\1/p" "${file}")
         if [[ -z ${base} ]]; then break; fi
         file=$(dirname "${file}")/${base}
     done
@@ -200,12 +228,16 @@ config_files() {
 
 stage_5() {
     local set weight
-    local -a inputs options=() launcher=(python3) more outdated=("${experiment}/checkpoint.pth")
+    local -a inputs options=() launcher=(python3) more
+    local -a outdated=("${experiment}"/{checkpoint.pth,*epoch.pth,*/scores.json})
     mapfile -t inputs < <(config_files)
     inputs+=("${formatted}/${valid_set}")
     for set in "${train[@]}"; do
         options+=(--train_data_dir "${formatted}/${set}") inputs+=("${formatted}/${set}")
-        if uses_le; then options+=(--le_data_dir "data/${set}_le") inputs+=("data/${set}_le"); fi
+        if uses_le; then
+            options+=(--le_data_dir "data/${set}_le")
+            inputs+=(data/"${set}"_le/{text,utt2clip,utt2lang})
+        fi
     done
     for weight in ${train_weights}; do options+=(--train_data_weight "${weight}"); done
     if uses_le; then options+=(--le_langs "${le_langs}"); fi

@@ -9,7 +9,11 @@ set -euo pipefail
 
 arguments=()
 for argument; do # --corpus is relative to where you stand, not to this folder
-    if [[ ${#arguments[@]} -gt 0 && ${arguments[-1]} == --corpus ]]; then argument=$(realpath -m -- "${argument}"); fi
+    if [[ ${#arguments[@]} -gt 0 && ${arguments[-1]} == --corpus ]]; then
+        argument=$(realpath -m -- "${argument}")
+    elif [[ ${argument} == --corpus=* ]]; then
+        argument=--corpus=$(realpath -m -- "${argument#*=}")
+    fi
     arguments+=("${argument}")
 done
 cd "$(dirname "${BASH_SOURCE[0]}")"
@@ -20,4 +24,4 @@ exec ./mlclap.sh \
     --test_sets test \
     --translator none \
     --zero_shot true \
-    "${arguments[@]}"
+    -- "${arguments[@]}"

@@ -8,8 +8,10 @@ exec ./mlclap.sh \
     --train_sets "audiocaps_train clotho_development" \
     --valid_set valid \
     --test_sets "audiocaps_test clotho_evaluation" \
+    --always_prepare true \
+    --test_translator sonar \
     --translation_encoder text_sonar_basic_encoder \
     --translation_decoder text_sonar_basic_decoder \
     --ngpu 1 \
     --nj 8 \
-    "$@"
+    -- "$@"

@@ -4,11 +4,10 @@ from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Any, Mapping, TypeVar, Union
 
-import yaml
-
 from espnet_mlclap.corpora.mini.grammar import LANGUAGES, STYLES
 from espnet_mlclap.corpora.mini.mixing import Mix
 from espnet_mlclap.corpora.mini.scenes import MAX_EVENTS, PARTS
+from espnet_mlclap.utils.config import read_yaml
 from espnet_mlclap.utils.errors import UserError
 
 T = TypeVar("T")
@@ -83,11 +82,7 @@ def load_config(path: Union[str, Path]) -> MiniConfig:
         UserError: the file is missing or not YAML, a key is missing or unknown, or a value does not
             fit; names the file and the key.
     """
-    try:
-        content = yaml.safe_load(Path(path).read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
-        raise UserError(f"{path}: cannot be read as YAML ({error}).") from error
-    config = _build(MiniConfig, content, str(path))
+    config = _build(MiniConfig, read_yaml(path), str(path))
     if not isinstance(config.sets, dict) or not config.sets:
         raise UserError(f"{path}: sets: give at least one set.")
     config = replace(

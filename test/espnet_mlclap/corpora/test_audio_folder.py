@@ -72,6 +72,31 @@ def test_json_lines_and_csv_say_the_same(tmp_path):
     assert {caption.lang for caption in one.captions.values()} == {"deu_Latn", "eng_Latn"}
 
 
+@pytest.mark.parametrize(
+    ("column", "meant"),
+    [("language", "lang"), ("Lang", "lang"), ("Label", "label"), ("labels", "label")],
+)
+def test_a_misspelt_column_is_an_error(tmp_path, column, meant):
+    table = f"file_name,caption,{column}\nx.wav,Un chien.,fra_Latn\n"
+    lines = json.dumps({"file_name": "x.wav", "caption": "Un chien.", column: "fra_Latn"})
+    for suffix, metadata in (("csv", table), ("jsonl", lines)):
+        folder = make_split(tmp_path / suffix, ["x.wav"], metadata, suffix)
+        message = f"metadata.{suffix}: unknown column '{column}'. Call it '{meant}'"
+        with pytest.raises(UserError, match=message):
+            read_split(folder)
+
+
+def test_other_columns_are_named_once(tmp_path, caplog):
+    caplog.set_level("INFO")
+    header = "file_name,caption,lang,license,caption_2,language\n"
+    rows = "x.wav,A dog.,,CC0,A cat.,en\nx.wav,Un chien.,fra_Latn,CC0,,fr\n"
+    folder = make_split(tmp_path / "train", ["x.wav"], header + rows)
+    assert len(read_split(folder).captions) == 2
+    assert caplog.messages == [
+        f"{folder}/metadata.csv: columns that are not used: caption_2, language, license"
+    ]
+
+
 HEADER = "file_name,caption,lang,label\n"
 
 

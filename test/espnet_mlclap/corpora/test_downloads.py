@@ -45,6 +45,18 @@ def table(http_server, monkeypatch, tmp_path):
     return read_table(tmp_path / "files.yaml")
 
 
+def change_row(table, name, body, server):
+    """Serve `body` for a row whose published checksum it cannot have."""
+    row = table[name]
+    server.files[row.url.removeprefix(server.address)] = body
+    text = fetch.FILES.read_text(encoding="utf-8").replace(
+        row.sha256, hashlib.sha256(body).hexdigest()
+    )
+    fetch.FILES.write_text(
+        text.replace(f"size: {row.size}", f"size: {len(body)}"), encoding="utf-8"
+    )
+
+
 @pytest.fixture
 def zenodo(http_server, table, tmp_path):
     """A small Clotho on the server."""
@@ -181,10 +193,14 @@ class TestVideos:
             path = f"/cdjkim/audiocaps/master/dataset/{split}.csv"
             body = f"{header}1,{video},3,A tone rises\n2,rotten,0,Nothing\n"
             videos.files[path] = body.encode()
+        entry = {"wav": "x/Ygood.wav", "caption_1": "A given caption", "source_lang_1": "eng_Latn"}
+        given = json.dumps({"data": [entry]}).encode()
+        change_row(table, "audiocaps_test_list", given, videos)
         missing = download_audiocaps(tmp_path / "audiocaps", address=address(videos))
         assert {split: list(names) for split, names in missing.items()} == {
             split: ["Yrotten_0"] for split in ("train", "val", "test")
         }
+        assert (tmp_path / "audiocaps/test.json").read_bytes() == given
         sets = prepare_audiocaps(tmp_path / "audiocaps", tmp_path / "audiocaps", tmp_path / "data")
         assert list(sets["test"].wav_scp) == ["Ygood_3"]
         assert sets["test"].sources == {"Ygood_3": "youtube:good"}
@@ -316,4 +332,4 @@ def test_the_table_names_every_file_that_is_fetched():
     } < names
     for row in read_table(fetch.FILES).values():
         assert row.licence
-        assert Path(row.file).suffix in (".csv", ".7z")
+        assert Path(row.file).suffix in (".csv", ".json", ".7z")

@@ -89,8 +89,8 @@ ROW = "what: x, size: null, about: null, sha256: null, licence: null"
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("- 1", "must map names to rows"),
-        ("a: [", "cannot be read"),
+        ("- 1", "must hold options by name"),
+        ("a: [", "not YAML"),
         ("a: {what: x}", "a: missing or unknown keys: about, licence"),
         (f"a: {{{ROW}, colour: red}}", "missing or unknown keys: colour, source"),
         (f"a: {{{ROW}, source: {{kind: ftp}}}}", "kind must be one of hub, zenodo, address"),

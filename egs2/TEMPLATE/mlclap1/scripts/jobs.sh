@@ -52,33 +52,39 @@ _show_progress() {
 # once MARKER LOG PREFIX COMMAND...
 # run_job, unless MARKER says that the same command ended well with the same inputs (files and folders in the
 # array `inputs`; a folder counts by the files directly in it). Numbers of processes and devices do not matter.
-# Where it ended well with others, the files in the array `outdated` are removed first (a checkpoint, from which it
+# Where it was begun with others, the files in the array `outdated` are removed first (a checkpoint, from which it
 # would go on as if nothing had changed).
 once() {
-    local marker=$1 log=$2 prefix=$3 key start=${SECONDS}
+    local marker=$1 log=$2 prefix=$3 key start=${SECONDS} before=""
+    local begun=${marker}.begun
     shift 3
     # shellcheck disable=SC2154  # the caller's array
     key=$(_fingerprint "$*" "${inputs[@]}")
-    if [[ -f ${marker} && $(head -n 1 "${marker}") == "${key}" ]]; then
+    if [[ -f ${marker} ]]; then before=$(head -n 1 "${marker}"); elif [[ -f ${begun} ]]; then before=$(<"${begun}"); fi
+    if [[ -f ${marker} && ${before} == "${key}" ]]; then
         echo "  done already in $(sed -n 2p "${marker}") s: ${marker%/*} (remove ${marker} to do it again)"
         return 0
     fi
-    if [[ -f ${marker} ]]; then
+    if [[ -n ${before} && ${before} != "${key}" ]]; then
         echo "  again, since options or inputs of ${marker%/*} have changed"
         # shellcheck disable=SC2154  # the caller's array, if it has one
         rm -f ${outdated[@]+"${outdated[@]}"}
     fi
     rm -f "${marker}"
+    mkdir -p "${marker%/*}"
+    echo "${key}" >"${begun}"
     run_job "${log}" "${prefix}" "$@" || return 1
     # the inputs may have been made while the command ran (stage 1): the key is that of before
     printf '%s\n%s\n' "${key}" "$((SECONDS - start))" >"${marker}.tmp"
     mv "${marker}.tmp" "${marker}"
+    rm -f "${begun}"
 }
 
 _fingerprint() {  # TEXT PATHS...
     local path
     {
-        sed -E 's/ --(nj|ngpu|device|num_workers) [^ ]+//g' <<<"$1"
+        sed -E -e 's/^torchrun --standalone --nproc_per_node [0-9]+ /python3 /' \
+            -e 's/ --(nj|ngpu|device|num_workers|dist_backend|multiprocessing_distributed) [^ ]+//g' <<<"$1"
         for path in "${@:2}"; do
             if [[ ! -e ${path} ]]; then
                 echo "missing ${path}"

@@ -10,6 +10,9 @@
 # {allowed} is optional: {a|b} for words, {1..9} or {0..} for whole numbers, {0-1} for a number in a range.
 # `--name value` or `--name=value` sets it, `--help` prints what stands there. An unknown name, a missing
 # or a forbidden value ends the script with status 2.
+#
+# What stands before a lone `--` are the choices of a recipe, in place of the defaults: `chosen NAME` tells whether
+# the user has chosen something else.
 
 option_error() {
     echo "${0##*/}: error: $*" >&2
@@ -65,6 +68,12 @@ _check_value() {  # NAME VALUE ALLOWED
     esac
 }
 
+declare -A _default=()
+
+chosen() { # NAME: has the user given another value than the default, or the recipe's choice?
+    [[ ${!1} != "${_default[$1]}" ]]
+}
+
 parse_options() {  # SCRIPT ARGUMENTS...
     local script=$1 line name value
     local -A allowed=()
@@ -75,10 +84,17 @@ parse_options() {  # SCRIPT ARGUMENTS...
         [[ ${BASH_REMATCH[2]} =~ ^\{([^}]+)\} ]] && value=${BASH_REMATCH[1]}
         allowed[${name}]=${value}
     done < <(_declared_options "${script}")
+    for name in "${!allowed[@]}"; do _default[${name}]=${!name}; done
     while (($#)); do
         if [[ $1 == --help || $1 == -h ]]; then
-            _print_help "${script}" # with what stands before --help: the choices of a recipe's run.sh
+            for name in "${!allowed[@]}"; do printf -v "${name}" '%s' "${_default[${name}]}"; done
+            _print_help "${script}"
             exit 0
+        fi
+        if [[ $1 == -- ]]; then
+            for name in "${!allowed[@]}"; do _default[${name}]=${!name}; done
+            shift
+            continue
         fi
         [[ $1 == --* ]] || option_error "'$1' is not an option; values with blanks need quotes."
         name=${1#--}
@@ -88,7 +104,7 @@ parse_options() {  # SCRIPT ARGUMENTS...
         fi
         [[ -n ${name} && -v "allowed[${name}]" ]] ||
             option_error "unknown option --${name}.$(_nearest_option "${name}" "${!allowed[@]}")"
-        if (($# < 2)) || [[ $2 == --* && -v "allowed[${2#--}]" ]]; then
+        if (($# < 2)) || [[ $2 == -- || ($2 == --* && -v "allowed[${2#--}]") ]]; then
             option_error "--${name} has no value."
         fi
         _check_value "${name}" "$2" "${allowed[${name}]}"
