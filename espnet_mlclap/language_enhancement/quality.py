@@ -48,7 +48,8 @@ class QualityConfig:
         max_repeats: how often the same words may come one after the other, unless they do in the
             source.
         max_copied_words: share of the translation's words that are in the source. Close languages
-            share many words: a language whose median share is half of this or more is not checked.
+            share many words: a language whose median share is half of this or more is not checked (unless
+            it is 1: copies of the source).
         min_script: share of the letters in the script of the language.
         worst_examples: shown for each language.
     """
@@ -122,7 +123,7 @@ def check_translations(
     most_copied = config.max_copied_words
     close = set()
     if most_copied is not None:
-        close = {lang for lang, usual in usual_shares.items() if usual >= most_copied / 2}
+        close = {lang for lang, usual in usual_shares.items() if most_copied / 2 <= usual < 1.0}
     for lang in sorted(close):
         logging.warning(
             "translations into %s usually share %.0f %% of their words with the source, so that copies are "
