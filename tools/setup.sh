@@ -28,6 +28,7 @@ install_debian_packages() {
     "${python}" -c 'import ctypes; ctypes.CDLL("libsndfile.so.1")' 2>/dev/null ||
         why[libsndfile1]="fairseq2 does not start without it"
     command -v ffmpeg >/dev/null || why[ffmpeg]="reads audio formats that libsndfile does not know"
+    command -v 7z >/dev/null || why[p7zip-full]="unpacks the split archives of WavCaps"
     ((${#why[@]})) || return 0
 
     echo "Debian packages that are missing and will be installed:"
