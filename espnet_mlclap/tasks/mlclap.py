@@ -80,20 +80,55 @@ class MLCLAPTask(AbsTask):
             default=[],
             help="translated captions of the training sets; repeatable",
         )
-        group.add_argument("--text_normalization", default="none", choices=sorted(NORMALIZERS))
-        group.add_argument("--crop", default="none", choices=CROPS)
-        group.add_argument("--max_seconds", type=float_or_none, default=None)
+        group.add_argument(
+            "--text_normalization",
+            default="none",
+            choices=sorted(NORMALIZERS),
+            help="mlclap: lower case without punctuation, as the authors' code does",
+        )
+        group.add_argument(
+            "--crop",
+            default="none",
+            choices=CROPS,
+            help="of a clip longer than max_seconds: none takes the start, random another part each epoch",
+        )
+        group.add_argument(
+            "--max_seconds",
+            type=float_or_none,
+            default=None,
+            help="longest part of a training clip that is used; null for whole clips",
+        )
 
         group = parser.add_argument_group("Epoch plan")
-        group.add_argument("--le_ratio", type=float, default=0.1)
+        group.add_argument(
+            "--le_ratio",
+            type=float,
+            default=0.1,
+            help="probability that an epoch uses a translated caption",
+        )
         group.add_argument(
             "--le_langs",
             default=None,
             help="FLORES-200 codes with spaces between; all if not given",
         )
-        group.add_argument("--le_sharing", default="each", choices=LE_SHARING)
-        group.add_argument("--clip_captions", default="all", choices=CLIP_CAPTIONS)
-        group.add_argument("--length_buckets", type=int, default=8)
+        group.add_argument(
+            "--le_sharing",
+            default="each",
+            choices=LE_SHARING,
+            help="each: le_ratio holds for each language; shared: it is divided among them",
+        )
+        group.add_argument(
+            "--clip_captions",
+            default="all",
+            choices=CLIP_CAPTIONS,
+            help="captions of a clip that an epoch uses: all, or one, drawn anew each epoch",
+        )
+        group.add_argument(
+            "--length_buckets",
+            type=int,
+            default=8,
+            help="groups of clips of similar length; a batch is from one of them",
+        )
         group.add_argument(
             "--plan_seed", type=int_or_none, default=None, help="the seed if not given"
         )
