@@ -112,6 +112,7 @@ class MLCLAP:
         *,
         sampling_rate: Optional[int] = None,
         batch_size: int = 16,
+        show_progress: bool = True,
     ) -> np.ndarray:
         """Embed clips of any lengths.
 
@@ -126,6 +127,7 @@ class MLCLAP:
                 Clips stacked in one array [clips, samples] are given as `list(array)`.
             sampling_rate: Hz of arrays and tensors; not for paths.
             batch_size: clips that are encoded together, 1 or more.
+            show_progress: on the standard error output, if it takes longer than two seconds.
 
         Returns:
             [clips, E] float32 unit vectors, in the order given.
@@ -139,7 +141,8 @@ class MLCLAP:
         single = single or not isinstance(audio, Iterable)  # no clip at all, which `_waveform` says
         clips = [audio] if single else list(audio)
         rows = np.empty((len(clips), self.embed_size), dtype=np.float32)
-        with progress_bar("embedding clips", len(clips), "clips") as bar, torch.inference_mode():
+        bar = progress_bar("embedding clips", len(clips), "clips", show=show_progress)
+        with bar, torch.inference_mode():
             for start in range(0, len(clips), batch_size):
                 batch = [
                     self._waveform(clip, sampling_rate)

@@ -3,11 +3,20 @@
 import os
 import unicodedata
 from pathlib import Path
-from typing import Dict, Iterable, Optional, Union
+from typing import Dict, Iterable, Iterator, Optional, Union
 
 from espnet_mlclap.utils.errors import UserError
 
 _EXTENSIONS = frozenset(".wav .flac .mp3 .ogg .opus .m4a .webm .mp4 .aac".split())
+
+
+def audio_files(folder: Union[str, Path]) -> Iterator[str]:
+    """Paths of the audio files in `folder` and all folders in it, in a fixed order."""
+    for parent, folders, files in os.walk(folder, followlinks=True):
+        folders.sort()
+        for name in sorted(files):
+            if os.path.splitext(name)[1].lower() in _EXTENSIONS:
+                yield os.path.join(parent, name)
 
 
 class AudioIndex:
@@ -27,12 +36,8 @@ class AudioIndex:
         if not self.folder.is_dir():
             raise UserError(f"{self.folder}: no such folder of audio files.")
         self._paths: Dict[str, str] = {}
-        for parent, folders, files in os.walk(self.folder, followlinks=True):
-            folders.sort()
-            for name in sorted(files):
-                stem, extension = os.path.splitext(name)
-                if extension.lower() in _EXTENSIONS:
-                    self._paths.setdefault(_normal(stem), os.path.join(parent, name))
+        for path in audio_files(self.folder):
+            self._paths.setdefault(_normal(Path(path).stem), path)
         if not self._paths:
             raise UserError(f"{self.folder}: there is no audio file in it.")
 

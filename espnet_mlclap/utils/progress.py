@@ -26,10 +26,12 @@ class _Lines:
         self._stream.flush()
 
 
-def progress_bar(desc: str, total: Optional[int] = None, unit: str = "") -> tqdm:
+def progress_bar(
+    desc: str, total: Optional[int] = None, unit: str = "", *, show: bool = True
+) -> tqdm:
     """A tqdm bar to be moved by hand with `update(n)` and closed by `with`.
 
-    Nothing is printed for work that ends within two seconds.
+    Nothing is printed for work that ends within two seconds, nor without `show`.
     """
     terminal = sys.stderr.isatty()
     return tqdm(
@@ -37,6 +39,7 @@ def progress_bar(desc: str, total: Optional[int] = None, unit: str = "") -> tqdm
         desc=desc,
         unit=f" {unit}" if unit else "",
         delay=2.0,
+        disable=not show,
         mininterval=0.2 if terminal else _LOG_INTERVAL,
         maxinterval=10.0 if terminal else _LOG_INTERVAL,
         dynamic_ncols=terminal,
