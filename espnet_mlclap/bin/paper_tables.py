@@ -4,6 +4,7 @@ import argparse
 from typing import Optional, Sequence
 
 from espnet_mlclap.utils.cli import run_command
+from espnet_mlclap.utils.config import BEST_MODEL
 
 
 def get_parser() -> argparse.ArgumentParser:
@@ -13,7 +14,9 @@ def get_parser() -> argparse.ArgumentParser:
     parser.add_argument("--tables", default="all", help='such as "2 4 figure2"')
     parser.add_argument("--seeds", help='seeds of training, such as "1 2 3"; all there are if none')
     parser.add_argument("--expdir", default="exp", help="folder of the experiments")
-    parser.add_argument("--inference_tag", default="valid.mAP@10.best", help="results in each")
+    parser.add_argument(
+        "--inference_tag", default=BEST_MODEL.removesuffix(".pth"), help="results in each"
+    )
     parser.add_argument(
         "--out", default="exp/PAPER.md", help="Markdown file; figures/ goes beside it"
     )

@@ -32,6 +32,7 @@ from espnet_mlclap.experiments.plan import (
 from espnet_mlclap.experiments.results import is_current
 from espnet_mlclap.utils.atomic import make_dir
 from espnet_mlclap.utils.cli import bool_option, run_command
+from espnet_mlclap.utils.config import BEST_MODEL
 from espnet_mlclap.utils.errors import UserError
 
 _DATA_STAGES = ["--stage", "1", "--stop_stage", "4"]
@@ -50,9 +51,7 @@ def get_parser() -> argparse.ArgumentParser:
     parser.add_argument("--seeds", default="1", help='seeds of training, such as "1 2 3"')
     parser.add_argument("--config", default="conf/experiments.yaml", help="list of experiments")
     parser.add_argument("--expdir", default="exp", help="folder of the experiments")
-    parser.add_argument(
-        "--inference_model", default="valid.mAP@10.best.pth", help="checkpoint to test"
-    )
+    parser.add_argument("--inference_model", default=BEST_MODEL, help="checkpoint to test")
     parser.add_argument("--out", default="exp/PAPER.md", help="the tables, as Markdown")
     parser.add_argument(
         "--jobs",

@@ -2,7 +2,7 @@
 
 import difflib
 import re
-from typing import Tuple
+from typing import Dict, Tuple
 
 from espnet_mlclap.utils.errors import UserError
 
@@ -35,6 +35,27 @@ SONAR_LANGUAGES: Tuple[str, ...] = tuple(
     """.split()
 )
 
+# FLORES-200 codes of the languages that M2M100 and Opus-MT call by an ISO 639-1 code (or a longer one
+# where there is none): the 100 of Fan et al., "Beyond English-centric multilingual MT", 2020.
+ISO_CODES: Dict[str, str] = dict(
+    pair.split(":")
+    for pair in """
+    afr_Latn:af amh_Ethi:am arb_Arab:ar ast_Latn:ast azj_Latn:az bak_Cyrl:ba bel_Cyrl:be bul_Cyrl:bg
+    ben_Beng:bn bos_Latn:bs cat_Latn:ca ceb_Latn:ceb ces_Latn:cs cym_Latn:cy dan_Latn:da deu_Latn:de
+    ell_Grek:el eng_Latn:en spa_Latn:es est_Latn:et pes_Arab:fa fuv_Latn:ff fin_Latn:fi fra_Latn:fr
+    gle_Latn:ga gla_Latn:gd glg_Latn:gl guj_Gujr:gu hau_Latn:ha heb_Hebr:he hin_Deva:hi hrv_Latn:hr
+    hat_Latn:ht hun_Latn:hu hye_Armn:hy ind_Latn:id ibo_Latn:ig ilo_Latn:ilo isl_Latn:is ita_Latn:it
+    jpn_Jpan:ja jav_Latn:jv kat_Geor:ka kaz_Cyrl:kk khm_Khmr:km kan_Knda:kn kor_Hang:ko ltz_Latn:lb
+    lug_Latn:lg lin_Latn:ln lao_Laoo:lo lit_Latn:lt lvs_Latn:lv plt_Latn:mg mkd_Cyrl:mk mal_Mlym:ml
+    khk_Cyrl:mn mar_Deva:mr zsm_Latn:ms mya_Mymr:my npi_Deva:ne nld_Latn:nl nob_Latn:no nso_Latn:ns
+    oci_Latn:oc ory_Orya:or pan_Guru:pa pol_Latn:pl pbt_Arab:ps por_Latn:pt ron_Latn:ro rus_Cyrl:ru
+    snd_Arab:sd sin_Sinh:si slk_Latn:sk slv_Latn:sl som_Latn:so als_Latn:sq srp_Cyrl:sr ssw_Latn:ss
+    sun_Latn:su swe_Latn:sv swh_Latn:sw tam_Taml:ta tha_Thai:th tgl_Latn:tl tsn_Latn:tn tur_Latn:tr
+    ukr_Cyrl:uk urd_Arab:ur uzn_Latn:uz vie_Latn:vi wol_Latn:wo xho_Latn:xh ydd_Hebr:yi yor_Latn:yo
+    zho_Hans:zh zul_Latn:zu
+    """.split()
+)
+
 # English and the seven languages of the ML-CLAP paper (section 3.3).
 PAPER_LANGUAGES: Tuple[str, ...] = tuple(
     "eng_Latn fra_Latn deu_Latn spa_Latn nld_Latn cat_Latn jpn_Jpan zho_Hans".split()
@@ -53,9 +74,6 @@ def check_language(code: str, where: str = "") -> str:
     """
     if code in SONAR_LANGUAGES:
         return code
-    # here, because that package needs this module
-    from espnet_mlclap.language_enhancement.huggingface import ISO_CODES
-
     first, iso = code[:3].lower(), re.split("[-_]", code.lower())[0]
     same = [known for known in SONAR_LANGUAGES if known[:3] == first or ISO_CODES.get(known) == iso]
     near = same or difflib.get_close_matches(code, SONAR_LANGUAGES, n=3)

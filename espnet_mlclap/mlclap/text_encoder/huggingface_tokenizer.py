@@ -5,8 +5,8 @@ from typing import Any, Dict, List, Optional, Union
 
 import numpy as np
 
-from espnet_mlclap.language_enhancement.huggingface import ISO_CODES
 from espnet_mlclap.utils.errors import UserError
+from espnet_mlclap.utils.languages import ISO_CODES
 
 
 class HuggingfaceTokenizer:

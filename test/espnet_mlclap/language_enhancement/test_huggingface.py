@@ -3,12 +3,11 @@ import json
 import pytest
 
 from espnet_mlclap.language_enhancement.huggingface import (
-    ISO_CODES,
     HuggingfaceConfig,
     HuggingfaceTranslator,
 )
 from espnet_mlclap.utils.errors import UserError
-from espnet_mlclap.utils.languages import SONAR_LANGUAGES
+from espnet_mlclap.utils.languages import ISO_CODES, SONAR_LANGUAGES
 
 transformers = pytest.importorskip("transformers")
 
