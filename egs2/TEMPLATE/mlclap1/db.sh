@@ -4,7 +4,8 @@
 # Those below are fetched by `python -m espnet_mlclap.bin.download_corpus audiocaps --out_dir DIR` (clotho, wavcaps), as far
 # as they can be had; both variables of AudioCaps and of Clotho are then DIR.
 
-# AudioCaps: folder with train.csv, val.csv and test.csv; folder with the clips in train/, val/ and test/ (or all in one)
+# AudioCaps: folder with train.csv, val.csv and test.csv, and test.json for the 957 clips of the paper (DIR/captions_2.0 for
+# version 2.0); folder with the clips in train/, val/ and test/ (or all in one)
 AUDIOCAPS_CAPTIONS=${AUDIOCAPS_CAPTIONS:-}
 AUDIOCAPS_AUDIO=${AUDIOCAPS_AUDIO:-}
 
