@@ -70,6 +70,7 @@ def machine(tmp_path):
     machine = Machine()
     machine.python()
     machine.command("ffmpeg")
+    machine.command("7z")
     machine.command("apt-get")
     return machine
 
