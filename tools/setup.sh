@@ -28,7 +28,10 @@ install_debian_packages() {
     "${python}" -c 'import ctypes; ctypes.CDLL("libsndfile.so.1")' 2>/dev/null ||
         why[libsndfile1]="fairseq2 does not start without it"
     command -v ffmpeg >/dev/null || why[ffmpeg]="reads audio formats that libsndfile does not know"
-    command -v 7z >/dev/null || why[p7zip-full]="unpacks the split archives of WavCaps"
+    # of use for one corpus alone: no reason to stop for it where it cannot be installed
+    if ! command -v 7z >/dev/null && command -v apt-get >/dev/null && { ((EUID == 0)) || command -v sudo >/dev/null; }; then
+        why[p7zip-full]="unpacks the split archives of WavCaps"
+    fi
     ((${#why[@]})) || return 0
 
     echo "Debian packages that are missing and will be installed:"

@@ -29,7 +29,6 @@ from espnet_mlclap.experiments.plan import (
     run_tag,
     select,
 )
-from espnet_mlclap.experiments.results import is_current
 from espnet_mlclap.utils.atomic import make_dir
 from espnet_mlclap.utils.cli import bool_option, run_command
 from espnet_mlclap.utils.config import BEST_MODEL
@@ -201,7 +200,8 @@ def run_experiments(options: argparse.Namespace, passed: Sequence[str]) -> None:
     gpus: List[str] = []
     if options.jobs > 1:
         runs = longest_first(runs)
-        gpus = share_gpus(options.jobs, runs, options.run, passed)
+        if not options.dry_run:
+            gpus = share_gpus(options.jobs, runs, options.run, passed)
     recipe = _Recipe(options.run, passed, options.dry_run, options.jobs)
     for data in data_options(runs, options.expdir):
         if not recipe(_DATA_STAGES, data):
@@ -234,8 +234,11 @@ def _tag(inference_model: str) -> str:
 
 def _is_scored(inference: Path, test_sets: Sequence[str]) -> bool:
     """Whether there are scores of all test sets, and newer ones than training and embeddings."""
-    needed = [inference / "RESULTS.md", *(inference / name / ".made" for name in test_sets)]
-    return all(path.is_file() for path in needed) and is_current(inference)
+    scores = inference / "scores.json"
+    made = [inference.parent / ".made", *(inference / name / ".made" for name in test_sets)]
+    if not all(path.is_file() for path in [scores, inference / "RESULTS.md", *made]):
+        return False
+    return scores.stat().st_mtime >= max(path.stat().st_mtime for path in made)
 
 
 def main(arguments: Optional[Sequence[str]] = None) -> None:

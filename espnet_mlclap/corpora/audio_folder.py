@@ -10,7 +10,6 @@ classification). A clip may have any number of rows. Other columns are not used;
 like a misspelt `lang` or `label` is an error.
 """
 
-import difflib
 import hashlib
 import logging
 import math
@@ -26,8 +25,8 @@ from espnet_mlclap.utils.languages import check_language
 
 _VALID_NAMES = ("valid", "validation", "dev")
 _COLUMNS = ("file_name", "caption", "lang", "label")
-# Share of letters in common from which a name is taken for a misspelt column: `language` is one.
-_ALIKE = 0.65
+# Names that are taken for a misspelt column, beside those in capitals.
+_MISSPELT = {"language": "lang", "languages": "lang", "langs": "lang", "labels": "label"}
 _DEFAULT_LANG = "eng_Latn"
 _FEWEST_TO_SPLIT = 20  # training clips; with fewer, a tenth of them says nothing
 
@@ -138,12 +137,11 @@ def _check_columns(metadata: Path, rows: List[Row]) -> None:
     unused: Dict[str, None] = {}
     for row in rows:
         for column in row.values.keys() - set(_COLUMNS):
-            absent = [name for name in _COLUMNS if name not in row.values]
-            near = difflib.get_close_matches(column.lower(), absent, n=1, cutoff=_ALIKE)
-            if near:
+            meant = _MISSPELT.get(column.lower(), column.lower())
+            if meant in _COLUMNS and meant not in row.values:
                 raise UserError(
-                    f"{metadata}: unknown column {column!r}. Call it {near[0]!r} if that is meant, else "
-                    "something less alike, or remove it."
+                    f"{metadata}: unknown column {column!r}. Call it {meant!r} if that is meant, else "
+                    "something else, or remove it."
                 )
             unused[column] = None
     if unused:

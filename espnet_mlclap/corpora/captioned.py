@@ -70,7 +70,7 @@ def prepare_splits(
         test_captions: JSON files of given test captions (see `ml_clap_captions`): the test set is the
             clips they name with the captions they give.
         test_list: file of the test clips to take, one name a line (of an audio file, with or without
-            folder and extension, or a clip id); None takes all.
+            folder and extension, or a clip id), whether there are given captions for them or not.
 
     Returns:
         The sets by split.
@@ -184,16 +184,18 @@ def _test_clips(
     given: Sequence[Union[str, Path]],
     test_list: Optional[Union[str, Path]],
 ) -> List[CaptionedClip]:
-    """The clips of a test split that are asked for; with given captions and a list, those in both."""
-    listed = _listed(clips, Path(test_list)) if test_list else {clip.clip for clip in clips}
-    chosen = _given_test(clips, given) if given else clips
-    kept = [clip for clip in chosen if clip.clip in listed]
-    if test_list and len(kept) < len(listed):
+    """The clips of a test split: those of the list, else those with given captions, else all."""
+    chosen = _given_test(clips, given) if given else list(clips)
+    if not test_list:
+        return chosen
+    listed, has_given = _listed(clips, Path(test_list)), {clip.clip: clip for clip in chosen}
+    without = sum(clip not in has_given for clip in listed)
+    if without:
         logging.warning(
-            "%s: %d of its %d clips are left out, since %s does not have them",
-            test_list, len(listed) - len(kept), len(listed), given[0],
+            "%s: %d of its %d clips have their own captions alone, since %s does not have them",
+            test_list, without, len(listed), given[0],
         )  # fmt: skip
-    return kept
+    return [has_given.get(clip.clip, clip) for clip in clips if clip.clip in listed]
 
 
 def _given_test(

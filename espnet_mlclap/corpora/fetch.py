@@ -12,6 +12,7 @@ from espnet_mlclap.weights.download import download
 from espnet_mlclap.weights.table import find_weights, read_table
 
 FILES = Path(__file__).with_name("files.yaml")
+_UNPACKED = ".unpacked"  # in a folder that was unpacked by us
 
 
 def fetch_file(name: str, folder: Union[str, Path]) -> Path:
@@ -43,14 +44,20 @@ def fetch_audio(name: str, folder: Union[str, Path], unpack: Callable[[Path, Pat
     folder = Path(folder)
     if folder.is_dir():
         logging.info("%s: is there already", folder)
-        archive = folder.parent / find_weights(name, read_table(FILES)).file
-        archive.unlink(missing_ok=True)  # killed before it was removed
+        if is_unpacked(folder):  # killed before the archive was removed
+            archive = folder.parent / find_weights(name, read_table(FILES)).file
+            archive.unlink(missing_ok=True)
         return folder
     archive = fetch_file(name, folder.parent)
     logging.info("unpacking %s into %s", archive, folder)
     unpack_flat(archive, folder, unpack)
     archive.unlink()
     return folder
+
+
+def is_unpacked(folder: Path) -> bool:
+    """Whether `unpack_flat` has made this folder, which is whole then."""
+    return (folder / _UNPACKED).exists()
 
 
 def unpack_flat(archive: Path, folder: Path, unpack: Callable[[Path, Path], None]) -> None:
@@ -74,6 +81,7 @@ def unpack_flat(archive: Path, folder: Path, unpack: Callable[[Path, Path], None
         shutil.rmtree(inside)
         if not any(temporary.iterdir()):
             raise UserError(f"{archive}: there is no file in it. Delete it and fetch it again.")
+        (temporary / _UNPACKED).touch()
 
 
 def unpack_7z(archive: Path, folder: Path) -> None:

@@ -4,7 +4,8 @@
                "caption_1": "...", "source_lang_1": "eng_Latn", "caption_2": ...}, ...]}
 
 An entry is a clip, named by the last part of `wav`; it has any number of captions, each with its
-language. Several files (one a language, say) are put together.
+language. Several files (one a language, say) are put together; what an earlier one gives already is
+not taken twice.
 """
 
 from pathlib import Path, PurePosixPath
@@ -27,12 +28,16 @@ def read_given_captions(paths: Sequence[Union[str, Path]]) -> Dict[str, List[Tup
     """
     captions: Dict[str, List[Tuple[str, str]]] = {}
     for path in paths:
-        for number, entry in enumerate(_entries(path)):
+        of_file: Dict[str, List[Tuple[str, str]]] = {}
+        for number, entry in enumerate(_entries(Path(path))):
             where = f"{path}: data[{number}]"
             if not isinstance(entry, dict) or not isinstance(entry.get("wav"), str):
                 raise UserError(f'{where}: there is no "wav" that names the clip.')
             found = _captions(entry, where)
-            captions.setdefault(PurePosixPath(entry["wav"]).stem, []).extend(found)
+            of_file.setdefault(PurePosixPath(entry["wav"]).stem, []).extend(found)
+        for clip, found in of_file.items():
+            earlier = captions.setdefault(clip, [])
+            earlier += [caption for caption in found if caption not in tuple(earlier)]
     return captions
 
 

@@ -19,7 +19,7 @@ from typing import Dict, List, NamedTuple, Optional, Sequence, Set, Union
 from espnet_mlclap.corpora.audio_index import AudioIndex
 from espnet_mlclap.corpora.captioned import CaptionedClip, write_set
 from espnet_mlclap.corpora.clip_ids import clip_ids
-from espnet_mlclap.corpora.fetch import unpack_flat
+from espnet_mlclap.corpora.fetch import is_unpacked, unpack_flat
 from espnet_mlclap.corpora.rows import one_line, read_json
 from espnet_mlclap.fileio.data_dir import DataDir, read_table
 from espnet_mlclap.utils.atomic import atomic_open
@@ -74,7 +74,8 @@ def download_wavcaps(
             _fetch(folder, f"Zip_files/{source.folder}", archive, repository, revision)
             logging.info("unpacking %s into %s", archives, audio)
             unpack_flat(archives / archive, audio, unpack_split_zip)
-        shutil.rmtree(archives, ignore_errors=True)
+        if is_unpacked(audio):
+            shutil.rmtree(archives, ignore_errors=True)
 
 
 def prepare_wavcaps(

@@ -36,15 +36,6 @@ class Summary(NamedTuple):
         return shown
 
 
-def is_current(inference: Path) -> bool:
-    """Whether a folder of results has scores, newer ones than a training and embeddings that have ended."""
-    scores, trained = inference / "scores.json", inference.parent / ".made"
-    if not (scores.is_file() and trained.is_file()):
-        return False
-    made = [trained, *inference.glob("*/.made")]
-    return scores.stat().st_mtime >= max(path.stat().st_mtime for path in made)
-
-
 def read_runs(
     expdir: Union[str, Path],
     name: str,
@@ -55,8 +46,8 @@ def read_runs(
 ) -> RunScores:
     """Read what there is of an experiment, by seed; nothing if it has not been run.
 
-    Scores of an earlier training, where it was begun anew and has not been scored since, are left out, with
-    a warning.
+    Scores of an earlier training, where it was begun anew and has not ended since, are left out, with a
+    warning.
 
     Args:
         expdir: folder of the experiments.
@@ -78,11 +69,11 @@ def read_runs(
         seed = int(match[1])
         if (seeds is not None and seed not in seeds) or run_tag(name, seed) in left_out:
             continue
-        if is_current(path.parent):
+        if (folder / ".made").is_file():
             found[seed] = read_scores(path)
         else:
             logging.warning(
-                f"{path}: left out, since the training has not ended, or ended later. Run stages 5 to 7."
+                "%s: left out, since the training has not ended. Run stages 5 to 7.", path
             )
     return dict(sorted(found.items()))
 

@@ -17,7 +17,7 @@ import numpy as np
 
 from espnet_mlclap.corpora.audio_index import audio_files
 from espnet_mlclap.fileio.audio import AudioError
-from espnet_mlclap.utils.atomic import atomic_open
+from espnet_mlclap.utils.atomic import atomic_open, make_dir
 from espnet_mlclap.utils.errors import UserError
 from espnet_mlclap.utils.progress import progress_bar
 
@@ -79,6 +79,9 @@ def update_index(
         UserError: no recording in the folder, or a broken index.
     """
     path, folder = Path(path), Path(folder)
+    if path.is_dir():
+        raise UserError(f"{path}: is a folder. The index is a file; give its name.")
+    make_dir(path.parent)  # says now, not after the work, where nothing can be written
     stamps = {os.path.relpath(found, folder): _stamp(found) for found in audio_files(folder)}
     if not stamps:
         raise UserError(f"{folder}: no such folder, or no audio file in it.")
@@ -127,7 +130,10 @@ def _encode(
 
 
 def _stamp(path: str) -> _Stamp:
-    status = os.stat(path)
+    try:
+        status = os.stat(path)
+    except OSError:  # a link to nowhere: what is wrong is said when it is read
+        return -1, -1
     return status.st_size, status.st_mtime_ns
 
 

@@ -159,6 +159,8 @@ def test_a_training_that_was_killed_does_not_go_on_with_other_options(recipe):
         (experiment / name).touch()
     recipe.run("--le_ratio", "0.5", FAIL="train")
     assert not [name for name in left if (experiment / name).exists()]
+    aside = sorted(path.name for path in (experiment / "outdated").iterdir())
+    assert aside == ["1epoch.pth", "checkpoint.pth", "scores.json"]
     (experiment / "checkpoint.pth").touch()
     recipe.run("--le_ratio", "0.5", FAIL="train")
     assert (experiment / "checkpoint.pth").exists()
@@ -273,6 +275,9 @@ def test_data_of_another_corpus_is_not_used(recipe):
     result = recipe.run("--corpus", "A", "--stage", "6")
     assert result.returncode == 2
     assert "data/ holds the corpus 'B', not 'A'. Run from --stage 1 on" in result.stderr
+    (recipe.folder / "local/data.sh").write_text("exit 1\n")
+    assert recipe.run("--corpus", "A", "--stop_stage", "1").returncode == 1
+    assert recipe.run("--corpus", "B", "--stage", "2").returncode == 2, "who knows what it holds"
 
 
 def test_data_is_prepared_each_time_where_it_may_grow(recipe):

@@ -1,8 +1,9 @@
 """CED: spectrograms, tokens, embeddings, tagging, batches and batch statistics of the published code.
 
 Fourier transforms of different processors round differently, in float32 by about 1e-7 of a frame's
-loudest value: that much counts as no difference of spectrograms (it is hundredths of a dB where a bin is
-110 dB below the loudest one), and tokens, the raw features, are compared from the published spectrograms on.
+loudest value. That much counts as no difference of spectrograms (0.3 dB where a bin is 110 dB below the
+loudest one, 0.001 dB at 60 dB); tokens, the raw features, are compared from the published spectrograms
+on.
 
 The folder holds `inputs.npz` and `mel.npz`, and for each model `<model>_outputs.npz` with its weights in
 `<model>*.pt` or `<model>*.safetensors`. `meta.json` says which items make a batch and which keys there are.

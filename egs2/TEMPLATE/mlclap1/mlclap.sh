@@ -140,11 +140,12 @@ stage_1() {
     if [[ -n ${corpus} ]]; then
         options+=(--corpus "${corpus}" --skip_bad_audio "${skip_bad_audio}") inputs+=("${corpus}"/*/metadata.*)
     fi
+    mkdir -p data
+    echo "${corpus}" >data/.corpus
     once data/.made "${expdir}/log/prepare.log" "" bash local/data.sh "${options[@]}"
     for set in "${train[@]}" "${valid_set}" "${tests[@]}"; do
         [[ -d data/${set} ]] || { echo "local/data.sh made no data/${set}" >&2; return 1; }
     done
-    echo "${corpus}" >data/.corpus
 }
 
 translate() {  # SET LANGUAGES TRANSLATOR OPTIONS...
@@ -250,9 +251,7 @@ stage_5() {
         options+=(--dist_backend gloo --multiprocessing_distributed false)
     fi
     read -ra more <<<"${mlclap_args}"
-    if [[ -f ${experiment}/checkpoint.pth && ! -f ${experiment}/.made ]]; then
-        echo "  goes on from ${experiment}/checkpoint.pth (remove ${experiment} to train anew)"
-    fi
+    local resumes=${experiment}/checkpoint.pth
     mkdir -p "${experiment}"
     printf '# %s\n%s\n' "$(date '+%F %T')" "${command_line}" >"${experiment}/run.sh.txt"
     once "${experiment}/.made" "${experiment}/train.log" "${train_cmd}" \

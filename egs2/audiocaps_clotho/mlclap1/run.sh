@@ -3,12 +3,13 @@
 # corpora lie. `./run.sh --help` lists the options, with the choices below as defaults.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")"
+. ./db.sh
 
 exec ./mlclap.sh \
     --train_sets "audiocaps_train clotho_development" \
     --valid_set valid \
     --test_sets "audiocaps_test clotho_evaluation" \
-    --always_prepare true \
+    --local_data_inputs "${AUDIOCAPS_CAPTIONS} ${CLOTHO_CAPTIONS} ${WAVCAPS_CAPTIONS}" \
     --test_translator sonar \
     --translation_encoder text_sonar_basic_encoder \
     --translation_decoder text_sonar_basic_decoder \

@@ -127,10 +127,11 @@ def test_a_list_chooses_the_test_clips(corpus):
         )
 
 
-def test_a_list_and_given_captions_choose_the_clips_of_both(corpus, caplog):
+def test_a_list_chooses_the_clips_and_given_captions_theirs(corpus, caplog):
     touch(corpus / "audio", "AAAAAAAAAA0.wav", "BBBBBBBBBB0.wav", "1.wav", "10.wav")
     (corpus / "list.txt").write_text("Y-CCCCCCCCC0_20\nY-CCCCCCCCC1_20\n")
-    for number, name in enumerate(["x/Y-CCCCCCCCC1.wav", "x/-CCCCCCCCC1_20.wav"]):
+    names = ["x/Y-CCCCCCCCC1.wav", "x/-CCCCCCCCC1_20.wav", "x/-CCCCCCCCC2_20.wav"]
+    for number, name in enumerate(names):
         entry = {"wav": name, "caption_1": f"Vent {number}", "source_lang_1": "fra_Latn"}
         (corpus / f"{number}.json").write_text(json.dumps({"data": [entry]}))
     sets = prepare_audiocaps(
@@ -138,12 +139,16 @@ def test_a_list_and_given_captions_choose_the_clips_of_both(corpus, caplog):
         corpus / "audio",
         corpus / "data",
         test_list=corpus / "list.txt",
-        test_captions=[corpus / "0.json", corpus / "1.json"],
+        test_captions=[corpus / f"{number}.json" for number in (0, 1, 2, 0)],
     )
-    assert list(sets["test"].wav_scp) == ["Y-CCCCCCCCC1_20"]
-    texts = [caption.text for caption in sets["test"].captions.values()]
-    assert texts == ["Vent 0", "Vent 1"], "two names of one clip are one clip"
-    assert "1 of its 2 clips are left out, since" in caplog.text
+    assert list(sets["test"].wav_scp) == ["Y-CCCCCCCCC0_20", "Y-CCCCCCCCC1_20"]
+    captions = sets["test"].captions.values()
+    texts = [caption.text for caption in captions if caption.clip == "Y-CCCCCCCCC1_20"]
+    assert texts == ["Vent 0", "Vent 1"], "two names of one clip are one clip, one file once"
+    assert {caption.lang for caption in captions if caption.clip == "Y-CCCCCCCCC0_20"} == {
+        "eng_Latn"
+    }
+    assert "1 of its 2 clips have their own captions alone" in caplog.text
 
 
 def test_a_caption_file_that_is_not_whole_is_noticed(corpus, caplog):

@@ -85,6 +85,25 @@ def test_a_recording_that_cannot_be_read(folder, tmp_path):
     assert "2.wav" not in names(index)
 
 
+def test_a_link_to_nowhere_is_a_bad_recording(folder, tmp_path):
+    (folder / "gone.wav").symlink_to(tmp_path / "nowhere.wav")
+    with pytest.raises(AudioError, match=r"gone\.wav: no such file"):
+        update_index(tmp_path / "i.npz", folder, Encoder(), model="m")
+    index = update_index(tmp_path / "i.npz", folder, Encoder(), model="m", skip_bad_audio=True)
+    assert len(index.paths) == 5
+    assert len(index.bad) == 1
+
+
+def test_where_no_index_can_be_nothing_is_embedded(folder, tmp_path):
+    encoder = Encoder()
+    with pytest.raises(UserError, match="sounds: is a folder"):
+        update_index(folder, folder, encoder, model="m")
+    (tmp_path / "file").touch()
+    with pytest.raises(UserError, match="cannot be created"):
+        update_index(tmp_path / "file/i.npz", folder, encoder, model="m")
+    assert encoder.asked == []
+
+
 def test_folders_and_indices_that_are_none(folder, tmp_path):
     (tmp_path / "empty").mkdir()
     for name in ("empty", "nowhere"):

@@ -52,8 +52,9 @@ _show_progress() {
 # once MARKER LOG PREFIX COMMAND...
 # run_job, unless MARKER says that the same command ended well with the same inputs (files and folders in the
 # array `inputs`; a folder counts by the files directly in it). Numbers of processes and devices do not matter.
-# Where it was begun with others, the files in the array `outdated` are removed first (a checkpoint, from which it
-# would go on as if nothing had changed).
+# Where it was begun with others, the files in the array `outdated` are put aside first, into the folder outdated beside
+# MARKER (a checkpoint, from which it would go on as if nothing had changed). `resumes` names the file from which a
+# command that was killed goes on.
 once() {
     local marker=$1 log=$2 prefix=$3 key start=${SECONDS} before=""
     local begun=${marker}.begun
@@ -68,7 +69,10 @@ once() {
     if [[ -n ${before} && ${before} != "${key}" ]]; then
         echo "  again, since options or inputs of ${marker%/*} have changed"
         # shellcheck disable=SC2154  # the caller's array, if it has one
-        rm -f ${outdated[@]+"${outdated[@]}"}
+        _put_aside "${marker%/*}/outdated" ${outdated[@]+"${outdated[@]}"}
+    fi
+    if [[ ! -f ${marker} && -f ${resumes:-} ]]; then
+        echo "  goes on from ${resumes} (remove ${resumes%/*} to start anew)"
     fi
     rm -f "${marker}"
     mkdir -p "${marker%/*}"
@@ -78,6 +82,16 @@ once() {
     printf '%s\n%s\n' "${key}" "$((SECONDS - start))" >"${marker}.tmp"
     mv "${marker}.tmp" "${marker}"
     rm -f "${begun}"
+}
+
+_put_aside() { # FOLDER FILES...
+    local path
+    for path in "${@:2}"; do
+        [[ -e ${path} ]] || continue
+        echo "  put aside: ${path} is in $1 now"
+        mkdir -p "$1"
+        mv -f "${path}" "$1/"
+    done
 }
 
 _fingerprint() {  # TEXT PATHS...

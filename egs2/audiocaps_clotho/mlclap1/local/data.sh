@@ -25,7 +25,7 @@ prepare() { # CORPUS CAPTIONS AUDIO OPTIONS...
     python3 -m espnet_mlclap.bin.prepare_corpus "$1" --captions_dir "$2" --audio_dir "$3" --out_dir data "${@:4}"
 }
 mapfile -t audiocaps_options < <(given "${AUDIOCAPS_CAPTIONS}"/{test,ml_clap_test*}.json)
-mapfile -t clotho_options < <(given "${CLOTHO_CAPTIONS}"/{test,ml_clap_test*}.json)
+mapfile -t clotho_options < <(given "${CLOTHO_CAPTIONS}"/ml_clap_test*.json)
 prepare audiocaps "${AUDIOCAPS_CAPTIONS}" "${AUDIOCAPS_AUDIO}" "${audiocaps_options[@]}" "$@"
 prepare clotho "${CLOTHO_CAPTIONS}" "${CLOTHO_AUDIO}" "${clotho_options[@]}"
 
