@@ -208,7 +208,8 @@ def _given_test(
             raise UserError(f"{paths[0]}: the clip {name!r} is not in the test split.")
         clip = of_stem[name]
         earlier = chosen[clip.clip].captions if clip.clip in chosen else []  # by another name of it
-        chosen[clip.clip] = clip._replace(captions=[*earlier, *captions])
+        new = [caption for caption in captions if caption not in earlier]
+        chosen[clip.clip] = clip._replace(captions=[*earlier, *new])
     return list(chosen.values())
 
 

@@ -37,7 +37,7 @@ def read_given_captions(paths: Sequence[Union[str, Path]]) -> Dict[str, List[Tup
             of_file.setdefault(PurePosixPath(entry["wav"]).stem, []).extend(found)
         for clip, found in of_file.items():
             earlier = captions.setdefault(clip, [])
-            earlier += [caption for caption in found if caption not in tuple(earlier)]
+            earlier += [caption for caption in found if caption not in earlier]
     return captions
 
 

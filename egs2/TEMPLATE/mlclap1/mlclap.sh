@@ -195,9 +195,8 @@ stage_3() {
     done
 }
 
-stage_4() {
+add_training_sets() { # and their translations, to the caller's arrays `options` and `inputs`
     local set
-    local -a inputs=() options=()
     for set in "${train[@]}"; do
         options+=(--train_data_dir "${formatted}/${set}") inputs+=("${formatted}/${set}")
         if uses_le; then
@@ -205,6 +204,12 @@ stage_4() {
             inputs+=(data/"${set}"_le/{text,utt2clip,utt2lang})
         fi
     done
+}
+
+stage_4() {
+    local set
+    local -a inputs=() options=()
+    add_training_sets
     for set in "${valid_set}" "${tests[@]}"; do
         options+=(--test_data_dir "${formatted}/${set}") inputs+=("${formatted}/${set}")
     done
@@ -228,18 +233,12 @@ config_files() {
 }
 
 stage_5() {
-    local set weight
+    local weight
     local -a inputs options=() launcher=(python3) more
     local -a outdated=("${experiment}"/{checkpoint.pth,*epoch.pth,*/scores.json})
     mapfile -t inputs < <(config_files)
     inputs+=("${formatted}/${valid_set}")
-    for set in "${train[@]}"; do
-        options+=(--train_data_dir "${formatted}/${set}") inputs+=("${formatted}/${set}")
-        if uses_le; then
-            options+=(--le_data_dir "data/${set}_le")
-            inputs+=(data/"${set}"_le/{text,utt2clip,utt2lang})
-        fi
-    done
+    add_training_sets
     for weight in ${train_weights}; do options+=(--train_data_weight "${weight}"); done
     if uses_le; then options+=(--le_langs "${le_langs}"); fi
     if [[ -n ${init_param} ]]; then options+=(--init_param "${init_param}") inputs+=("${init_param}"); fi
