@@ -42,7 +42,7 @@ def build(path, folder):
     """Model and optimiser of a training configuration."""
     from espnet2.tasks.abs_task import optim_classes, scheduler_classes
 
-    from espnet_mlclap.mlclap.choices import build_model
+    from espnet_mlclap.models.choices import build_model
     from espnet_mlclap.tasks.mlclap import MLCLAPTask
     from espnet_mlclap.train.trainer import check_criteria
     from espnet_mlclap.utils.config import resolve_arguments

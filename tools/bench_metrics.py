@@ -17,7 +17,7 @@ import numpy as np
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from espnet_mlclap.retrieval.metrics import retrieval_scores  # noqa: E402
+from espnet_mlclap.evaluation.metrics import retrieval_scores  # noqa: E402
 
 
 def unit(rows):

@@ -28,8 +28,8 @@ def get_parser() -> argparse.ArgumentParser:
 
 def run(options: argparse.Namespace) -> None:
     """Do what the options ask for."""
-    from espnet_mlclap.mlclap.text_encoder.sonar import SonarTextEncoder
-    from espnet_mlclap.mlclap.text_encoder.sonar_to_huggingface import export
+    from espnet_mlclap.models.text_encoder.sonar import SonarTextEncoder
+    from espnet_mlclap.models.text_encoder.sonar_to_huggingface import export
 
     export(SonarTextEncoder(model=options.model), options.out)
 

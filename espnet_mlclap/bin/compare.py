@@ -4,8 +4,8 @@ import argparse
 from pathlib import Path
 from typing import Dict, List, Optional, Sequence
 
-from espnet_mlclap.retrieval.scores import METRICS, AllScores, read_scores
-from espnet_mlclap.retrieval.tables import COMPARED_METRICS, comparison_tables
+from espnet_mlclap.evaluation.scores import METRICS, AllScores, read_scores
+from espnet_mlclap.reports.tables import COMPARED_METRICS, comparison_tables
 from espnet_mlclap.utils.atomic import atomic_open
 from espnet_mlclap.utils.cli import run_command
 from espnet_mlclap.utils.errors import UserError

@@ -12,11 +12,9 @@ import json
 from pathlib import Path
 from typing import Optional, Sequence
 
-from espnet_mlclap.utils.cli import run_command
-from espnet_mlclap.utils.errors import UserError
-from espnet_mlclap.weights.download import download, receipt_path
-from espnet_mlclap.weights.published import Published, ask
-from espnet_mlclap.weights.table import (
+from espnet_mlclap.checkpoints.download import download, receipt_path
+from espnet_mlclap.checkpoints.published import Published, ask
+from espnet_mlclap.checkpoints.table import (
     TABLE,
     Weights,
     cache_dir,
@@ -25,6 +23,8 @@ from espnet_mlclap.weights.table import (
     read_table,
     use_local_copy,
 )
+from espnet_mlclap.utils.cli import run_command
+from espnet_mlclap.utils.errors import UserError
 
 
 def get_parser() -> argparse.ArgumentParser:

@@ -27,8 +27,8 @@ def embed(options: argparse.Namespace) -> None:
     """Write audio_embeddings.npy, text_embeddings.npy, clip_ids and caption_ids."""
     import numpy as np
 
-    from espnet_mlclap.bin.mlclap_inference import MLCLAP
     from espnet_mlclap.fileio.data_dir import DataDir
+    from espnet_mlclap.inference import MLCLAP
 
     if options.batch_size < 1:
         raise UserError(f"--batch_size {options.batch_size}: must be 1 or more.")

@@ -29,7 +29,7 @@ def get_parser() -> argparse.ArgumentParser:
 
 def report(options: argparse.Namespace) -> None:
     """Write the report."""
-    from espnet_mlclap.retrieval.report import write_report
+    from espnet_mlclap.reports.report import write_report
 
     inference_dir = Path(options.experiment_dir) / options.inference_tag
     write_report(

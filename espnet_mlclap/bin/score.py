@@ -5,15 +5,15 @@ import logging
 from pathlib import Path
 from typing import Dict, Optional, Sequence
 
-from espnet_mlclap.retrieval.confidence import REPLICATES
-from espnet_mlclap.retrieval.embeddings import read_embeddings
-from espnet_mlclap.retrieval.scores import (
+from espnet_mlclap.evaluation.confidence import REPLICATES
+from espnet_mlclap.evaluation.embeddings import read_embeddings
+from espnet_mlclap.evaluation.scores import (
     find_sets,
     read_relevant_clips,
     score_set,
     write_scores,
 )
-from espnet_mlclap.retrieval.tables import MARKDOWN_INTERVALS, TEXT_INTERVALS, score_tables
+from espnet_mlclap.reports.tables import MARKDOWN_INTERVALS, TEXT_INTERVALS, score_tables
 from espnet_mlclap.utils.cli import bool_option, run_command
 from espnet_mlclap.utils.errors import UserError
 

@@ -38,8 +38,8 @@ def get_parser() -> argparse.ArgumentParser:
 
 def search(options: argparse.Namespace) -> None:
     """Bring the index up to date and print, for each query, cosine similarity and path."""
-    from espnet_mlclap.bin.mlclap_inference import MLCLAP
-    from espnet_mlclap.retrieval.clip_index import update_index
+    from espnet_mlclap.inference import MLCLAP
+    from espnet_mlclap.search.clip_index import update_index
 
     for name in ("top", "batch_size"):
         if getattr(options, name) < 1:

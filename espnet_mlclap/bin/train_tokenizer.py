@@ -19,7 +19,7 @@ def get_parser() -> argparse.ArgumentParser:
 def train(options: argparse.Namespace) -> None:
     """Train and say how many pieces the model has."""
     from espnet_mlclap.fileio.data_dir import read_captions
-    from espnet_mlclap.text.train_tokenizer import train_tokenizer
+    from espnet_mlclap.models.text_encoder.train_tokenizer import train_tokenizer
 
     captions = [
         caption.text for folder in options.data_dir for caption in read_captions(folder).values()

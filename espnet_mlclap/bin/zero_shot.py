@@ -7,10 +7,9 @@ from typing import List, Optional, Sequence, Tuple
 
 import numpy as np
 
-from espnet_mlclap.fileio.data_dir import read_table
-from espnet_mlclap.retrieval.confidence import REPLICATES
-from espnet_mlclap.retrieval.embeddings import read_embeddings
-from espnet_mlclap.retrieval.zero_shot import (
+from espnet_mlclap.evaluation.confidence import REPLICATES
+from espnet_mlclap.evaluation.embeddings import read_embeddings
+from espnet_mlclap.evaluation.zero_shot import (
     Prompt,
     prompts_of_training_data,
     read_prompt_embeddings,
@@ -19,6 +18,7 @@ from espnet_mlclap.retrieval.zero_shot import (
     zero_shot_scores,
     zero_shot_table,
 )
+from espnet_mlclap.fileio.data_dir import read_table
 from espnet_mlclap.utils.atomic import atomic_open
 from espnet_mlclap.utils.cli import run_command
 from espnet_mlclap.utils.config import BEST_MODEL
@@ -93,7 +93,7 @@ def _prompts(
         prompts = read_prompts(options.prompt_file)
     else:
         prompts = prompts_of_training_data(options.prompt_data_dir, clips)
-    from espnet_mlclap.bin.mlclap_inference import MLCLAP  # imports torch: not for --help
+    from espnet_mlclap.inference import MLCLAP  # imports torch: not for --help
 
     model = MLCLAP.from_pretrained(
         options.model_dir, model_file=options.model_file, device=options.device

@@ -6,10 +6,10 @@ import shutil
 from pathlib import Path
 from typing import Callable, Union
 
+from espnet_mlclap.checkpoints.download import download
+from espnet_mlclap.checkpoints.table import find_weights, read_table
 from espnet_mlclap.utils.atomic import atomic_dir, remove_left_over
 from espnet_mlclap.utils.errors import UserError
-from espnet_mlclap.weights.download import download
-from espnet_mlclap.weights.table import find_weights, read_table
 
 FILES = Path(__file__).with_name("files.yaml")
 _UNPACKED = ".unpacked"  # in a folder that was unpacked by us

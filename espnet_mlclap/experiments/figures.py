@@ -9,10 +9,10 @@ matplotlib.use("Agg")
 import matplotlib.pyplot as plt
 from matplotlib.figure import Figure
 
+from espnet_mlclap.evaluation.scores import SOURCE_LANGUAGE
 from espnet_mlclap.experiments.paper import PaperTable
 from espnet_mlclap.experiments.results import RunScores, mean_scores, summarise
-from espnet_mlclap.retrieval.figures import COLOURS, STYLE, language_figure
-from espnet_mlclap.retrieval.scores import SOURCE_LANGUAGE
+from espnet_mlclap.reports.figures import COLOURS, STYLE, language_figure
 
 _ROW_HEIGHT = 0.32  # inches
 

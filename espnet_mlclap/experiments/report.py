@@ -4,11 +4,11 @@ import logging
 from pathlib import Path
 from typing import Any, Container, Dict, List, Mapping, Optional, Sequence, Union
 
+from espnet_mlclap.evaluation.scores import DIRECTIONS, SOURCE_LANGUAGE, languages_of
 from espnet_mlclap.experiments.paper import Paper, PaperTable
 from espnet_mlclap.experiments.plan import ExperimentList
 from espnet_mlclap.experiments.results import RunScores, mean_scores, read_runs, summarise
-from espnet_mlclap.retrieval.scores import DIRECTIONS, SOURCE_LANGUAGE, languages_of
-from espnet_mlclap.retrieval.tables import Table
+from espnet_mlclap.reports.tables import Table
 from espnet_mlclap.utils.atomic import atomic_open
 
 _READING = """\
@@ -50,7 +50,7 @@ def write_report(
     """
     # Drawing needs a second to import; the plan of the experiments does not draw.
     from espnet_mlclap.experiments import figures
-    from espnet_mlclap.retrieval.figures import save
+    from espnet_mlclap.reports.figures import save
 
     out = Path(out)
     runs = {

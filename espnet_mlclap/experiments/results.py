@@ -6,8 +6,8 @@ import statistics
 from pathlib import Path
 from typing import Container, Dict, List, Mapping, NamedTuple, Optional, Sequence, Union
 
+from espnet_mlclap.evaluation.scores import DIRECTIONS, AllScores, SetScores, read_scores
 from espnet_mlclap.experiments.plan import run_tag
-from espnet_mlclap.retrieval.scores import DIRECTIONS, AllScores, SetScores, read_scores
 
 RunScores = Dict[int, AllScores]  # by seed
 

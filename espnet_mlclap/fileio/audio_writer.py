@@ -73,7 +73,7 @@ def audio_writer(audio_format: str, folder: Path) -> Union[_FlacFiles, _Archive]
 def _front_end():
     import torch
 
-    from espnet_mlclap.mlclap.audio_encoder.mel import LogMel
+    from espnet_mlclap.models.audio_encoder.mel import LogMel
 
     torch.set_num_threads(1)
     return LogMel()

@@ -9,6 +9,7 @@ import os
 from dataclasses import dataclass
 from typing import Any, Dict, List, Sequence
 
+from espnet_mlclap.checkpoints.sonar_assets import read_asset
 from espnet_mlclap.language_enhancement.abs_translator import AbsTranslator
 from espnet_mlclap.language_enhancement.sonar_encoder import (
     SonarEncoder,
@@ -16,7 +17,6 @@ from espnet_mlclap.language_enhancement.sonar_encoder import (
     token_encoder,
 )
 from espnet_mlclap.utils.errors import UserError
-from espnet_mlclap.weights.sonar_assets import read_asset
 
 
 @dataclass(frozen=True)

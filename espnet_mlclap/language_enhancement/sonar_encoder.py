@@ -4,8 +4,12 @@ from typing import Any, Callable, List, Sequence
 
 import numpy as np
 
+from espnet_mlclap.checkpoints.sonar_assets import (
+    load_sonar_model,
+    load_sonar_tokenizer,
+    read_asset,
+)
 from espnet_mlclap.utils.errors import UserError
-from espnet_mlclap.weights.sonar_assets import load_sonar_model, load_sonar_tokenizer, read_asset
 
 
 class SonarEncoder:

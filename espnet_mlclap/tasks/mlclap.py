@@ -19,17 +19,17 @@ from espnet_mlclap.iterators.epoch_plan import (
     PlanOptions,
 )
 from espnet_mlclap.iterators.mlclap_iter_factory import EpochPlanIterFactory, WholeSetIterFactory
-from espnet_mlclap.mlclap.choices import build_model, class_choices_list
-from espnet_mlclap.mlclap.espnet_model import ESPnetMLCLAPModel
-from espnet_mlclap.mlclap.load import check_weights, load_state_dict
-from espnet_mlclap.mlclap.loss.gather import world_size
-from espnet_mlclap.mlclap.text_encoder.abs_text_encoder import Tokenizer
-from espnet_mlclap.text.normalize import NORMALIZERS
+from espnet_mlclap.models.choices import build_model, class_choices_list
+from espnet_mlclap.models.load import check_weights, load_state_dict
+from espnet_mlclap.models.text_encoder.abs_text_encoder import Tokenizer
+from espnet_mlclap.objectives.espnet_model import ESPnetMLCLAPModel
+from espnet_mlclap.objectives.gather import world_size
 from espnet_mlclap.train.collate_fn import MLCLAPCollateFn
 from espnet_mlclap.train.dataset import CROPS, CaptionedClipDataset
 from espnet_mlclap.train.trainer import MLCLAPTrainer
 from espnet_mlclap.train.warmup_cosine import WarmupCosineLR
 from espnet_mlclap.utils.errors import UserError
+from espnet_mlclap.utils.normalize import NORMALIZERS
 
 # ESPnet's own schedules stay available beside it.
 scheduler_classes["warmupcosinelr"] = WarmupCosineLR

@@ -9,7 +9,7 @@ from torch.utils.data import Dataset
 from espnet_mlclap.fileio.audio import SAMPLING_RATE, load_clip
 from espnet_mlclap.fileio.data_dir import Caption
 from espnet_mlclap.iterators.epoch_plan import ClipCaptions
-from espnet_mlclap.mlclap.text_encoder.abs_text_encoder import Tokenizer
+from espnet_mlclap.models.text_encoder.abs_text_encoder import Tokenizer
 from espnet_mlclap.utils.errors import UserError
 
 _FRAME_SAMPLES = 160  # samples between two frames of log-mel features

@@ -10,8 +10,8 @@ from espnet2.train.distributed_utils import DistributedOption
 from espnet2.train.reporter import SubReporter
 from espnet2.train.trainer import Trainer, TrainerOptions
 
+from espnet_mlclap.evaluation.metrics import retrieval_scores
 from espnet_mlclap.iterators.mlclap_iter_factory import EpochPlanIterFactory
-from espnet_mlclap.retrieval.metrics import retrieval_scores
 from espnet_mlclap.train.checkpoint import atomic_checkpoints, repair, write_history
 from espnet_mlclap.train.warmup_cosine import WarmupCosineLR
 from espnet_mlclap.utils.errors import UserError

@@ -16,9 +16,9 @@ from typing import Any, Dict, Iterator, Optional, Tuple
 import numpy as np
 import torch
 
-from espnet_mlclap.mlclap.audio_encoder.ced import CEDAudioEncoder
-from espnet_mlclap.mlclap.audio_encoder.checkpoints import read_state_dict, to_ced_layout
-from espnet_mlclap.mlclap.audio_encoder.mel import LogMel, num_frames
+from espnet_mlclap.checkpoints.ced import read_state_dict, to_ced_layout
+from espnet_mlclap.models.audio_encoder.ced import CEDAudioEncoder
+from espnet_mlclap.models.audio_encoder.mel import LogMel, num_frames
 from golden.compare import Report
 
 MEL = 1e-3  # dB

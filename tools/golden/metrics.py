@@ -11,7 +11,7 @@ from typing import Any, Dict, Set
 
 import numpy as np
 
-from espnet_mlclap.retrieval.metrics import RECALL_AT, QueryValues, retrieval_values
+from espnet_mlclap.evaluation.metrics import RECALL_AT, QueryValues, retrieval_values
 from golden.compare import Report
 
 EXACT = 1e-9

@@ -13,10 +13,10 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from espnet_mlclap.mlclap.audio_encoder.masked_batch_norm import PackedBatchNorm
-from espnet_mlclap.mlclap.espnet_model import ESPnetMLCLAPModel
-from espnet_mlclap.mlclap.import_mlclap import import_checkpoint, to_our_names
-from espnet_mlclap.mlclap.load import load_experiment, load_state_dict
+from espnet_mlclap.checkpoints.mlclap import import_checkpoint, to_our_names
+from espnet_mlclap.models.audio_encoder.masked_batch_norm import PackedBatchNorm
+from espnet_mlclap.models.load import load_experiment, load_state_dict
+from espnet_mlclap.objectives.espnet_model import ESPnetMLCLAPModel
 from espnet_mlclap.train.collate_fn import pad
 from espnet_mlclap.utils.config import BEST_MODEL
 from golden.ced import RUNNING_MEAN, THREADS, fitting_heads, padded

@@ -3,7 +3,7 @@
 import json
 from pathlib import Path
 
-from espnet_mlclap.text.normalize import caption_length, normalize_caption
+from espnet_mlclap.utils.normalize import caption_length, normalize_caption
 from golden.compare import Report
 
 _FILE = "text/text_preprocess.json"

@@ -7,7 +7,7 @@ import pytest
 
 from espnet_mlclap.bin import paper_tables
 from espnet_mlclap.bin.run_experiments import main
-from espnet_mlclap.retrieval.scores import METRICS
+from espnet_mlclap.evaluation.scores import METRICS
 
 EXPERIMENTS = """
 experiments:

@@ -9,13 +9,13 @@ import numpy as np
 import pytest
 
 from espnet_mlclap.bin import compare, report, score, zero_shot
-from espnet_mlclap.fileio.data_dir import Caption, DataDir
-from espnet_mlclap.retrieval.scores import read_scores
-from espnet_mlclap.retrieval.zero_shot import (
+from espnet_mlclap.evaluation.scores import read_scores
+from espnet_mlclap.evaluation.zero_shot import (
     Prompt,
     read_prompt_embeddings,
     write_prompt_embeddings,
 )
+from espnet_mlclap.fileio.data_dir import Caption, DataDir
 
 LANGS = ("eng_Latn", "fra_Latn", "zho_Hans")
 
@@ -218,7 +218,7 @@ def test_zero_shot_embeds_the_captions_of_training_clips(experiment, tmp_path, m
             asked.update(captions=captions, langs=langs)
             return np.stack([audio[int(caption.split()[1])] for caption in captions])
 
-    inference = types.ModuleType("espnet_mlclap.bin.mlclap_inference")
+    inference = types.ModuleType("espnet_mlclap.inference")
     inference.MLCLAP = Model  # the real one imports torch and espnet2, and needs weights
     monkeypatch.setitem(sys.modules, inference.__name__, inference)
     clips = {f"train{n}": f"class{n}" for n in range(20)}

@@ -5,7 +5,7 @@ import pytest
 import soundfile
 
 from espnet_mlclap.bin import pack, search
-from espnet_mlclap.bin.mlclap_inference import MLCLAP
+from espnet_mlclap.inference import MLCLAP
 
 
 @pytest.fixture

@@ -17,13 +17,13 @@ import pytest
 import soundfile
 import yt_dlp
 
+from espnet_mlclap.checkpoints.table import read_table
 from espnet_mlclap.corpora import fetch
 from espnet_mlclap.corpora.audiocaps import download_audiocaps, prepare_audiocaps
 from espnet_mlclap.corpora.clotho import download_clotho, prepare_clotho
 from espnet_mlclap.corpora.wavcaps import BLACKLIST, REPOSITORY, REVISION, SOURCES, unpack_split_zip
 from espnet_mlclap.corpora.youtube import VideoClip, _too_short, fetch_clips
 from espnet_mlclap.utils.errors import UserError
-from espnet_mlclap.weights.table import read_table
 
 
 def tone(pitch: float, seconds: float, extension: str = "WAV") -> bytes:
@@ -41,7 +41,7 @@ def table(http_server, monkeypatch, tmp_path):
     text = re.sub(r"https://[^/]*", http_server.address, text)
     (tmp_path / "files.yaml").write_text(text, encoding="utf-8")
     monkeypatch.setattr(fetch, "FILES", tmp_path / "files.yaml")
-    monkeypatch.setattr("espnet_mlclap.weights.download._PAUSE", 0.0)
+    monkeypatch.setattr("espnet_mlclap.checkpoints.download._PAUSE", 0.0)
     return read_table(tmp_path / "files.yaml")
 
 

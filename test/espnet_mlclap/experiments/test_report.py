@@ -6,11 +6,11 @@ import statistics
 
 import pytest
 
+from espnet_mlclap.evaluation.scores import METRICS
 from espnet_mlclap.experiments.paper import read_paper
 from espnet_mlclap.experiments.plan import Experiment, ExperimentList
 from espnet_mlclap.experiments.report import paper_table, write_report
 from espnet_mlclap.experiments.results import mean_scores, read_runs, summarise
-from espnet_mlclap.retrieval.scores import METRICS
 from espnet_mlclap.utils.errors import UserError
 
 TAG = "valid.mAP@10.best"

@@ -82,7 +82,7 @@ def test_the_formats_hold_the_same_samples(mixed, tmp_path):
         sets[audio_format] = DataDir.read(tmp_path / audio_format)
     import torch
 
-    from espnet_mlclap.mlclap.audio_encoder.mel import LogMel
+    from espnet_mlclap.models.audio_encoder.mel import LogMel
 
     for clip in mixed.wav_scp:
         samples = load_clip(sets["flac"].wav_scp[clip])

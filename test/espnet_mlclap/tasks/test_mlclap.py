@@ -9,7 +9,7 @@ import torch
 import yaml
 
 import espnet_mlclap.train.checkpoint as checkpoint
-from espnet_mlclap.bin.mlclap_inference import MLCLAP
+from espnet_mlclap.inference import MLCLAP
 from espnet_mlclap.utils.errors import UserError
 
 BEST = "valid.mAP@10.best.pth"

@@ -1,0 +1,266 @@
+"""Checkpoints released with the ML-CLAP paper (arXiv:2406.07012) as experiments of our own.
+
+The authors' files are flat state dicts of their model (zyyan4/ml-clap, infer.py): a CED under
+`audio_encoder.model.`, SONAR's text encoder under `text_encoder.model.`, the projections `audio_proj.`
+and `text_proj.`, and `temperature`. All sizes are read from the tensors' shapes. What shapes cannot tell,
+numbers of attention heads above all, is that of the published CED and SONAR, or must be given.
+
+Names inside the text encoder are fairseq2's. The versions 0.1.1, 0.2.1 (in which the released models were
+trained) and 0.8.1 agree on them; the older ones of fairseq, in which SONAR itself was published, are
+translated, its other order of the special tokens too. A name that nobody knows is an error.
+"""
+
+import argparse
+import re
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any, Dict, Mapping, Optional, Sequence, Union
+
+import torch
+import yaml
+from torch import Tensor
+
+from espnet_mlclap.checkpoints.ced import find_checkpoint, read_state_dict
+from espnet_mlclap.models.audio_encoder.ced_sizes import SIZES
+from espnet_mlclap.models.choices import build_model
+from espnet_mlclap.models.load import check_weights
+from espnet_mlclap.utils.atomic import atomic_dir
+from espnet_mlclap.utils.config import BEST_MODEL
+from espnet_mlclap.utils.errors import UserError
+from espnet_mlclap.utils.languages import SONAR_LANGUAGES
+
+_WEIGHTS_FILE = "imported.pth"
+_TEXT = "text_encoder.model."
+_PARTS = {
+    "audio_encoder.model.": "audio_encoder.",
+    _TEXT: _TEXT,
+    "audio_proj.": "audio_projection.",
+    "text_proj.": "text_projection.",
+    "temperature": "loss.temperature",
+}
+# fairseq's names inside the text encoder -> fairseq2's
+_FAIRSEQ_NAMES = {
+    r"^(encoder\.)?layers\.(\d+)\.self_attn\.out_proj\.": r"encoder.layers.\2.self_attn.output_proj.",
+    r"^(encoder\.)?layers\.(\d+)\.fc1\.": r"encoder.layers.\2.ffn.inner_proj.",
+    r"^(encoder\.)?layers\.(\d+)\.fc2\.": r"encoder.layers.\2.ffn.output_proj.",
+    r"^(encoder\.)?layers\.(\d+)\.final_layer_norm\.": r"encoder.layers.\2.ffn_layer_norm.",
+    r"^layers\.": "encoder.layers.",
+    r"^(encoder\.)?embed_tokens\.": "encoder_frontend.embed.",
+    r"^encoder\.layer_norm\.": "layer_norm.",
+}
+_FAIRSEQ_EMBEDDING = re.compile(r"^(encoder\.)?embed_tokens\.weight$")
+_FAIRSEQ_SPECIAL_TOKENS = [1, 3, 0, 2]  # rows of (bos, pad, eos, unk) as (pad, unk, bos, eos)
+# Constants that a version may have saved; every model computes them itself.
+_CONSTANTS = re.compile(
+    r"^text_encoder\.model\.(encoder\.)?(version|embed_positions\._float_tensor)$"
+    r"|^text_encoder\.model\.encoder_frontend\.pos_encoder\.freqs$"
+)
+_PUBLISHED_COLUMNS = 63  # time patches of a chunk of 1,012 frames, whose last 4 make no patch
+
+
+def to_our_names(states: Mapping[str, Tensor]) -> Dict[str, Tensor]:
+    """Rename the tensors of a released checkpoint to the names of `ESPnetMLCLAPModel`.
+
+    Raises:
+        UserError: names that are of no known part, or two tensors for one parameter.
+    """
+    renamed: Dict[str, Tensor] = {}
+    strangers = []
+    for name, tensor in states.items():
+        if _CONSTANTS.match(name):
+            continue
+        part = next((part for part in _PARTS if name.startswith(part)), None)
+        if part is None:
+            strangers.append(name)
+            continue
+        inner = name[len(part) :]
+        if part == _TEXT:
+            if _FAIRSEQ_EMBEDDING.match(inner):
+                tensor = torch.cat([tensor[_FAIRSEQ_SPECIAL_TOKENS], tensor[4:]])
+            for old, new in _FAIRSEQ_NAMES.items():
+                inner = re.sub(old, new, inner)
+        key = _PARTS[part] + inner
+        if key in renamed:
+            raise UserError(f"the checkpoint holds {key} twice, the second time as {name}.")
+        renamed[key] = tensor
+    if strangers:
+        raise UserError(
+            f"{len(strangers)} tensors are of no part of an ML-CLAP model: {', '.join(strangers)}. "
+            "Is it a released ML-CLAP checkpoint?"
+        )
+    return renamed
+
+
+def configuration(
+    states: Mapping[str, Tensor],
+    *,
+    langs: Sequence[str],
+    audio_heads: Optional[int],
+    text_heads: Optional[int],
+    audio_mode: str,
+) -> Dict[str, Any]:
+    """What config.yaml says of a model with these tensors; the tokenizer's path is left to fill in.
+
+    Args:
+        states: tensors by our names.
+        langs: languages of the text encoder in the order of their tokens.
+        audio_heads, text_heads: attention heads; None for those of the published models.
+        audio_mode: of the audio encoder, `reference` or `default`.
+
+    Raises:
+        UserError: parts are missing, or the number of heads is not known.
+    """
+    try:
+        embed_size = len(states["audio_projection.2.bias"])
+        temperature = float(states["loss.temperature"])
+        audio = _audio_encoder(states, audio_heads)
+        text = _text_encoder(states, text_heads)
+    except KeyError as error:
+        raise UserError(f"the checkpoint has no {error.args[0]}.") from error
+    return {
+        "audio_encoder": "ced",
+        "audio_encoder_conf": {**audio, "mode": audio_mode},
+        "text_encoder": "sonar",
+        "text_encoder_conf": {
+            "architecture": text,
+            "tokenizer_model": None,
+            "langs": list(langs),
+        },
+        "loss": "infonce",
+        # as it was trained: both are on in the authors' code
+        "loss_conf": {
+            "temperature": temperature,
+            "learnable_temperature": True,
+            "embedding_regularisation": 1.0,
+        },
+        "model": "mlclap",
+        "model_conf": {"embed_size": embed_size},
+        "text_normalization": "mlclap",
+    }
+
+
+def import_checkpoint(
+    checkpoint: Union[str, Path],
+    experiment_dir: Union[str, Path],
+    *,
+    tokenizer: Union[str, Path] = "sonar_sentencepiece",
+    langs: Sequence[str] = SONAR_LANGUAGES,
+    audio_heads: Optional[int] = None,
+    text_heads: Optional[int] = None,
+    audio_mode: str = "reference",
+) -> Path:
+    """Turn a released checkpoint into an experiment folder like those of stage 5.
+
+    Args:
+        checkpoint: a path, or a name of the weights table such as `mlclap_audiocaps`.
+        experiment_dir: the folder to make.
+        tokenizer: SONAR's sentencepiece model, a path or a name of the weights table.
+        langs: languages of the text encoder in the order of their tokens.
+        audio_heads, text_heads: attention heads; None for those of the published models.
+        audio_mode: `reference` reproduces the authors' numbers, `default` makes a clip's embedding
+            independent of the batch (see `espnet_mlclap.models.audio_encoder.ced`).
+
+    Returns:
+        The file of weights in the experiment folder.
+
+    Raises:
+        UserError: a file that is missing or unsafe, tensors that do not fit, or a folder that exists.
+    """
+    experiment_dir = Path(experiment_dir)
+    if experiment_dir.exists():
+        raise UserError(f"{experiment_dir}: exists already. Remove it or name another folder.")
+    path = find_checkpoint(checkpoint)
+    tokenizer = find_checkpoint(tokenizer)
+    try:
+        states = to_our_names(read_state_dict(path))
+        config = configuration(
+            states,
+            langs=langs,
+            audio_heads=audio_heads,
+            text_heads=text_heads,
+            audio_mode=audio_mode,
+        )
+    except UserError as error:
+        raise UserError(f"{path}: {error}") from error
+    config["text_encoder_conf"]["tokenizer_model"] = str(tokenizer)
+    with torch.device("meta"):
+        model = build_model(argparse.Namespace(**config))
+    check_weights(model, states, str(path))
+    _check_tokenizer(tokenizer, config["text_encoder_conf"])
+    with atomic_dir(experiment_dir) as folder:
+        config["text_encoder_conf"] = model.text_encoder.export(folder)
+        torch.save(states, folder / _WEIGHTS_FILE)
+        for link in (BEST_MODEL, "latest.pth"):
+            (folder / link).symlink_to(_WEIGHTS_FILE)
+        with (folder / "config.yaml").open("w", encoding="utf-8") as file:
+            yaml.safe_dump(config, file, indent=4, sort_keys=False, allow_unicode=True)
+    return experiment_dir / BEST_MODEL
+
+
+def _audio_encoder(states: Mapping[str, Tensor], heads: Optional[int]) -> Dict[str, Any]:
+    width = len(states["audio_encoder.patch_embed.proj.bias"])
+    depth = _count(states, "audio_encoder.blocks.")
+    columns = states["audio_encoder.time_pos_embed"].shape[3]
+    conf: Dict[str, Any] = {}
+    size = {shape[:2]: name for name, shape in SIZES.items()}.get((width, depth))
+    if size is not None and heads in (None, SIZES[size][2]):
+        conf["size"] = size
+    elif heads is not None:
+        conf.update(embed_dim=width, depth=depth, num_heads=heads)
+    else:
+        raise _unknown_heads("audio", width)
+    if columns != _PUBLISHED_COLUMNS:
+        patch = states["audio_encoder.patch_embed.proj.weight"].shape[3]
+        conf["chunk_frames"] = columns * patch
+    conf["num_classes"] = len(states["audio_encoder.outputlayer.1.bias"])
+    return conf
+
+
+def _text_encoder(states: Mapping[str, Tensor], heads: Optional[int]) -> Dict[str, Any]:
+    from sonar.models.sonar_text import get_sonar_text_encoder_hub
+
+    # the published architecture, with the sizes of these tensors
+    architecture = asdict(get_sonar_text_encoder_hub().get_arch_config("basic"))
+    vocabulary, width = states[f"{_TEXT}encoder_frontend.embed.weight"].shape
+    if heads is None:
+        if width != architecture["model_dim"]:
+            raise _unknown_heads("text", width)
+        heads = architecture["num_encoder_attn_heads"]
+    layers = _count(states, f"{_TEXT}encoder.layers.")
+    architecture["vocab_info"]["size"] = vocabulary
+    architecture.update(
+        model_dim=width,
+        ffn_inner_dim=len(states[f"{_TEXT}encoder.layers.0.ffn.inner_proj.bias"]),
+        num_encoder_layers=layers,
+        num_decoder_layers=layers,
+        num_encoder_attn_heads=heads,
+        num_decoder_attn_heads=heads,
+    )
+    return architecture
+
+
+def _count(states: Mapping[str, Tensor], prefix: str) -> int:
+    """Number of layers whose tensors' names begin with `prefix` and a number."""
+    return len({key[len(prefix) :].split(".")[0] for key in states if key.startswith(prefix)})
+
+
+def _unknown_heads(part: str, width: int) -> UserError:
+    return UserError(
+        f"its {part} encoder of width {width} is none of the published ones, and tensors do not tell how "
+        f"many attention heads it has. Give --{part}_heads."
+    )
+
+
+def _check_tokenizer(path: Path, conf: Mapping[str, Any]) -> None:
+    """Make sure that every token has an embedding, and that languages have the numbers they had."""
+    from espnet_mlclap.models.text_encoder.sonar_tokenizer import SonarTokenizer
+
+    tokenizer = SonarTokenizer(model=path, langs=conf["langs"], max_tokens=3)
+    last_language = int(tokenizer("", conf["langs"][-1])[0])
+    behind = conf["architecture"]["vocab_info"]["size"] - last_language - 1
+    if behind != 3:  # fairseq2 marks three kinds of training data behind the languages
+        raise UserError(
+            f"{path}: with {len(conf['langs'])} languages it makes {last_language + 4} tokens, but the "
+            f"checkpoint has {conf['architecture']['vocab_info']['size']}. Give the sentencepiece model "
+            "that the checkpoint was trained with (--tokenizer)."
+        )

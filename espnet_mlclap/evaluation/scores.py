@@ -1,0 +1,188 @@
+"""Scores of test sets by language, and the file scores.json that holds them.
+
+    {test set: {lang: {"clips": n, "captions": m,
+                       "t2a": {"R@1", "R@5", "R@10", "R@50", "mAP@10", "medR", "meanR"}, "a2t": {...},
+                       "intervals": {"t2a": {metric: [low, high]}, "a2t": {...}},   95 %, over clips
+                       "chance": {"t2a": {...}, "a2t": {...}},                       a random order
+                       "tied_queries": {"t2a": n, "a2t": n},
+                       "multiple_positives": {...}}}}                                only with lists
+
+R@k and mAP@k are in per cent, medR and meanR are ranks from 1. A language is scored with its own
+captions and with all clips of the set.
+"""
+
+import json
+from pathlib import Path
+from typing import Dict, List, Mapping, Optional, Sequence, Union
+
+import numpy as np
+
+from espnet_mlclap.evaluation.confidence import REPLICATES, bootstrap_intervals
+from espnet_mlclap.evaluation.embeddings import EmbeddingSet, sort_languages
+from espnet_mlclap.evaluation.metrics import chance_scores, relevance_values, retrieval_values
+from espnet_mlclap.fileio.data_dir import read_table
+from espnet_mlclap.utils.atomic import atomic_open
+from espnet_mlclap.utils.errors import UserError
+
+SOURCE_LANGUAGE = "eng_Latn"
+DIRECTIONS = {"t2a": "Text to audio", "a2t": "Audio to text"}
+METRICS = ("R@1", "R@5", "R@10", "R@50", "mAP@10", "medR", "meanR")
+SetScores = Dict[str, dict]  # by language
+AllScores = Dict[str, SetScores]  # by test set
+
+
+def score_set(
+    embeddings: EmbeddingSet,
+    *,
+    replicates: int = REPLICATES,
+    seed: int = 0,
+    relevant: Optional[Mapping[str, Sequence[str]]] = None,
+) -> SetScores:
+    """Score every language of a test set.
+
+    Args:
+        embeddings: clips and captions.
+        replicates: bootstrap samples of the intervals.
+        seed: of the bootstrap.
+        relevant: clip ids by caption id, from `read_relevant_clips`; adds "multiple_positives" to the
+            languages with such captions.
+
+    Returns:
+        The entry of the set in scores.json.
+    """
+    clip_rows = {clip: row for row, clip in enumerate(embeddings.clips)}
+    scores: SetScores = {}
+    for lang in embeddings.languages:
+        rows = embeddings.rows_of_language(lang)
+        text, owners = embeddings.text[rows], embeddings.caption_to_clip[rows]
+        values = retrieval_values(embeddings.audio, text, owners)
+        scores[lang] = {
+            "clips": len(embeddings.clips),
+            "captions": len(rows),
+            **{way: queries.scores() for way, queries in values.items()},
+            "intervals": {
+                way: bootstrap_intervals(queries, replicates, seed)
+                for way, queries in values.items()
+            },
+            "chance": chance_scores(np.bincount(owners, minlength=len(embeddings.clips))),
+            "tied_queries": {way: queries.tied for way, queries in values.items()},
+        }
+        pairs = [
+            (line, clip_rows[clip])
+            for line, row in enumerate(rows)
+            for clip in (relevant or {}).get(embeddings.captions[row], ())
+        ]
+        if pairs:
+            caption, clip = np.array(pairs).T
+            queries = relevance_values(embeddings.audio, text, caption, clip)
+            scores[lang]["multiple_positives"] = {
+                "captions": len(queries.query),
+                "clips_a_caption": len(pairs) / len(queries.query),
+                "t2a": queries.scores(),
+                "intervals": {"t2a": bootstrap_intervals(queries, replicates, seed)},
+            }
+    return scores
+
+
+def read_relevant_clips(
+    path: Union[str, Path], embeddings: EmbeddingSet, own_clip: bool = False
+) -> Dict[str, List[str]]:
+    """Read lists of relevant clips: `<caption id> <clip id> [<clip id> ...]` a line.
+
+    Args:
+        path: the file.
+        embeddings: the set that it belongs to.
+        own_clip: count the clip that a caption was written for as relevant also where it is not in
+            the list. DCASE 2025 does not: its annotators decided on every pair.
+
+    Raises:
+        UserError: a broken line, an id that is not in the set, a clip twice in a line.
+    """
+    clips = set(embeddings.clips)
+    owners = {
+        caption: embeddings.clips[row]
+        for caption, row in zip(embeddings.captions, embeddings.caption_to_clip)
+    }
+    relevant: Dict[str, List[str]] = {}
+    for number, (caption, value) in enumerate(read_table(path).items(), 1):
+        listed = value.split()
+        if caption not in owners:
+            raise UserError(
+                f"{path}:{number}: no caption {caption!r} in {embeddings.path}. Correct or remove the line."
+            )
+        for clip in listed:
+            if clip not in clips:
+                raise UserError(
+                    f"{path}:{number}: no clip {clip!r} in {embeddings.path}. Correct or remove it."
+                )
+        if len(set(listed)) < len(listed):
+            raise UserError(f"{path}:{number}: a clip stands twice in the line. Keep one of them.")
+        if own_clip and owners[caption] not in listed:
+            listed.append(owners[caption])
+        relevant[caption] = listed
+    return relevant
+
+
+def find_sets(inference_dir: Union[str, Path]) -> List[str]:
+    """Names of the sets that have embeddings in `inference_dir`, sorted.
+
+    Raises:
+        UserError: there is none.
+    """
+    inference_dir = Path(inference_dir)
+    names = sorted(path.parent.name for path in inference_dir.glob("*/audio_embeddings.npy"))
+    if not names:
+        raise UserError(
+            f"{inference_dir}: no embeddings in it (<set>/audio_embeddings.npy). Run stage 6 first."
+        )
+    return names
+
+
+def write_scores(path: Union[str, Path], scores: AllScores) -> None:
+    """Write scores.json, atomically."""
+    with atomic_open(path) as file:
+        json.dump(scores, file, indent=1)
+        file.write("\n")
+
+
+def read_scores(path: Union[str, Path]) -> AllScores:
+    """Read scores.json.
+
+    Args:
+        path: the file, or the folder that it lies in.
+
+    Raises:
+        UserError: missing, not JSON, or of another layout; names what is missing.
+    """
+    path = Path(path)
+    if path.is_dir():
+        path = path / "scores.json"
+    try:
+        scores = json.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise UserError(f"{path}: cannot be read ({error.strerror}). Run stage 7 first.") from error
+    except ValueError as error:
+        raise UserError(f"{path}: not JSON ({error}). Run stage 7 again.") from error
+    if not isinstance(scores, dict) or not scores:
+        raise UserError(f"{path}: must hold scores by test set and language. Run stage 7 again.")
+    for name, languages in scores.items():
+        for lang, entry in languages.items() if isinstance(languages, dict) else [("", None)]:
+            for key in ("clips", "captions", *DIRECTIONS):
+                if not isinstance(entry, dict) or key not in entry:
+                    raise UserError(
+                        f"{path}: {name}/{lang} has no {key!r}. Run stage 7 again to write it anew."
+                    )
+    return scores
+
+
+def mean_of_others(scores: SetScores, direction: str) -> Dict[str, float]:
+    """Mean of each metric over the languages other than English; empty where there are none."""
+    others = [entry[direction] for lang, entry in scores.items() if lang != SOURCE_LANGUAGE]
+    if not others or SOURCE_LANGUAGE not in scores:
+        return {}
+    return {key: sum(entry[key] for entry in others) / len(others) for key in others[0]}
+
+
+def languages_of(scores: SetScores) -> List[str]:
+    """Languages in reporting order."""
+    return sort_languages(scores)

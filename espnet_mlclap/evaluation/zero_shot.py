@@ -1,0 +1,226 @@
+"""Zero-shot classification: a clip gets the class whose captions are most similar to it.
+
+The vector of a class in a language is the mean of the unit embeddings of its distinct captions
+(prompt ensembling; A. Radford et al., "Learning Transferable Visual Models From Natural Language
+Supervision", ICML 2021, section 3.1.4). The captions come from the training set or from a file of
+templates, never from the clips that are classified.
+"""
+
+import csv
+import json
+from pathlib import Path
+from typing import Any, Dict, List, Mapping, NamedTuple, Sequence, Tuple, Union
+
+import numpy as np
+
+from espnet_mlclap.evaluation.confidence import REPLICATES, mean_interval
+from espnet_mlclap.evaluation.embeddings import read_matrix, sort_languages
+from espnet_mlclap.evaluation.ranks import unit_rows
+from espnet_mlclap.evaluation.scores import SOURCE_LANGUAGE
+from espnet_mlclap.fileio.data_dir import DataDir, read_captions
+from espnet_mlclap.reports.tables import Table
+from espnet_mlclap.utils.atomic import atomic_dir
+from espnet_mlclap.utils.errors import UserError
+from espnet_mlclap.utils.languages import check_language
+
+_PROMPT_COLUMNS = ("label", "lang", "caption")
+
+
+class Prompt(NamedTuple):
+    """A caption that stands for a class."""
+
+    label: str
+    lang: str
+    caption: str
+
+
+def zero_shot_scores(
+    audio: np.ndarray,
+    labels: Sequence[str],
+    prompts: Sequence[Prompt],
+    text: np.ndarray,
+    *,
+    replicates: int = REPLICATES,
+    seed: int = 0,
+) -> Dict[str, Dict[str, Any]]:
+    """Classify clips by the captions of each class, language by language.
+
+    Args:
+        audio: clip embeddings [N, E].
+        labels: class of each clip [N].
+        prompts: captions of the classes [M].
+        text: embeddings of the prompts [M, E].
+        replicates: bootstrap samples of the interval (over clips).
+        seed: of the bootstrap.
+
+    Returns:
+        By language: "clips", "classes", "prompts"; "accuracy", "chance", "interval" (95 %) and "per_class"
+        (accuracy by class) in per cent. A clip as similar to several classes counts with the share of
+        the right one among them.
+
+    Raises:
+        UserError: a class of the clips has no prompt in a language; NaN or infinity.
+        ValueError: counts that do not fit.
+    """
+    if len(labels) != len(audio) or len(prompts) != len(text):
+        raise ValueError("labels and prompts must be as many as their embeddings")
+    audio, text = unit_rows(audio, "audio embeddings"), unit_rows(text, "text embeddings")
+    labels = np.array(labels)
+    langs = np.array([prompt.lang for prompt in prompts])
+    scores = {}
+    for lang in sort_languages(set(langs)):
+        rows = np.flatnonzero(langs == lang)
+        classes, members = np.unique([prompts[row].label for row in rows], return_inverse=True)
+        missing = sorted(set(labels) - set(classes))
+        if missing:
+            raise UserError(
+                f"no caption in {lang} stands for the class {', '.join(missing)}. Add prompts for it, or "
+                "leave the language out."
+            )
+        centres = np.stack([text[rows[members == index]].mean(0) for index in range(len(classes))])
+        similarity = audio @ unit_rows(centres, "class embeddings").T  # [N, classes]
+        winners = similarity == similarity.max(axis=1, keepdims=True)
+        right = winners[np.arange(len(labels)), np.searchsorted(classes, labels)]
+        correct = right / winners.sum(axis=1)
+        low, high = mean_interval(100.0 * correct, replicates, seed)
+        scores[lang] = {
+            "clips": len(labels),
+            "classes": len(classes),
+            "prompts": len(rows),
+            "accuracy": 100.0 * float(correct.mean()),
+            "interval": [low, high],
+            "chance": 100.0 / len(classes),
+            "per_class": {
+                str(name): 100.0 * float(correct[labels == name].mean())
+                for name in classes
+                if np.any(labels == name)
+            },
+        }
+    return scores
+
+
+def prompts_of_training_data(
+    train_dirs: Sequence[Union[str, Path]], test_clips: Sequence[str]
+) -> List[Prompt]:
+    """Collect the distinct captions of each class and language from training sets.
+
+    Args:
+        train_dirs: training sets with `clip2label`, and directories of their translated captions.
+        test_clips: ids of the clips to be classified, which must not be among them.
+
+    Raises:
+        UserError: no labels, captions of unlabelled clips, clips that are also test clips.
+    """
+    sets = [Path(path) for path in train_dirs]
+    labelled = [path for path in sets if (path / "clip2label").exists()]
+    if not labelled:
+        raise UserError(
+            f"no clip2label in {', '.join(map(str, sets))}: prompts need training clips with labels. Add a "
+            "label column to the metadata, or give a file of templates."
+        )
+    labels: Dict[str, str] = {}
+    for path in labelled:
+        labels.update(DataDir.read(path).labels)
+    shared = sorted(set(labels) & set(test_clips))
+    if shared:
+        raise UserError(
+            f"{', '.join(map(str, labelled))}: {len(shared)} clips are also in the test set (such as "
+            f"{shared[0]!r}). Prompts must come from other clips than those that are classified."
+        )
+    prompts = set()
+    for path in sets:
+        for key, caption in read_captions(path).items():
+            if caption.clip not in labels:
+                raise UserError(
+                    f"{path / 'utt2clip'}: the clip {caption.clip!r} of {key!r} has no label in the "
+                    "training sets. Give the set that it belongs to."
+                )
+            prompts.add(Prompt(labels[caption.clip], caption.lang, caption.text))
+    return sorted(prompts)
+
+
+def read_prompts(path: Union[str, Path]) -> List[Prompt]:
+    """Read prompts: UTF-8, tab-separated, with the header `label lang caption`.
+
+    Raises:
+        UserError: missing, another header, a line with other than three fields, an unknown language.
+    """
+    path = Path(path)
+    try:
+        text = path.read_text(encoding="utf-8")
+    except OSError as error:
+        raise UserError(f"{path}: cannot be read ({error.strerror}).") from error
+    except UnicodeDecodeError as error:
+        raise UserError(f"{path}: not UTF-8 (byte {error.start}). Convert the file.") from error
+    lines = list(csv.reader(text.splitlines(), delimiter="\t", quoting=csv.QUOTE_NONE))
+    if not lines or tuple(lines[0]) != _PROMPT_COLUMNS:
+        raise UserError(f"{path}:1: must be the header `label<TAB>lang<TAB>caption`.")
+    prompts = []
+    for number, fields in enumerate(lines[1:], 2):
+        if len(fields) != 3 or not all(field.strip() for field in fields):
+            raise UserError(
+                f"{path}:{number}: must have a label, a language and a caption, by tabs."
+            )
+        prompt = Prompt(*(field.strip() for field in fields))
+        check_language(prompt.lang, f"{path}:{number}")
+        prompts.append(prompt)
+    if not prompts:
+        raise UserError(f"{path}: has no prompts. Add lines of label, language and caption.")
+    return prompts
+
+
+def write_prompt_embeddings(
+    folder: Union[str, Path], prompts: Sequence[Prompt], text: np.ndarray
+) -> None:
+    """Keep prompts and their embeddings: prompts.tsv and text_embeddings.npy."""
+    with atomic_dir(folder) as temporary:
+        lines = [_PROMPT_COLUMNS, *prompts]
+        (temporary / "prompts.tsv").write_text(
+            "".join("\t".join(fields) + "\n" for fields in lines), encoding="utf-8"
+        )
+        np.save(temporary / "text_embeddings.npy", text)
+
+
+def read_prompt_embeddings(folder: Union[str, Path]) -> Tuple[List[Prompt], np.ndarray]:
+    """Read what `write_prompt_embeddings` wrote.
+
+    Raises:
+        UserError: a file is missing or broken, or their counts differ.
+    """
+    prompts = read_prompts(Path(folder) / "prompts.tsv")
+    text = read_matrix(Path(folder) / "text_embeddings.npy")
+    if len(prompts) != len(text):
+        raise UserError(f"{folder}: {len(prompts)} prompts but {len(text)} embeddings.")
+    return prompts, text
+
+
+def zero_shot_table(scores: Mapping[str, Mapping[str, Any]]) -> Table:
+    """Accuracy by language, the mean of the languages other than English, and chance."""
+    rows = []
+    for lang, entry in scores.items():
+        low, high = entry["interval"]
+        accuracy = f"{entry['accuracy']:.1f} [{low:.1f}, {high:.1f}]"
+        counts = [str(entry[key]) for key in ("clips", "classes", "prompts")]
+        rows.append([lang, *counts, accuracy, f"{entry['chance']:.1f}"])
+    others = [entry["accuracy"] for lang, entry in scores.items() if lang != SOURCE_LANGUAGE]
+    if others and SOURCE_LANGUAGE in scores:
+        mean = f"{sum(others) / len(others):.1f}"
+        rows.append([f"mean of the {len(others)} others", "", "", "", mean, ""])
+    headers = ["Zero-shot", "clips", "classes", "prompts", "accuracy", "chance"]
+    return Table(headers, rows)
+
+
+def read_zero_shot_scores(path: Union[str, Path]) -> Dict[str, Dict[str, Any]]:
+    """Read a zero_shot.json.
+
+    Raises:
+        UserError: not JSON, or of another layout.
+    """
+    try:
+        scores = json.loads(Path(path).read_text(encoding="utf-8"))
+        zero_shot_table(scores)
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise UserError(
+            f"{path}: not accuracies by language ({error!r}). Run stage 7 again."
+        ) from error
+    return scores

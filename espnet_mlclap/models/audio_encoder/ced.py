@@ -1,0 +1,325 @@
+"""CED audio encoder (Dinkel et al., "CED: Consistent ensemble distillation for audio tagging",
+arXiv:2308.11957): log-mel spectrogram, batch normalisation of the mel bins, 16 x 16 patches, a vision
+transformer, the mean of its tokens.
+
+A clip longer than a chunk (1,012 frames, 10.12 s) is processed in chunks. There are two modes. They
+give the same embedding for a clip alone that fits one chunk, and differ otherwise:
+
+                    `default`                               `reference` (the published code)
+Padding             masked: in the reflection at a clip's   is sound: an embedding depends on the
+                    end, in batch statistics, in attention  longest neighbour in the batch
+                    and in pooling
+Decibel floor       120 dB below the clip's maximum         120 dB below the whole batch's: a quiet clip
+                                                            beside a loud one loses its background
+Last chunk          as long as it is; an embedding is the   padded with zeros after batch normalisation
+                    mean over all tokens                    and counted like a full one
+Exact multiple of   all chunks                              the last chunk is dropped
+1,012 (from 2,024)
+Batch statistics    of real frames, exact                   of real and padded frames, summed in the
+while training                                              published order (see `PackedBatchNorm`)
+
+The reason is the same every time: a clip's embedding must not depend on its neighbours, nor on frames
+that are not there. Common to both modes: only whole patches are used, so up to 15 frames at the end of
+a chunk (4 of 1,012) are left out; a clip of less than one patch (16 frames, 0.16 s), on which the
+published code fails, is filled up with zeros after batch normalisation; patch dropout draws columns and
+rows for each chunk (the published code draws once a batch). Features extracted beforehand have a floor
+of their own, so `reference` reproduces the published batches from waveforms only.
+
+Use `default` for anything new; `reference` is for figures of published checkpoints.
+"""
+
+from pathlib import Path
+from typing import Iterator, List, NamedTuple, Optional, Tuple, Union
+
+import torch
+from torch.nn.functional import embedding, linear
+
+from espnet_mlclap.checkpoints.ced import load_ced
+from espnet_mlclap.models.audio_encoder.abs_audio_encoder import AbsAudioEncoder
+from espnet_mlclap.models.audio_encoder.ced_chunks import (
+    PATCH,
+    Chunk,
+    cut,
+    cut_as_reference,
+    group,
+)
+from espnet_mlclap.models.audio_encoder.ced_sizes import WHERE, ced_shape
+from espnet_mlclap.models.audio_encoder.masked_batch_norm import PackedBatchNorm
+from espnet_mlclap.models.audio_encoder.mel import N_MELS, LogMel, num_frames
+from espnet_mlclap.models.audio_encoder.patch_dropout import drop_patches
+from espnet_mlclap.models.audio_encoder.recompute import recompute_in_backward
+from espnet_mlclap.models.audio_encoder.vision_transformer import NORM_EPS, Block, init_weights
+from espnet_mlclap.utils.errors import UserError
+
+_ROWS = N_MELS // PATCH  # patches in frequency
+_PATCHES_PER_PASS = 2048  # without gradients: about 100 MB of activations with CED-Base
+
+
+class _Tokens(NamedTuple):
+    """Tokens of some chunks of equal or similar length, and where they come from."""
+
+    positions: List[int]  # of the chunks in the plan
+    tokens: torch.Tensor  # [chunks, rows * columns, D], frequency-major
+    mask: Optional[torch.Tensor]  # [chunks, rows * columns] True for real tokens; None: all are
+
+
+class CEDAudioEncoder(AbsAudioEncoder):
+    """CED, tiny to base or of one's own size.
+
+    Args:
+        size: a published size, `tiny`, `mini`, `small` or `base`; or None and the next three.
+        embed_dim: width D.
+        depth: number of transformer blocks.
+        num_heads: attention heads.
+        mode: `default` or `reference`; see the module's docstring.
+        patch_dropout_time: share of the time columns of patches left out while training, in [0, 1).
+        patch_dropout_frequency: the same for the (four) frequency rows.
+        chunk_pooling: how the chunks of a long clip become one embedding: `mean`, or `max` of the
+            chunks' embeddings.
+        chunk_frames: longest chunk; position embeddings of a checkpoint made for another length are
+            cut or resampled.
+        gradient_checkpointing: keep only the input of each transformer block while training, and compute
+            the rest again for the gradients: with CED-Base 6 in place of 80 MiB a clip of 10 s, for
+            about a quarter more time.
+        num_classes: of the tagging head, which the published checkpoints contain (527: AudioSet).
+        checkpoint: published weights to start from: a name of the weights table (`ced_base`) or a
+            path; see `espnet_mlclap.checkpoints.ced`.
+
+    Raises:
+        UserError: an argument is out of its range, or the checkpoint cannot be found or does not fit.
+    """
+
+    def __init__(
+        self,
+        *,
+        size: Optional[str] = None,
+        embed_dim: Optional[int] = None,
+        depth: Optional[int] = None,
+        num_heads: Optional[int] = None,
+        mode: str = "default",
+        patch_dropout_time: float = 0.25,
+        patch_dropout_frequency: float = 0.25,
+        chunk_pooling: str = "mean",
+        chunk_frames: int = 1012,
+        gradient_checkpointing: bool = False,
+        num_classes: int = 527,
+        checkpoint: Optional[Union[str, Path]] = None,
+    ) -> None:
+        super().__init__()
+        embed_dim, depth, num_heads = ced_shape(size, embed_dim, depth, num_heads)
+        if mode not in ("default", "reference"):
+            raise UserError(f"{WHERE}: mode must be 'default' or 'reference', not {mode!r}")
+        if chunk_pooling not in ("mean", "max"):
+            raise UserError(
+                f"{WHERE}: chunk_pooling must be 'mean' or 'max', not {chunk_pooling!r}"
+            )
+        for name, share in (
+            ("patch_dropout_time", patch_dropout_time),
+            ("patch_dropout_frequency", patch_dropout_frequency),
+        ):
+            if not 0 <= share < 1:
+                raise UserError(f"{WHERE}: {name} must be in [0, 1), not {share}")
+        if chunk_frames < PATCH:
+            raise UserError(f"{WHERE}: chunk_frames must be {PATCH} or more, not {chunk_frames}")
+        self.mode = mode
+        self.patch_dropout_time = patch_dropout_time
+        self.patch_dropout_frequency = patch_dropout_frequency
+        self.chunk_pooling = chunk_pooling
+        self.chunk_frames = chunk_frames
+
+        # Names and nesting are those of the published state dicts: init_bn.1, patch_embed.proj, ...
+        self.front_end = LogMel()
+        self.init_bn = torch.nn.ModuleDict({"1": PackedBatchNorm(N_MELS, momentum=0.01)})
+        self.patch_embed = torch.nn.ModuleDict(
+            {"proj": torch.nn.Conv2d(1, embed_dim, kernel_size=PATCH, stride=PATCH)}
+        )
+        columns = chunk_frames // PATCH
+        self.time_pos_embed = torch.nn.Parameter(0.02 * torch.randn(1, embed_dim, 1, columns))
+        self.freq_pos_embed = torch.nn.Parameter(0.02 * torch.randn(1, embed_dim, _ROWS, 1))
+        self.blocks = torch.nn.ModuleList(
+            Block(dim=embed_dim, num_heads=num_heads) for _ in range(depth)
+        )
+        if gradient_checkpointing:
+            for block in self.blocks:
+                recompute_in_backward(block)
+        self.norm = torch.nn.LayerNorm(embed_dim, eps=NORM_EPS)
+        # The tagging head has no part in retrieval: without gradients, data-parallel training does
+        # not wait for it.
+        self.outputlayer = torch.nn.Sequential(
+            torch.nn.LayerNorm(embed_dim), torch.nn.Linear(embed_dim, num_classes)
+        ).requires_grad_(False)
+        init_weights(self)
+        if checkpoint is not None:
+            load_ced(self, checkpoint)
+
+    def output_size(self) -> int:
+        """Width D of the embedding."""
+        return self.norm.normalized_shape[0]
+
+    def forward(self, audio: torch.Tensor, audio_lengths: torch.Tensor) -> torch.Tensor:
+        """Embed a batch of clips; see `AbsAudioEncoder.forward`.
+
+        Returns:
+            [clips, D] float32.
+        """
+        chunks, means, counts = self._chunk_means(audio, audio_lengths)
+        return self._pool(chunks, means, counts, len(audio))
+
+    def tagging_probabilities(
+        self, audio: torch.Tensor, audio_lengths: torch.Tensor
+    ) -> torch.Tensor:
+        """Probabilities of the classes of the checkpoint's tagging head (527: AudioSet).
+
+        Args:
+            audio, audio_lengths: as for `forward`.
+
+        Returns:
+            [clips, classes] in [0, 1]; over the chunks of a clip pooled as embeddings are.
+        """
+        chunks, means, counts = self._chunk_means(audio, audio_lengths)
+        return self._pool(chunks, self.outputlayer(means).sigmoid(), counts, len(audio))
+
+    def token_features(
+        self, audio: torch.Tensor, audio_lengths: torch.Tensor
+    ) -> List[List[torch.Tensor]]:
+        """Features behind the last norm, before pooling.
+
+        Args:
+            audio, audio_lengths: as for `forward`.
+
+        Returns:
+            For each clip, for each of its chunks, [tokens, D]: frequency-major, four rows.
+        """
+        packed, chunks = self._packed_frames(audio, audio_lengths)
+        features: List[List[torch.Tensor]] = [[] for _ in range(len(audio))]
+        by_position = {}
+        for positions, tokens, mask in self._tokens(packed, chunks):
+            for i, position in enumerate(positions):
+                by_position[position] = tokens[i] if mask is None else tokens[i][mask[i]]
+        for position, chunk in enumerate(chunks):
+            features[chunk.clip].append(by_position[position])
+        return features
+
+    def _packed_frames(
+        self, audio: torch.Tensor, audio_lengths: torch.Tensor
+    ) -> Tuple[torch.Tensor, List[Chunk]]:
+        """Normalised frames of all clips behind one another, a row of zeros last; and the chunks.
+
+        A chunk's `start` is its first row in the packed frames.
+        """
+        reference = self.mode == "reference"
+        audio_lengths = audio_lengths.to(audio.device)
+        if audio.dim() == 3:
+            mel, frame_lengths = audio.float(), audio_lengths
+        elif audio.dim() == 2:
+            if reference:
+                mel = self.front_end.with_batch_floor(audio)
+            else:
+                mel = self.front_end(audio, audio_lengths)
+            frame_lengths = num_frames(audio_lengths)
+        else:
+            raise ValueError(
+                "audio must be [clips, samples] or [clips, frames, mel bins], "
+                f"not of shape {tuple(audio.shape)}"
+            )
+        if mel.size(2) != N_MELS:
+            raise ValueError(f"CED needs {N_MELS} mel bins, not {mel.size(2)}")
+        clips, frames, _ = mel.shape
+        if reference:
+            lengths = [frames] * clips
+            chunks = cut_as_reference(clips, frames, self.chunk_frames)
+        else:
+            lengths = frame_lengths.clamp(max=frames).tolist()
+            chunks = cut(lengths, self.chunk_frames)
+        if min(lengths) < frames:
+            frame = torch.arange(frames, device=mel.device)
+            packed = mel[frame < frame_lengths.unsqueeze(1)]
+        else:
+            packed = mel.flatten(0, 1)
+        offsets = [0]
+        for length in lengths:
+            offsets.append(offsets[-1] + length)
+        chunks = [
+            Chunk(chunk.clip, offsets[chunk.clip] + chunk.start, chunk.frames, chunk.patches)
+            for chunk in chunks
+        ]
+        packed = self.init_bn["1"](packed, bins_apart=not reference)
+        return torch.cat([packed, packed.new_zeros(1, N_MELS)]), chunks
+
+    def _tokens(self, packed: torch.Tensor, chunks: List[Chunk]) -> Iterator[_Tokens]:
+        """Run the transformer over the chunks, similar lengths together."""
+        limit = max(chunk.patches for chunk in chunks) * len(chunks)
+        for positions in group(chunks, limit if torch.is_grad_enabled() else _PATCHES_PER_PASS):
+            members = [chunks[position] for position in positions]
+            columns = members[0].patches  # the longest comes first
+            numbers = torch.tensor([(c.start, c.frames, c.patches) for c in members])
+            start, frames, patches = numbers.to(packed.device).T
+            frame = torch.arange(columns * PATCH, device=packed.device)
+            zeros = len(packed) - 1
+            rows = torch.where(frame < frames[:, None], start[:, None] + frame, zeros)
+            # `embedding` is `packed[rows]` whose gradient skips the row of zeros
+            grid = self._embed_patches(embedding(rows, packed, padding_idx=zeros))
+            padded = members[-1].patches < columns
+            if self.training and (self.patch_dropout_time or self.patch_dropout_frequency):
+                grid, patches = drop_patches(
+                    grid,
+                    patches,
+                    time=self.patch_dropout_time,
+                    frequency=self.patch_dropout_frequency,
+                )
+            mask = None
+            if padded:
+                mask = torch.arange(grid.size(2), device=packed.device) < patches.unsqueeze(1)
+                mask = mask.unsqueeze(1).expand(-1, grid.size(1), -1).flatten(1)
+            x = grid.flatten(1, 2)  # [chunks, rows * columns, D]
+            for block in self.blocks:
+                x = block(x, None if mask is None else mask[:, None, None])
+            yield _Tokens(positions, self.norm(x), mask)
+
+    def _embed_patches(self, frames: torch.Tensor) -> torch.Tensor:
+        """[chunks, columns * 16, 64] frames to [chunks, 4, columns, D] patches with their positions.
+
+        The convolution of the checkpoint does not overlap, so it is a linear layer on patches: exact
+        in float32 on a GPU too, where convolutions are computed in TF32 by default.
+        """
+        proj = self.patch_embed["proj"]
+        # patches: [chunks, 4, columns, 16 mel bins * 16 frames]
+        patches = frames.unflatten(1, (-1, PATCH)).unflatten(3, (_ROWS, PATCH))
+        patches = patches.permute(0, 3, 1, 4, 2).flatten(3)
+        grid = linear(patches, proj.weight.flatten(1), proj.bias)
+        columns = grid.size(2)
+        position = self.time_pos_embed[..., :columns] + self.freq_pos_embed  # [1, D, 4, columns]
+        return grid + position.permute(0, 2, 3, 1)
+
+    def _chunk_means(
+        self, audio: torch.Tensor, audio_lengths: torch.Tensor
+    ) -> Tuple[List[Chunk], torch.Tensor, torch.Tensor]:
+        """The chunks, the mean of each one's tokens [chunks, D] and how many there are [chunks]."""
+        packed, chunks = self._packed_frames(audio, audio_lengths)
+        order: List[int] = []
+        means, counts = [], []
+        for positions, tokens, mask in self._tokens(packed, chunks):
+            order += positions
+            if mask is None:
+                means.append(tokens.float().mean(1))
+                counts.append(tokens.new_full((len(tokens),), tokens.size(1), dtype=torch.float))
+            else:
+                counts.append(mask.sum(1).float())
+                total = (tokens.float() * mask.unsqueeze(2)).sum(1)
+                means.append(total / counts[-1].unsqueeze(1))
+        back = torch.tensor(order).argsort().to(packed.device)
+        return chunks, torch.cat(means)[back], torch.cat(counts)[back]
+
+    def _pool(
+        self, chunks: List[Chunk], values: torch.Tensor, counts: torch.Tensor, clips: int
+    ) -> torch.Tensor:
+        """Pool [chunks, D] over the chunks of each clip, weighting by tokens: [clips, D]."""
+        pieces = [0] * clips
+        for chunk in chunks:
+            pieces[chunk.clip] += 1
+        if max(pieces) == 1:
+            return values
+        if self.chunk_pooling == "max":
+            return torch.stack([piece.amax(0) for piece in values.split(pieces)])
+        shares = torch.cat([piece / piece.sum() for piece in counts.split(pieces)])
+        return torch.stack([p.sum(0) for p in (values * shares.unsqueeze(1)).split(pieces)])

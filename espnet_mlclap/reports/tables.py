@@ -1,0 +1,198 @@
+"""Tables of scores, as text for a terminal and as Markdown."""
+
+import statistics
+from typing import Collection, Dict, List, Mapping, NamedTuple, Optional, Sequence, Tuple
+
+from espnet_mlclap.evaluation.scores import (
+    DIRECTIONS,
+    METRICS,
+    SOURCE_LANGUAGE,
+    AllScores,
+    SetScores,
+    languages_of,
+    mean_of_others,
+)
+
+COMPARED_METRICS = ("R@1", "R@10", "mAP@10")
+# Metrics that are printed with their interval; scores.json has those of all.
+TEXT_INTERVALS = ("mAP@10",)
+MARKDOWN_INTERVALS = ("R@1", "R@10", "mAP@10")
+
+
+class Table(NamedTuple):
+    """Cells under headers; the first column is text, the others are numbers."""
+
+    headers: Sequence[str]
+    rows: Sequence[Sequence[str]]
+
+    def text(self) -> str:
+        """Aligned columns."""
+        lines = [self.headers, *self.rows]
+        widths = [max(len(line[column]) for line in lines) for column in range(len(self.headers))]
+        return "\n".join(
+            "  ".join(
+                cell.ljust(width) if column == 0 else cell.rjust(width)
+                for column, (cell, width) in enumerate(zip(line, widths))
+            ).rstrip()
+            for line in lines
+        )
+
+    def markdown(self) -> str:
+        """A GitHub table."""
+        rule = ["---", *["---:"] * (len(self.headers) - 1)]
+        return "\n".join(
+            "| " + " | ".join(cell.replace("|", "\\|") for cell in line) + " |"
+            for line in [self.headers, rule, *self.rows]
+        )
+
+
+def number(metric: str, value: float) -> str:
+    """A figure as printed: per cent and mean ranks with one decimal, median ranks without."""
+    return f"{value:.0f}" if metric == "medR" else f"{value:.1f}"
+
+
+def direction_table(
+    scores: SetScores, direction: str, with_intervals: Collection[str] = MARKDOWN_INTERVALS
+) -> Table:
+    """Languages x metrics of one direction, the mean of the other languages, and chance.
+
+    Args:
+        scores: of one test set, by language.
+        direction: "t2a" or "a2t".
+        with_intervals: metrics that are followed by their 95 % interval.
+    """
+    rows: List[List[str]] = []
+    langs = languages_of(scores)
+    for lang in langs:
+        entry = scores[lang]
+        spread = entry.get("intervals", {}).get(direction, {})
+        cells = [
+            _with_interval(name, entry[direction][name], spread.get(name))
+            if name in with_intervals
+            else number(name, entry[direction][name])
+            for name in METRICS
+        ]
+        rows.append([lang, str(entry["clips"]), str(entry["captions"]), *cells])
+    others = mean_of_others(scores, direction)
+    if others:
+        cells = [number(name, others[name]) for name in METRICS]
+        rows.append([f"mean of the {len(langs) - 1} others", "", "", *cells])
+    rows += _chance_rows({lang: scores[lang].get("chance", {}).get(direction) for lang in langs})
+    return Table([DIRECTIONS[direction], "clips", "captions", *METRICS], rows)
+
+
+def _chance_rows(chance: Mapping[str, Optional[Mapping[str, float]]]) -> List[List[str]]:
+    """One row, or one for each group of languages whose numbers of clips and captions differ."""
+    groups: Dict[tuple, List[str]] = {}
+    for lang, values in chance.items():
+        if values:
+            cells = tuple(number(name, values[name]) for name in METRICS)
+            groups.setdefault(cells, []).append(lang)
+    return [
+        ["chance" if len(groups) == 1 else f"chance ({', '.join(langs)})", "", "", *cells]
+        for cells, langs in groups.items()
+    ]
+
+
+def _with_interval(name: str, value: float, interval: Optional[Sequence[float]]) -> str:
+    if interval is None:
+        return number(name, value)
+    low, high = (number(name, bound) for bound in interval)
+    return f"{number(name, value)} [{low}, {high}]"
+
+
+def relevance_table(scores: SetScores) -> Table:
+    """mAP@16 and recall where captions have lists of relevant clips (DCASE 2025)."""
+    names = ("mAP@16", "R@1", "R@5", "R@10")
+    rows = []
+    for lang in languages_of(scores):
+        entry = scores[lang].get("multiple_positives")
+        if entry:
+            cells = [
+                _with_interval(name, entry["t2a"][name], entry["intervals"]["t2a"][name])
+                for name in names
+            ]
+            per_caption = f"{entry['clips_a_caption']:.1f}"
+            rows.append([lang, str(entry["captions"]), per_caption, *cells])
+    return Table(["Text to audio, lists", "captions", "clips a caption", *names], rows)
+
+
+def score_tables(
+    scores: AllScores, with_intervals: Collection[str] = MARKDOWN_INTERVALS
+) -> Dict[str, List[Table]]:
+    """The tables of each test set: both directions, then lists of relevant clips where there are any."""
+    tables = {}
+    for name, languages in scores.items():
+        tables[name] = [direction_table(languages, way, with_intervals) for way in DIRECTIONS]
+        with_lists = relevance_table(languages)
+        if with_lists.rows:
+            tables[name].append(with_lists)
+    return tables
+
+
+def comparison_tables(
+    experiments: Mapping[str, Sequence[AllScores]], metrics: Sequence[str] = COMPARED_METRICS
+) -> Dict[str, List[Table]]:
+    """Experiments side by side: English and the mean of the other languages, one table a direction.
+
+    Args:
+        experiments: by label, the scores of each of its trainings (seeds); several are shown as mean and
+            sample standard deviation. A set that an experiment lacks is shown as "-".
+        metrics: which ones.
+
+    Returns:
+        Tables by test set.
+    """
+    sets = list(
+        dict.fromkeys(name for seeds in experiments.values() for scores in seeds for name in scores)
+    )
+    tables: Dict[str, List[Table]] = {}
+    for name in sets:
+        for way, title in DIRECTIONS.items():
+            headers = [title]
+            headers += [f"{SOURCE_LANGUAGE} {metric}" for metric in metrics]
+            headers += [f"others {metric}" for metric in metrics]
+            rows = []
+            for label, seeds in experiments.items():
+                groups = [_source_and_others(scores.get(name, {}), way) for scores in seeds]
+                rows.append([label, *_mean_cells(groups, metrics)])
+            chance = _chance_groups(experiments, name, way)
+            if chance:
+                rows.append(["chance", *_mean_cells([chance], metrics)])
+            tables.setdefault(name, []).append(Table(headers, rows))
+    return tables
+
+
+_Groups = Tuple[Mapping[str, float], Mapping[str, float]]  # of the source language, of the others
+
+
+def _source_and_others(languages: SetScores, way: str) -> _Groups:
+    return languages.get(SOURCE_LANGUAGE, {}).get(way, {}), mean_of_others(languages, way)
+
+
+def _chance_groups(
+    experiments: Mapping[str, Sequence[AllScores]], name: str, way: str
+) -> Optional[_Groups]:
+    """What a random order gives on the test set, which is the same for all experiments."""
+    for seeds in experiments.values():
+        for scores in seeds:
+            chances = {
+                lang: {way: scores[name][lang]["chance"][way]}
+                for lang in languages_of(scores.get(name, {}))
+                if "chance" in scores[name][lang]
+            }
+            if chances:
+                return _source_and_others(chances, way)
+    return None
+
+
+def _mean_cells(seeds: Sequence[_Groups], metrics: Sequence[str]) -> List[str]:
+    cells = []
+    for group in (0, 1):
+        for metric in metrics:
+            values = [one[group][metric] for one in seeds if metric in one[group]]
+            cell = number(metric, statistics.fmean(values)) if values else "-"
+            if len(values) > 1:
+                cell += f" ± {statistics.stdev(values):.1f}"
+            cells.append(cell)
+    return cells

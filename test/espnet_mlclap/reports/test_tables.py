@@ -1,0 +1,83 @@
+"""Tables: the cells, worked by hand."""
+
+from espnet_mlclap.reports.tables import (
+    Table,
+    comparison_tables,
+    direction_table,
+    relevance_table,
+)
+
+
+def entry(value, interval=None, chance=1.0):
+    metrics = dict.fromkeys(("R@1", "R@5", "R@10", "R@50", "mAP@10", "medR", "meanR"), value)
+    bounds = dict.fromkeys(metrics, interval) if interval else {}
+    return {
+        "clips": 10,
+        "captions": 50,
+        "t2a": metrics,
+        "a2t": {name: number / 2 for name, number in metrics.items()},
+        "intervals": {"t2a": bounds, "a2t": bounds},
+        "chance": {"t2a": dict.fromkeys(metrics, chance), "a2t": dict.fromkeys(metrics, chance)},
+    }
+
+
+def test_text_and_markdown():
+    table = Table(["name", "value"], [["a|b", "1.0"], ["c", "10.5"]])
+    assert table.text() == "name  value\na|b     1.0\nc      10.5"
+    assert table.markdown() == "| name | value |\n| --- | ---: |\n| a\\|b | 1.0 |\n| c | 10.5 |"
+
+
+def test_direction_table():
+    scores = {
+        "zho_Hans": entry(20.0),
+        "eng_Latn": entry(80.04, [70.0, 90.0]),
+        "fra_Latn": entry(40.0),
+    }
+    table = direction_table(scores, "t2a", with_intervals=("mAP@10",))
+    assert table.headers[:4] == ["Text to audio", "clips", "captions", "R@1"]
+    assert [row[0] for row in table.rows] == [
+        "eng_Latn", "fra_Latn", "zho_Hans", "mean of the 2 others", "chance",
+    ]  # fmt: skip
+    assert table.rows[0][3:] == ["80.0", "80.0", "80.0", "80.0", "80.0 [70.0, 90.0]", "80", "80.0"]
+    assert table.rows[3][3] == "30.0"
+    assert table.rows[4][3] == "1.0"
+
+
+def test_chance_differs_where_the_numbers_of_captions_differ():
+    scores = {"eng_Latn": entry(1.0, chance=2.0), "fra_Latn": entry(1.0), "deu_Latn": entry(1.0)}
+    labels = [row[0] for row in direction_table(scores, "a2t").rows]
+    assert labels[-2:] == ["chance (eng_Latn)", "chance (fra_Latn, deu_Latn)"]
+
+
+def test_comparison():
+    experiments = {
+        "with LE": [{"test": {"eng_Latn": entry(80.0), "fra_Latn": entry(60.0)}}],
+        "without": [{"test": {"eng_Latn": entry(81.0)}, "other": {"eng_Latn": entry(50.0)}}],
+    }
+    tables = comparison_tables(experiments, ["R@1"])
+    assert list(tables) == ["test", "other"]
+    assert tables["test"][0].headers == ["Text to audio", "eng_Latn R@1", "others R@1"]
+    chance = ["chance", "1.0", "1.0"]
+    assert tables["test"][0].rows == [["with LE", "80.0", "60.0"], ["without", "81.0", "-"], chance]
+    assert tables["test"][1].rows == [["with LE", "40.0", "30.0"], ["without", "40.5", "-"], chance]
+    alone = ["chance", "1.0", "-"]
+    assert tables["other"][0].rows == [["with LE", "-", "-"], ["without", "50.0", "-"], alone]
+
+
+def test_comparison_over_seeds():
+    seeds = [{"test": {"eng_Latn": entry(value)}} for value in (79.0, 80.0, 81.0)]
+    table = comparison_tables({"a": seeds}, ["R@1"])["test"][0]
+    assert table.rows[0] == ["a", "80.0 ± 1.0", "-"]
+
+
+def test_lists_of_relevant_clips():
+    names = ("mAP@16", "R@1", "R@5", "R@10")
+    scores = {"eng_Latn": entry(1.0), "fra_Latn": entry(1.0)}
+    scores["eng_Latn"]["multiple_positives"] = {
+        "captions": 7,
+        "clips_a_caption": 2.84,
+        "t2a": dict.fromkeys(names, 33.33),
+        "intervals": {"t2a": dict.fromkeys(names, [30.0, 40.0])},
+    }
+    rows = relevance_table(scores).rows
+    assert rows == [["eng_Latn", "7", "2.8", *["33.3 [30.0, 40.0]"] * 4]]
