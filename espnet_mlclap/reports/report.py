@@ -43,7 +43,7 @@ def write_report(
         UserError: scores, embeddings or history that cannot be read.
     """
     # Drawing needs a second to import; the other commands that use tables do not draw.
-    from espnet_mlclap.evaluation import figures
+    from espnet_mlclap.reports import figures
 
     out, inference_dir = Path(out), Path(inference_dir)
     name = Path(experiment_dir).resolve().name
