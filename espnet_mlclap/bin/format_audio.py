@@ -1,9 +1,12 @@
 """Format the audio of a set (stage 3): mono, 16 kHz, or log-mel features; resumes after a kill."""
 
 import argparse
+import functools
 import logging
 from pathlib import Path
 from typing import Optional, Sequence
+
+import numpy as np
 
 from espnet_mlclap.utils.cli import bool_option, run_command
 
@@ -42,6 +45,7 @@ def format_set(options: argparse.Namespace) -> None:
         options.out_dir,
         wav_scp=Path(options.data_dir) / "wav.scp",
         audio_format=options.audio_format,
+        log_mel=log_mel,
         skip_bad_audio=options.skip_bad_audio,
         nj=options.nj,
     )
@@ -53,6 +57,25 @@ def format_set(options: argparse.Namespace) -> None:
         len(data.wav_scp) - len(bad),
         len(bad),
     )
+
+
+@functools.lru_cache(maxsize=1)
+def _front_end():
+    import torch
+
+    from espnet_mlclap.models.audio_encoder.mel import LogMel
+
+    torch.set_num_threads(1)  # there are `--nj` processes
+    return LogMel()
+
+
+def log_mel(samples: np.ndarray) -> np.ndarray:
+    """The features of a clip: of [samples] at 16 kHz the dB values [frames, 64] that CED starts from."""
+    import torch
+
+    audio = torch.from_numpy(samples)
+    with torch.no_grad():
+        return _front_end()(audio[None], torch.tensor([len(audio)]))[0].numpy()
 
 
 def main(arguments: Optional[Sequence[str]] = None) -> None:

@@ -16,9 +16,9 @@ from espnet_mlclap.evaluation.zero_shot import (
     read_prompts,
     write_prompt_embeddings,
     zero_shot_scores,
-    zero_shot_table,
 )
 from espnet_mlclap.fileio.data_dir import read_table
+from espnet_mlclap.reports.zero_shot import zero_shot_table
 from espnet_mlclap.utils.atomic import atomic_open
 from espnet_mlclap.utils.cli import run_command
 from espnet_mlclap.utils.config import BEST_MODEL

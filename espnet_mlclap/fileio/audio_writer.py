@@ -1,14 +1,16 @@
 """Write formatted clips: FLAC files, FLAC in a Kaldi archive, or log-mel features in one."""
 
-import functools
 from pathlib import Path
-from typing import Union
+from typing import Callable, Optional, Union
 
 import numpy as np
 
 from espnet_mlclap.fileio.audio import SAMPLING_RATE
 
 AUDIO_FORMATS = ("flac", "flac.ark", "log_mel.ark")
+LogMel = Callable[
+    [np.ndarray], np.ndarray
+]  # of [samples] in -1 ... 1 the dB values [frames, 64], float32
 
 
 class _FlacFiles:
@@ -35,7 +37,7 @@ class _FlacFiles:
 class _Archive:
     """All clips in one Kaldi archive: FLAC, or log-mel features in dB [frames, 64] float32."""
 
-    def __init__(self, folder: Path, log_mel: bool):
+    def __init__(self, folder: Path, log_mel: Optional[LogMel]):
         self.file = open(folder / "audio.ark", "wb")  # noqa: SIM115 closed by __exit__
         self.log_mel = log_mel
 
@@ -50,8 +52,9 @@ class _Archive:
         import kaldiio
 
         offset = self.file.tell() + len(f"{clip} ".encode())  # where the value of this key begins
-        if self.log_mel:
-            kaldiio.save_ark(self.file, {clip: _log_mel(samples)})
+        if self.log_mel is not None:
+            features = self.log_mel(samples.astype(np.float32) / 32768.0)
+            kaldiio.save_ark(self.file, {clip: features})
         else:
             kaldiio.save_ark(
                 self.file,
@@ -62,26 +65,23 @@ class _Archive:
         return f"audio.ark:{offset}"
 
 
-def audio_writer(audio_format: str, folder: Path) -> Union[_FlacFiles, _Archive]:
-    """What writes clips into `folder`, as a context; `audio_format` is one of `AUDIO_FORMATS`."""
+def audio_writer(
+    audio_format: str, folder: Path, log_mel: Optional[LogMel]
+) -> Union[_FlacFiles, _Archive]:
+    """What writes clips into `folder`, as a context.
+
+    Args:
+        audio_format: one of `AUDIO_FORMATS`.
+        folder: an empty folder.
+        log_mel: computes the features of "log_mel.ark"; not used for the others.
+
+    Raises:
+        ValueError: "log_mel.ark" without `log_mel`.
+    """
     if audio_format == "flac":
         return _FlacFiles(folder)
-    return _Archive(folder, log_mel=audio_format == "log_mel.ark")
-
-
-@functools.lru_cache(maxsize=1)
-def _front_end():
-    import torch
-
-    from espnet_mlclap.models.audio_encoder.mel import LogMel
-
-    torch.set_num_threads(1)
-    return LogMel()
-
-
-def _log_mel(samples: np.ndarray) -> np.ndarray:
-    import torch
-
-    audio = torch.from_numpy(samples.astype(np.float32) / 32768.0)
-    with torch.no_grad():
-        return _front_end()(audio[None], torch.tensor([len(audio)]))[0].numpy()
+    if audio_format == "flac.ark":
+        return _Archive(folder, None)
+    if log_mel is None:
+        raise ValueError(f"{audio_format} needs log_mel, which computes the features")
+    return _Archive(folder, log_mel)

@@ -27,7 +27,7 @@ from typing import Any, Dict, Iterable, List, Mapping, Optional, Sequence, Tuple
 import numpy as np
 
 from espnet_mlclap.fileio.audio import SAMPLING_RATE, AudioError, read_audio, to_mono
-from espnet_mlclap.fileio.audio_writer import AUDIO_FORMATS, audio_writer
+from espnet_mlclap.fileio.audio_writer import AUDIO_FORMATS, LogMel, audio_writer
 from espnet_mlclap.fileio.data_dir import Caption, DataDir, write_captions, write_table
 from espnet_mlclap.utils.atomic import atomic_dir, atomic_open, make_dir
 from espnet_mlclap.utils.errors import UserError
@@ -70,6 +70,7 @@ def format_audio(
     *,
     wav_scp: Union[str, Path],
     audio_format: str = "flac",
+    log_mel: Optional[LogMel] = None,
     skip_bad_audio: bool = False,
     nj: int = 1,
 ) -> List[FormattedClip]:
@@ -80,6 +81,8 @@ def format_audio(
         out_dir: folder of the formatted set.
         wav_scp: the file that `data.wav_scp` was read from; messages name its lines.
         audio_format: one of `AUDIO_FORMATS`.
+        log_mel: computes the features of "log_mel.ark": those of the model that will read them. A function
+            that can be sent to other processes.
         skip_bad_audio: leave out clips that cannot be read, and list them in `bad_audio.txt`.
         nj: worker processes.
 
@@ -111,7 +114,10 @@ def format_audio(
         logging.info("%s: %d of %d blocks are there already", out_dir, done, len(blocks))
     with progress_bar(f"format {out_dir.name}", sum(map(len, missing.values())), "clips") as bar:
         work = functools.partial(
-            _format_block, audio_format=audio_format, skip_bad_audio=skip_bad_audio
+            _format_block,
+            audio_format=audio_format,
+            log_mel=log_mel,
+            skip_bad_audio=skip_bad_audio,
         )
         for count in _map(work, list(missing.items()), nj):
             bar.update(count)
@@ -178,12 +184,16 @@ def _remove_others(folder: Path, keep: Mapping[Path, object]) -> None:
 
 
 def _format_block(
-    item: Tuple[Path, Sequence[Source]], *, audio_format: str, skip_bad_audio: bool
+    item: Tuple[Path, Sequence[Source]],
+    *,
+    audio_format: str,
+    log_mel: Optional[LogMel],
+    skip_bad_audio: bool,
 ) -> int:
     """Make one block; returns the number of its clips."""
     folder, sources = item
     formatted = []
-    with atomic_dir(folder) as temporary, audio_writer(audio_format, temporary) as writer:
+    with atomic_dir(folder) as temporary, audio_writer(audio_format, temporary, log_mel) as writer:
         for source in sources:
             try:
                 waveform = to_mono(read_audio(source.path))

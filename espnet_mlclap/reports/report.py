@@ -7,9 +7,10 @@ from typing import Any, Dict, List, Mapping, Optional, Sequence, Union
 
 from espnet_mlclap.evaluation.embeddings import read_embeddings
 from espnet_mlclap.evaluation.scores import AllScores, languages_of, read_scores
-from espnet_mlclap.evaluation.zero_shot import read_zero_shot_scores, zero_shot_table
+from espnet_mlclap.evaluation.zero_shot import read_zero_shot_scores
 from espnet_mlclap.reports.history import read_facts, read_history
 from espnet_mlclap.reports.tables import Table, score_tables
+from espnet_mlclap.reports.zero_shot import zero_shot_table
 from espnet_mlclap.utils.atomic import atomic_open
 
 _PACKAGES = ("espnet", "torch", "fairseq2", "sonar-space", "numpy")

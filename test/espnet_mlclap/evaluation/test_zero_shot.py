@@ -10,7 +10,6 @@ from espnet_mlclap.evaluation.zero_shot import (
     read_prompts,
     write_prompt_embeddings,
     zero_shot_scores,
-    zero_shot_table,
 )
 from espnet_mlclap.fileio.data_dir import Caption, DataDir, caption_id
 from espnet_mlclap.utils.errors import UserError
@@ -58,18 +57,6 @@ def test_a_class_without_prompts_is_an_error():
     prompts = [Prompt("a", "eng_Latn", "x")]
     with pytest.raises(UserError, match="no caption in eng_Latn stands for the class b"):
         zero_shot_scores(np.eye(2), ["a", "b"], prompts, np.ones((1, 2)))
-
-
-def test_table():
-    entry = {"clips": 8, "classes": 4, "prompts": 9, "interval": [10.0, 60.0], "chance": 25.0}
-    scores = {
-        "eng_Latn": {**entry, "accuracy": 50.0},
-        "fra_Latn": {**entry, "accuracy": 30.0},
-        "deu_Latn": {**entry, "accuracy": 20.0},
-    }
-    rows = zero_shot_table(scores).rows
-    assert rows[0] == ["eng_Latn", "8", "4", "9", "50.0 [10.0, 60.0]", "25.0"]
-    assert rows[-1] == ["mean of the 2 others", "", "", "", "25.0", ""]
 
 
 @pytest.fixture

@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 import soundfile
 
+from espnet_mlclap.bin.format_audio import log_mel
 from espnet_mlclap.fileio.audio import AudioError, load_clip
 from espnet_mlclap.fileio.data_dir import Caption, DataDir, caption_id
 from espnet_mlclap.fileio.format_audio import AUDIO_FORMATS, add_captions, format_audio
@@ -78,7 +79,9 @@ def test_every_format_is_mono_at_16_khz(mixed, tmp_path):
 def test_the_formats_hold_the_same_samples(mixed, tmp_path):
     sets = {}
     for audio_format in AUDIO_FORMATS:
-        format_into(mixed, tmp_path / audio_format, audio_format=audio_format)
+        format_into(
+            mixed, tmp_path / audio_format, audio_format=audio_format, log_mel=log_mel, nj=2
+        )
         sets[audio_format] = DataDir.read(tmp_path / audio_format)
     import torch
 
