@@ -1,3 +1,3 @@
 """MLCLAP: finding sounds with words, in any language, as a plugin of ESPnet2."""
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"

@@ -8,7 +8,7 @@ from espnet_mlclap.utils.cli import run_command
 
 def get_parser() -> argparse.ArgumentParser:
     """Options of this command."""
-    parser = argparse.ArgumentParser(prog="espnet_mlclap.bin.check_data", description=__doc__)
+    parser = argparse.ArgumentParser(prog="mlclap check_data", description=__doc__)
     for name, text in (
         ("train_data_dir", "formatted training set; may be given several times"),
         ("le_data_dir", "folder of translated training captions"),

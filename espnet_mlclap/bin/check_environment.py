@@ -9,7 +9,7 @@ from espnet_mlclap.utils.cli import run_command
 
 def get_parser() -> argparse.ArgumentParser:
     """Options of this command: none."""
-    return argparse.ArgumentParser(prog="espnet_mlclap.bin.check_environment", description=__doc__)
+    return argparse.ArgumentParser(prog="mlclap check_environment", description=__doc__)
 
 
 def check_environment(_: argparse.Namespace) -> None:

@@ -8,7 +8,7 @@ from espnet_mlclap.utils.cli import run_command
 
 def get_parser() -> argparse.ArgumentParser:
     """Options of this command."""
-    parser = argparse.ArgumentParser(prog="espnet_mlclap.bin.combine_data", description=__doc__)
+    parser = argparse.ArgumentParser(prog="mlclap combine_data", description=__doc__)
     parser.add_argument("--data_dirs", nargs="+", required=True, help="directories to combine")
     parser.add_argument("--out_dir", required=True, help="the directory to write")
     return parser

@@ -13,7 +13,7 @@ from espnet_mlclap.utils.errors import UserError
 
 def get_parser() -> argparse.ArgumentParser:
     """Options of this command."""
-    parser = argparse.ArgumentParser(prog="espnet_mlclap.bin.compare", description=__doc__)
+    parser = argparse.ArgumentParser(prog="mlclap compare", description=__doc__)
     parser.add_argument(
         "experiments",
         nargs="+",

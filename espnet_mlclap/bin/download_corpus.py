@@ -1,9 +1,9 @@
 """Fetch AudioCaps, Clotho or WavCaps into a folder; the same command goes on where it was broken off.
 
 Examples:
-    python -m espnet_mlclap.bin.download_corpus clotho --out_dir /data/clotho
-    python -m espnet_mlclap.bin.download_corpus audiocaps --out_dir /data/audiocaps --parts test
-    python -m espnet_mlclap.bin.download_corpus wavcaps --out_dir /data/wavcaps --parts soundbible bbc
+    mlclap download_corpus clotho --out_dir /data/clotho
+    mlclap download_corpus audiocaps --out_dir /data/audiocaps --parts test
+    mlclap download_corpus wavcaps --out_dir /data/wavcaps --parts soundbible bbc
 """
 
 import argparse
@@ -23,7 +23,7 @@ _PARTS = {
 def get_parser() -> argparse.ArgumentParser:
     """Options of this command."""
     parser = argparse.ArgumentParser(
-        prog="espnet_mlclap.bin.download_corpus", description=(__doc__ or "").split("\n")[0]
+        prog="mlclap download_corpus", description=(__doc__ or "").split("\n")[0]
     )
     corpora = parser.add_subparsers(dest="corpus", metavar="CORPUS", required=True)
     for name, parts in _PARTS.items():

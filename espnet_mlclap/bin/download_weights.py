@@ -1,10 +1,10 @@
 """List, download and check published weights, or point names at files of one's own.
 
 Examples:
-    python -m espnet_mlclap.bin.download_weights --list
-    python -m espnet_mlclap.bin.download_weights ced_base mlclap_pretrain
-    python -m espnet_mlclap.bin.download_weights --use ced_base=/data/ced/model.safetensors
-    python -m espnet_mlclap.bin.download_weights --verify ced_base
+    mlclap download_weights --list
+    mlclap download_weights ced_base mlclap_pretrain
+    mlclap download_weights --use ced_base=/data/ced/model.safetensors
+    mlclap download_weights --verify ced_base
 """
 
 import argparse
@@ -30,7 +30,7 @@ from espnet_mlclap.utils.errors import UserError
 def get_parser() -> argparse.ArgumentParser:
     """The command line."""
     parser = argparse.ArgumentParser(
-        prog="espnet_mlclap.bin.download_weights",
+        prog="mlclap download_weights",
         description="List, download and check published weights. They go to $MLCLAP_WEIGHTS, or "
         "else to espnet_mlclap/weights in $XDG_CACHE_HOME or ~/.cache.",
     )

@@ -13,7 +13,7 @@ from espnet_mlclap.utils.errors import UserError
 
 def get_parser() -> argparse.ArgumentParser:
     """Options of this command."""
-    parser = argparse.ArgumentParser(prog="espnet_mlclap.bin.embed", description=__doc__)
+    parser = argparse.ArgumentParser(prog="mlclap embed", description=__doc__)
     parser.add_argument("--model_dir", required=True, help="experiment folder or packed file")
     parser.add_argument("--model_file", default=BEST_MODEL, help="checkpoint in model_dir")
     parser.add_argument("--data_dir", required=True, help="formatted set")

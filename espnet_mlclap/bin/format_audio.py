@@ -13,7 +13,7 @@ from espnet_mlclap.utils.cli import bool_option, run_command
 
 def get_parser() -> argparse.ArgumentParser:
     """Options of this command."""
-    parser = argparse.ArgumentParser(prog="espnet_mlclap.bin.format_audio", description=__doc__)
+    parser = argparse.ArgumentParser(prog="mlclap format_audio", description=__doc__)
     parser.add_argument("--data_dir", required=True, help="the set: wav.scp, text, ...")
     parser.add_argument(
         "--more_captions", action="append", default=[], help="folder of translations to add"

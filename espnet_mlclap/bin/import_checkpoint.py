@@ -1,8 +1,8 @@
 """Turn a released ML-CLAP checkpoint into an experiment folder like those of stage 5.
 
 Examples:
-    python -m espnet_mlclap.bin.download_weights mlclap_audiocaps sonar_sentencepiece
-    python -m espnet_mlclap.bin.import_checkpoint mlclap_audiocaps exp/mlclap_released_audiocaps
+    mlclap download_weights mlclap_audiocaps sonar_sentencepiece
+    mlclap import_checkpoint mlclap_audiocaps exp/mlclap_released_audiocaps
     ./run.sh --stage 6 --mlclap_tag released_audiocaps
 """
 
@@ -16,7 +16,7 @@ from espnet_mlclap.utils.cli import run_command
 def get_parser() -> argparse.ArgumentParser:
     """Options of this command."""
     parser = argparse.ArgumentParser(
-        prog="espnet_mlclap.bin.import_checkpoint",
+        prog="mlclap import_checkpoint",
         description=(__doc__ or "").splitlines()[0],
     )
     parser.add_argument(

@@ -15,7 +15,7 @@ from espnet_mlclap.utils.errors import UserError
 
 def get_parser() -> argparse.ArgumentParser:
     """Options of this command."""
-    parser = argparse.ArgumentParser(prog="espnet_mlclap.bin.pack", description=__doc__)
+    parser = argparse.ArgumentParser(prog="mlclap pack", description=__doc__)
     parser.add_argument("--experiment_dir", required=True, help="folder of stage 5")
     parser.add_argument("--model_file", default=BEST_MODEL, help="checkpoint to pack")
     parser.add_argument(

@@ -9,7 +9,7 @@ from espnet_mlclap.utils.config import BEST_MODEL
 
 def get_parser() -> argparse.ArgumentParser:
     """Options of this command."""
-    parser = argparse.ArgumentParser(prog="espnet_mlclap.bin.paper_tables", description=__doc__)
+    parser = argparse.ArgumentParser(prog="mlclap paper_tables", description=__doc__)
     parser.add_argument("--config", default="conf/experiments.yaml", help="list of experiments")
     parser.add_argument("--tables", default="all", help='such as "2 4 figure2"')
     parser.add_argument("--seeds", help='seeds of training, such as "1 2 3"; all there are if none')

@@ -8,9 +8,7 @@ from espnet_mlclap.utils.cli import bool_option, run_command
 
 def get_parser() -> argparse.ArgumentParser:
     """Options of this command."""
-    parser = argparse.ArgumentParser(
-        prog="espnet_mlclap.bin.prepare_audio_folder", description=__doc__
-    )
+    parser = argparse.ArgumentParser(prog="mlclap prepare_audio_folder", description=__doc__)
     parser.add_argument("--corpus", required=True, help="folder with train/ and test/")
     parser.add_argument("--out_dir", default="data", help="folder for the data directories")
     parser.add_argument(

@@ -1,8 +1,8 @@
 """Read AudioCaps, Clotho or WavCaps (stage 1): the authors' caption files and the audio that is there.
 
 Examples:
-    python -m espnet_mlclap.bin.prepare_corpus clotho --captions_dir clotho --audio_dir clotho
-    python -m espnet_mlclap.bin.prepare_corpus wavcaps --captions_dir wavcaps/json_files \\
+    mlclap prepare_corpus clotho --captions_dir clotho --audio_dir clotho
+    mlclap prepare_corpus wavcaps --captions_dir wavcaps/json_files \\
         --audio_dir wavcaps/audio --exclude data/audiocaps_test --exclude data/clotho_evaluation
 """
 
@@ -15,7 +15,7 @@ from espnet_mlclap.utils.cli import run_command
 def get_parser() -> argparse.ArgumentParser:
     """Options of this command."""
     parser = argparse.ArgumentParser(
-        prog="espnet_mlclap.bin.prepare_corpus", description=(__doc__ or "").split("\n")[0]
+        prog="mlclap prepare_corpus", description=(__doc__ or "").split("\n")[0]
     )
     corpora = parser.add_subparsers(dest="corpus", metavar="CORPUS", required=True)
     for name, captions in (

@@ -9,7 +9,7 @@ from espnet_mlclap.utils.cli import bool_option, run_command
 def get_parser() -> argparse.ArgumentParser:
     """Options of the command."""
     parser = argparse.ArgumentParser(
-        prog="espnet_mlclap.bin.prepare_mini",
+        prog="mlclap prepare_mini",
         description="Make the mini corpus. It is SYNTHETIC: sound scenes synthesised with numpy and "
         "captions in eight languages from a grammar. The same seed gives the same bytes.",
     )

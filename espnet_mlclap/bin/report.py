@@ -9,7 +9,7 @@ from espnet_mlclap.utils.cli import run_command
 
 def get_parser() -> argparse.ArgumentParser:
     """Options of this command."""
-    parser = argparse.ArgumentParser(prog="espnet_mlclap.bin.report", description=__doc__)
+    parser = argparse.ArgumentParser(prog="mlclap report", description=__doc__)
     parser.add_argument("--experiment_dir", required=True, help="exp/<experiment>")
     parser.add_argument("--inference_tag", required=True, help="folder in it with scores.json")
     parser.add_argument(

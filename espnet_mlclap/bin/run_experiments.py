@@ -42,7 +42,7 @@ _SCORE_STAGE = ["--stage", "7", "--stop_stage", "7"]
 def get_parser() -> argparse.ArgumentParser:
     """Options of this command."""
     parser = argparse.ArgumentParser(
-        prog="espnet_mlclap.bin.run_experiments",
+        prog="mlclap run_experiments",
         description=__doc__,
         usage="%(prog)s [options] [-- options of run.sh]",
     )

@@ -20,7 +20,7 @@ from espnet_mlclap.utils.errors import UserError
 
 def get_parser() -> argparse.ArgumentParser:
     """Options of this command."""
-    parser = argparse.ArgumentParser(prog="espnet_mlclap.bin.score", description=__doc__)
+    parser = argparse.ArgumentParser(prog="mlclap score", description=__doc__)
     parser.add_argument(
         "--inference_dir", required=True, help="exp/<experiment>/<inference tag>, with <set>/ in it"
     )

@@ -1,7 +1,7 @@
 """Search a folder of recordings with words.
 
 Example:
-    python -m espnet_mlclap.bin.search --model_dir exp/mlclap_train --audio_dir ~/recordings \\
+    mlclap search --model_dir exp/mlclap_train --audio_dir ~/recordings \\
         --lang fra_Latn "un chien aboie" "la pluie tombe"
 
 The recordings' vectors are kept in an index and not computed again until a recording or the model changes.
@@ -20,7 +20,7 @@ from espnet_mlclap.utils.errors import UserError
 def get_parser() -> argparse.ArgumentParser:
     """Options of this command."""
     parser = argparse.ArgumentParser(
-        prog="espnet_mlclap.bin.search", description=(__doc__ or "").split("\n")[0]
+        prog="mlclap search", description=(__doc__ or "").split("\n")[0]
     )
     add = parser.add_argument
     add("query", nargs="*", help="what to look for; without any only the index is made")

@@ -9,7 +9,7 @@ from espnet_mlclap.utils.cli import run_command
 
 def get_parser() -> argparse.ArgumentParser:
     """Options of this command."""
-    parser = argparse.ArgumentParser(prog="espnet_mlclap.bin.train_tokenizer", description=__doc__)
+    parser = argparse.ArgumentParser(prog="mlclap train_tokenizer", description=__doc__)
     parser.add_argument("--data_dir", nargs="+", required=True, help="directories with captions")
     parser.add_argument("--out", required=True, help="model file to write")
     parser.add_argument("--vocab_size", type=int, default=2000, help="most pieces it may have")

@@ -11,7 +11,7 @@ _SHIPPED_CONFIG = Path(__file__).resolve().parents[2] / "conf" / "translation.ya
 
 def get_parser() -> argparse.ArgumentParser:
     """Options of this command."""
-    parser = argparse.ArgumentParser(prog="espnet_mlclap.bin.translate", description=__doc__)
+    parser = argparse.ArgumentParser(prog="mlclap translate", description=__doc__)
     add = parser.add_argument
     add("--data_dir", nargs="+", required=True, help="sets with the captions to translate")
     add("--out_dir", nargs="+", required=True, help="for the translations, one for each --data_dir")

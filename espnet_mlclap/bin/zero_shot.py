@@ -27,7 +27,7 @@ from espnet_mlclap.utils.errors import UserError
 
 def get_parser() -> argparse.ArgumentParser:
     """Options of this command."""
-    parser = argparse.ArgumentParser(prog="espnet_mlclap.bin.zero_shot", description=__doc__)
+    parser = argparse.ArgumentParser(prog="mlclap zero_shot", description=__doc__)
     parser.add_argument("--data_dir", required=True, help="test set with clip2label")
     parser.add_argument(
         "--embedding_dir",

@@ -18,7 +18,7 @@ from espnet_mlclap.utils.config import read_yaml
 from espnet_mlclap.utils.errors import UserError
 
 TABLE = Path(__file__).with_name("table.yaml")
-COMMAND = "python -m espnet_mlclap.bin.download_weights"
+COMMAND = "mlclap download_weights"
 _LOCAL_COPIES = "local_copies.yaml"
 _SOURCE_KEYS = {
     "hub": {"repository", "revision", "path"},

@@ -1,14 +1,16 @@
 """What every command-line entry point does alike: logging, mistakes of the user, Ctrl-C."""
 
 import argparse
+import contextlib
 import logging
 import os
 import select
 import signal
 import sys
-from typing import Callable, Optional, Sequence
+from typing import Callable, Iterator, Optional, Sequence
 
 from espnet_mlclap.utils.errors import UserError
+from espnet_mlclap.utils.extras import missing_module
 
 
 def bool_option(value: str) -> bool:
@@ -31,12 +33,28 @@ def _output_has_no_reader() -> bool:
     return any(event & select.POLLERR for _, event in poll.poll(0))
 
 
+@contextlib.contextmanager
+def one_line_errors(prog: str) -> Iterator[None]:
+    """Turn a `UserError`, or a module that an extra would have brought, into one line and exit status 1."""
+    try:
+        yield
+    except UserError as error:
+        print(f"{prog}: error: {error}", file=sys.stderr)
+        sys.exit(1)
+    except ModuleNotFoundError as error:
+        advice = missing_module(error)
+        if advice is None:
+            raise
+        print(f"{prog}: error: {advice}", file=sys.stderr)
+        sys.exit(1)
+
+
 def run_command(
     parser: argparse.ArgumentParser,
     command: Callable[[argparse.Namespace], None],
     arguments: Optional[Sequence[str]] = None,
 ) -> None:
-    """Parse the command line, run `command` and turn a `UserError` into one line and exit status 1."""
+    """Parse the command line and run `command`; mistakes of the user end in one line and exit status 1."""
     parser.formatter_class = argparse.ArgumentDefaultsHelpFormatter
     options = parser.parse_args(arguments)
     logging.basicConfig(
@@ -45,7 +63,8 @@ def run_command(
     for handler in logging.getLogger().handlers:
         handler.addFilter(_is_ours_or_a_warning)
     try:
-        command(options)
+        with one_line_errors(parser.prog):
+            command(options)
         sys.stdout.flush()
     except BrokenPipeError:
         if not _output_has_no_reader():
@@ -53,9 +72,6 @@ def run_command(
         # what is left of the output goes nowhere at the end
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(128 + signal.SIGPIPE)
-    except UserError as error:
-        print(f"{parser.prog}: error: {error}", file=sys.stderr)
-        sys.exit(1)
     except KeyboardInterrupt:
         print(f"{parser.prog}: stopped; what was finished is kept", file=sys.stderr)
         sys.exit(130)

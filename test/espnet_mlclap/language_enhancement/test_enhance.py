@@ -264,7 +264,7 @@ def test_mistakes_are_one_line(run, tmp_path, capsys, options, message):
         main([*run.command(tmp_path / "le"), *options])
     assert ended.value.code == 1
     error = capsys.readouterr().err.strip().splitlines()[-1]
-    assert error.startswith("espnet_mlclap.bin.translate: error: ")
+    assert error.startswith("mlclap translate: error: ")
     assert message in error
     assert not (tmp_path / "le").exists()
 

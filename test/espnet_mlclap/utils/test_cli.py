@@ -1,9 +1,12 @@
-"""What commands do when nobody reads their output any more."""
+"""What commands do when nobody reads their output any more, and when a package is missing."""
 
+import argparse
 import subprocess
 import sys
 
 import pytest
+
+from espnet_mlclap.utils.cli import run_command
 
 PROGRAM = """
 import argparse
@@ -30,3 +33,26 @@ def test_other_broken_pipes_are_errors():
     run = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
     assert run.returncode == 1
     assert "BrokenPipeError: to a worker" in run.stderr
+
+
+def test_a_module_that_an_extra_brings_is_named_with_the_extra(monkeypatch, capsys):
+    monkeypatch.setitem(sys.modules, "matplotlib", None)
+
+    def draw(_):
+        import matplotlib.pyplot  # noqa: F401
+
+    with pytest.raises(SystemExit) as end:
+        run_command(argparse.ArgumentParser(prog="mlclap draw"), draw, [])
+    assert end.value.code == 1
+    assert capsys.readouterr().err == (
+        "mlclap draw: error: this needs the Python package matplotlib, which is not installed. "
+        "Install it: pip install 'espnet_mlclap[train]'.\n"
+    )
+
+
+def test_a_module_of_ours_that_is_missing_is_no_mistake_of_the_user(capsys):
+    def broken(_):
+        import espnet_mlclap.no_such_module  # noqa: F401
+
+    with pytest.raises(ModuleNotFoundError):
+        run_command(argparse.ArgumentParser(), broken, [])
