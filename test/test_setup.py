@@ -52,7 +52,7 @@ EXTRAS_OF_ROOM = {
     "cards": {"sonar"},
     "corpora": {"corpora"},
     "checkpoints": {"sonar"},
-    "models": {"sonar", "huggingface"},
+    "models": {"sonar", "huggingface", "train"},
     "objectives": {"train"},
     "language_enhancement": {"sonar", "huggingface", "chat"},
     "iterators": {"train"},
