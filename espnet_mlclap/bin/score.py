@@ -13,7 +13,12 @@ from espnet_mlclap.evaluation.scores import (
     score_set,
     write_scores,
 )
-from espnet_mlclap.reports.tables import MARKDOWN_INTERVALS, TEXT_INTERVALS, score_tables
+from espnet_mlclap.reports.tables import (
+    MARKDOWN_INTERVALS,
+    TEXT_INTERVALS,
+    criterion_line,
+    score_tables,
+)
 from espnet_mlclap.utils.cli import bool_option, run_command
 from espnet_mlclap.utils.errors import UserError
 
@@ -67,6 +72,7 @@ def score(options: argparse.Namespace) -> None:
         print(f"\n## {name}" if options.markdown else f"\n{name}")
         for table in tables:
             print("\n" + (table.markdown() if options.markdown else table.text()))
+        print("\n" + criterion_line(scores[name]))
 
 
 def _files_by_set(values: Sequence[str], names: Sequence[str]) -> Dict[str, str]:

@@ -12,6 +12,7 @@ from typing import List, Tuple, Union
 
 import numpy as np
 
+from espnet_mlclap.utils.atomic import atomic_dir
 from espnet_mlclap.utils.errors import UserError
 from espnet_mlclap.utils.languages import PAPER_LANGUAGES
 
@@ -95,6 +96,19 @@ def read_embeddings(folder: Union[str, Path]) -> EmbeddingSet:
         caption_to_clip=np.array([rows[clip] for clip in owners]),
         langs=list(langs),
     )
+
+
+def write_embeddings(folder: Union[str, Path], embeddings: EmbeddingSet) -> None:
+    """Write the embeddings of one test set, in place of what was there."""
+    captions = zip(embeddings.captions, embeddings.caption_to_clip, embeddings.langs)
+    rows = [f"{caption} {embeddings.clips[row]} {lang}\n" for caption, row, lang in captions]
+    with atomic_dir(folder) as aside:
+        np.save(aside / "audio_embeddings.npy", embeddings.audio)
+        np.save(aside / "text_embeddings.npy", embeddings.text)
+        (aside / "clip_ids").write_text(
+            "".join(f"{clip}\n" for clip in embeddings.clips), encoding="utf-8"
+        )
+        (aside / "caption_ids").write_text("".join(rows), encoding="utf-8")
 
 
 def read_matrix(path: Union[str, Path]) -> np.ndarray:

@@ -5,13 +5,16 @@
                        "intervals": {"t2a": {metric: [low, high]}, "a2t": {...}},   95 %, over clips
                        "chance": {"t2a": {...}, "a2t": {...}},                       a random order
                        "tied_queries": {"t2a": n, "a2t": n},
-                       "multiple_positives": {...}}}}                                only with lists
+                       "multiple_positives": {...}},                                 only with lists
+                "mean": {"mAP@10": x, "t2a_R@1": x, ...}}}                           see `mean_of_languages`
 
 R@k and mAP@k are in per cent, medR and meanR are ranks from 1. A language is scored with its own
-captions and with all clips of the set.
+captions and with all clips of the set. The same function scores the validation set while training, and
+"mean" holds the same names as history.jsonl: what chose a checkpoint can be found again to the last digit.
 """
 
 import json
+import statistics
 from pathlib import Path
 from typing import Dict, List, Mapping, Optional, Sequence, Union
 
@@ -19,7 +22,12 @@ import numpy as np
 
 from espnet_mlclap.evaluation.confidence import REPLICATES, bootstrap_intervals
 from espnet_mlclap.evaluation.embeddings import EmbeddingSet, sort_languages
-from espnet_mlclap.evaluation.metrics import chance_scores, relevance_values, retrieval_values
+from espnet_mlclap.evaluation.metrics import (
+    QueryValues,
+    chance_scores,
+    relevance_values,
+    retrieval_values,
+)
 from espnet_mlclap.fileio.data_dir import read_table
 from espnet_mlclap.utils.atomic import atomic_open
 from espnet_mlclap.utils.errors import UserError
@@ -27,6 +35,11 @@ from espnet_mlclap.utils.errors import UserError
 SOURCE_LANGUAGE = "eng_Latn"
 DIRECTIONS = {"t2a": "Text to audio", "a2t": "Audio to text"}
 METRICS = ("R@1", "R@5", "R@10", "R@50", "mAP@10", "medR", "meanR")
+CRITERION = "mAP@10"  # chooses the best checkpoint
+_AVERAGED = ("R@1", "R@10", "mAP@10")
+# What `mean_of_languages` gives.
+MEAN_NAMES = (CRITERION, *(f"{way}_{name}" for way in DIRECTIONS for name in _AVERAGED))
+_MEAN = "mean"  # its place in scores.json, beside the languages
 SetScores = Dict[str, dict]  # by language
 AllScores = Dict[str, SetScores]  # by test set
 
@@ -42,7 +55,7 @@ def score_set(
 
     Args:
         embeddings: clips and captions.
-        replicates: bootstrap samples of the intervals.
+        replicates: bootstrap samples of the intervals; 0 for none, and no "intervals".
         seed: of the bootstrap.
         relevant: clip ids by caption id, from `read_relevant_clips`; adds "multiple_positives" to the
             languages with such captions.
@@ -60,10 +73,7 @@ def score_set(
             "clips": len(embeddings.clips),
             "captions": len(rows),
             **{way: queries.scores() for way, queries in values.items()},
-            "intervals": {
-                way: bootstrap_intervals(queries, replicates, seed)
-                for way, queries in values.items()
-            },
+            **_intervals(values, replicates, seed),
             "chance": chance_scores(np.bincount(owners, minlength=len(embeddings.clips))),
             "tied_queries": {way: queries.tied for way, queries in values.items()},
         }
@@ -79,9 +89,37 @@ def score_set(
                 "captions": len(queries.query),
                 "clips_a_caption": len(pairs) / len(queries.query),
                 "t2a": queries.scores(),
-                "intervals": {"t2a": bootstrap_intervals(queries, replicates, seed)},
+                **_intervals({"t2a": queries}, replicates, seed),
             }
     return scores
+
+
+def _intervals(
+    values: Mapping[str, QueryValues], replicates: int, seed: int
+) -> Dict[str, Dict[str, dict]]:
+    if not replicates:
+        return {}
+    return {
+        "intervals": {
+            way: bootstrap_intervals(queries, replicates, seed) for way, queries in values.items()
+        }
+    }
+
+
+def mean_of_languages(scores: SetScores) -> Dict[str, float]:
+    """Figures of a set as a whole, in per cent.
+
+    Returns:
+        The means over its languages as `t2a_R@1`, ..., `a2t_mAP@10`, and `mAP@10`: the mean of both
+        directions' mAP@10, by which training chooses the best checkpoint.
+    """
+    means = {
+        f"{way}_{name}": statistics.fmean(scores[lang][way][name] for lang in languages_of(scores))
+        for way in DIRECTIONS
+        for name in _AVERAGED
+    }
+    means[CRITERION] = statistics.fmean(means[f"{way}_{CRITERION}"] for way in DIRECTIONS)
+    return means
 
 
 def read_relevant_clips(
@@ -140,8 +178,9 @@ def find_sets(inference_dir: Union[str, Path]) -> List[str]:
 
 def write_scores(path: Union[str, Path], scores: AllScores) -> None:
     """Write scores.json, atomically."""
+    whole = {name: {**langs, _MEAN: mean_of_languages(langs)} for name, langs in scores.items()}
     with atomic_open(path) as file:
-        json.dump(scores, file, indent=1)
+        json.dump(whole, file, indent=1)
         file.write("\n")
 
 
@@ -150,6 +189,9 @@ def read_scores(path: Union[str, Path]) -> AllScores:
 
     Args:
         path: the file, or the folder that it lies in.
+
+    Returns:
+        The languages of each set; `mean_of_languages` gives "mean" again.
 
     Raises:
         UserError: missing, not JSON, or of another layout; names what is missing.
@@ -166,6 +208,8 @@ def read_scores(path: Union[str, Path]) -> AllScores:
     if not isinstance(scores, dict) or not scores:
         raise UserError(f"{path}: must hold scores by test set and language. Run stage 7 again.")
     for name, languages in scores.items():
+        if isinstance(languages, dict):
+            languages.pop(_MEAN, None)
         for lang, entry in languages.items() if isinstance(languages, dict) else [("", None)]:
             for key in ("clips", "captions", *DIRECTIONS):
                 if not isinstance(entry, dict) or key not in entry:

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     import soundfile
 
 SAMPLING_RATE = 16000  # Hz, of everything that the model hears
+HOP_LENGTH = 160  # samples between two frames of log-mel features
 
 
 class AudioError(UserError):

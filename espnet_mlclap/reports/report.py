@@ -9,7 +9,7 @@ from espnet_mlclap.evaluation.embeddings import read_embeddings
 from espnet_mlclap.evaluation.scores import AllScores, languages_of, read_scores
 from espnet_mlclap.evaluation.zero_shot import read_zero_shot_scores
 from espnet_mlclap.reports.history import read_facts, read_history
-from espnet_mlclap.reports.tables import Table, score_tables
+from espnet_mlclap.reports.tables import Table, criterion_line, score_tables
 from espnet_mlclap.reports.zero_shot import zero_shot_table
 from espnet_mlclap.utils.atomic import atomic_open
 
@@ -65,6 +65,7 @@ def write_report(
         lines += [f"## {test_set}", ""]
         for table in tables:
             lines += [table.markdown(), ""]
+        lines += [criterion_line(scores[test_set]), ""]
         zero_shot = inference_dir / test_set / "zero_shot.json"
         if zero_shot.exists():
             lines += [zero_shot_table(read_zero_shot_scores(zero_shot)).markdown(), ""]
@@ -85,7 +86,7 @@ def _training(experiment_dir: Union[str, Path], history: Sequence[Mapping[str, A
         best = max(history, key=lambda entry: entry["valid"].get("mAP@10", float("-inf")))
         facts["epochs trained"] = str(len(history))
         if "mAP@10" in best["valid"]:
-            facts["best epoch"] = f"{best['epoch']} (valid mAP@10 {best['valid']['mAP@10']:.1f} %)"
+            facts["best epoch"] = f"{best['epoch']} (valid mAP@10 {best['valid']['mAP@10']:.2f} %)"
         seconds = sum(entry.get("seconds", 0.0) for entry in history)
         if seconds:
             facts["training time"] = f"{seconds:.0f} s, validation included"

@@ -4,12 +4,14 @@ import statistics
 from typing import Collection, Dict, List, Mapping, NamedTuple, Optional, Sequence, Tuple
 
 from espnet_mlclap.evaluation.scores import (
+    CRITERION,
     DIRECTIONS,
     METRICS,
     SOURCE_LANGUAGE,
     AllScores,
     SetScores,
     languages_of,
+    mean_of_languages,
     mean_of_others,
 )
 
@@ -49,6 +51,12 @@ class Table(NamedTuple):
 def number(metric: str, value: float) -> str:
     """A figure as printed: per cent and mean ranks with one decimal, median ranks without."""
     return f"{value:.0f}" if metric == "medR" else f"{value:.1f}"
+
+
+def criterion_line(scores: SetScores) -> str:
+    """The figure by which training chooses checkpoints, for this set."""
+    value = mean_of_languages(scores)[CRITERION]
+    return f"{CRITERION}, the mean of both directions and of all languages: {value:.2f} %."
 
 
 def direction_table(

@@ -2,10 +2,10 @@
 
 from typing import Dict, List, Sequence, Tuple
 
-import numpy as np
 import torch
 from torch import Tensor
 
+from espnet_mlclap.models.padding import pad
 from espnet_mlclap.train.dataset import CaptionedClip
 
 
@@ -36,17 +36,3 @@ class MLCLAPCollateFn:
             "text_lengths": text_lengths,
             "clip_index": torch.tensor(owners, dtype=torch.int64),
         }
-
-
-def pad(arrays: Sequence[np.ndarray], value: float) -> Tuple[Tensor, Tensor]:
-    """Stack arrays of different first dimensions.
-
-    Returns:
-        [n, longest, ...] filled up with `value`, and [n] int64 lengths.
-    """
-    lengths = torch.tensor([len(array) for array in arrays], dtype=torch.int64)
-    shape = (len(arrays), int(lengths.max()), *arrays[0].shape[1:])
-    padded = torch.full(shape, value, dtype=torch.from_numpy(arrays[0]).dtype)
-    for row, array in zip(padded, arrays):
-        row[: len(array)] = torch.from_numpy(array)
-    return padded, lengths

@@ -11,8 +11,8 @@ from typing import Optional
 import torch
 import torchaudio
 
-SAMPLE_RATE = 16_000  # Hz
-HOP_LENGTH = 160  # samples
+from espnet_mlclap.fileio.audio import HOP_LENGTH, SAMPLING_RATE
+
 N_FFT = 512  # samples, window and transform
 N_MELS = 64
 TOP_DB = 120.0  # dB between the loudest value and the floor
@@ -40,12 +40,12 @@ class LogMel(torch.nn.Sequential):
         # torchaudio computes its constants by looking at values, which the meta device has not
         with torch.device("cpu"):
             mel = torchaudio.transforms.MelSpectrogram(
-                sample_rate=SAMPLE_RATE,
+                sample_rate=SAMPLING_RATE,
                 n_fft=N_FFT,
                 win_length=N_FFT,
                 hop_length=HOP_LENGTH,
                 f_min=0.0,
-                f_max=SAMPLE_RATE / 2,
+                f_max=SAMPLING_RATE / 2,
                 n_mels=N_MELS,
             )
         super().__init__(mel)

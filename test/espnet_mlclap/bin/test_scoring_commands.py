@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from espnet_mlclap.bin import compare, report, score, zero_shot
-from espnet_mlclap.evaluation.scores import read_scores
+from espnet_mlclap.evaluation.scores import mean_of_languages, read_scores
 from espnet_mlclap.evaluation.zero_shot import (
     Prompt,
     read_prompt_embeddings,
@@ -128,7 +128,9 @@ def test_report_has_facts_tables_and_figures(experiment, tmp_path):
     scores = read_scores(experiment / "best")["test"]
     assert text.startswith("# Mini\n\n> The corpus is synthetic.\n> It says little about real")
     assert "| `audio_encoder` | ced |" in text
-    assert "| best epoch | 2 (valid mAP@10 40.0 %) |" in text
+    assert "| best epoch | 2 (valid mAP@10 40.00 %) |" in text
+    whole = mean_of_languages(scores)["mAP@10"]
+    assert f"mAP@10, the mean of both directions and of all languages: {whole:.2f} %." in text
     assert "| training time | 60 s, validation included |" in text
     low, high = scores["zho_Hans"]["intervals"]["t2a"]["mAP@10"]
     value = scores["zho_Hans"]["t2a"]["mAP@10"]

@@ -8,8 +8,10 @@ import pytest
 from espnet_mlclap.evaluation.embeddings import read_embeddings
 from espnet_mlclap.evaluation.metrics import retrieval_scores
 from espnet_mlclap.evaluation.scores import (
+    MEAN_NAMES,
     METRICS,
     find_sets,
+    mean_of_languages,
     mean_of_others,
     read_relevant_clips,
     read_scores,
@@ -48,6 +50,24 @@ def test_scores_survive_the_disk(embeddings, tmp_path):
     scores = {"test": score_set(embeddings, replicates=5)}
     write_scores(tmp_path / "scores.json", scores)
     assert read_scores(tmp_path) == scores
+    written = json.loads((tmp_path / "scores.json").read_text())["test"]["mean"]
+    assert written == mean_of_languages(scores["test"])
+
+
+def test_the_mean_of_all_languages(embeddings):
+    scores = score_set(embeddings, replicates=0)
+    assert "intervals" not in scores["eng_Latn"]
+    means = mean_of_languages(scores)
+    assert set(means) == set(MEAN_NAMES)
+    english, french = (
+        retrieval_scores(embeddings.audio, embeddings.text[rows], embeddings.caption_to_clip[rows])
+        for rows in (embeddings.rows_of_language(lang) for lang in ("eng_Latn", "fra_Latn"))
+    )
+    for way in ("t2a", "a2t"):
+        for name in ("R@1", "R@10", "mAP@10"):
+            expected = (english[way][name] + french[way][name]) / 2
+            assert means[f"{way}_{name}"] == pytest.approx(expected)
+    assert means["mAP@10"] == pytest.approx((means["t2a_mAP@10"] + means["a2t_mAP@10"]) / 2)
 
 
 def test_a_language_with_few_captions_keeps_the_whole_gallery(embeddings, tmp_path):

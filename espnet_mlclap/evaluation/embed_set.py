@@ -1,0 +1,163 @@
+"""Embed a formatted set: each clip once, each caption once.
+
+Stage 6 and the validation while training call this one function, so that the same weights give the same
+vectors to the last bit (on the same kind of device, with the same number of threads): order and
+composition of the batches depend on the set alone, and the settings of torch that a training may change
+are those of evaluation while it runs.
+"""
+
+import contextlib
+from pathlib import Path
+from typing import Any, Callable, Dict, Iterator, List, Optional, Sequence, Union
+
+import numpy as np
+import torch
+from torch.utils.data import DataLoader, Dataset
+
+from espnet_mlclap.evaluation.embeddings import EmbeddingSet
+from espnet_mlclap.fileio.audio import load_clip
+from espnet_mlclap.fileio.data_dir import DataDir
+from espnet_mlclap.models.padding import pad
+from espnet_mlclap.models.text_encoder.abs_text_encoder import Tokenizer
+from espnet_mlclap.utils.progress import progress_bar
+
+CLIPS_PER_BATCH, CAPTIONS_PER_BATCH = 16, 64
+
+
+def embed_set(
+    model: Any,
+    data: DataDir,
+    *,
+    path: Union[str, Path] = "",
+    normalize: Optional[Callable[[str, str], str]] = None,
+    device: Union[str, torch.device] = "cpu",
+    clips_per_batch: int = CLIPS_PER_BATCH,
+    num_workers: int = 0,
+) -> EmbeddingSet:
+    """Embed all clips and captions of a set.
+
+    Args:
+        model: a two-tower model (`encode_audio`, `encode_text`, `text_encoder.tokenizer`) on `device`; is
+            put into evaluation mode, and back into that in which it was.
+        data: a formatted set.
+        path: what messages about the embeddings will name.
+        normalize: what was applied to captions while training.
+        device: where to compute.
+        clips_per_batch: clips that are encoded together. Another number may change the last bits.
+        num_workers: processes that read clips; changes nothing but time.
+
+    Returns:
+        The vectors, clips and captions sorted by the bytes of their ids.
+
+    Raises:
+        AudioError: a clip cannot be read.
+        UserError: a caption in a language that the text encoder does not know.
+    """
+    device = torch.device(device)
+    training = model.training
+    model.eval()
+    try:
+        with torch.no_grad(), _settings_of_evaluation():
+            clips = sorted(data.wav_scp, key=_bytes)
+            audio = _embed_clips(model, data, clips, device, clips_per_batch, num_workers)
+            captions = sorted(data.captions, key=_bytes)
+            text = _embed_captions(model, data, captions, normalize, device)
+    finally:
+        model.train(training)
+    row_of = {clip: row for row, clip in enumerate(clips)}
+    return EmbeddingSet(
+        path=Path(path),
+        audio=audio,
+        clips=clips,
+        text=text,
+        captions=captions,
+        caption_to_clip=np.array([row_of[data.captions[key].clip] for key in captions]),
+        langs=[data.captions[key].lang for key in captions],
+    )
+
+
+def _bytes(key: str) -> bytes:
+    return key.encode("utf-8")
+
+
+@contextlib.contextmanager
+def _settings_of_evaluation() -> Iterator[None]:
+    """Arithmetic that does not depend on a training's options (--cudnn_benchmark, --use_tf32 ...)."""
+    matmul = torch.backends.cuda.matmul
+    before = matmul.allow_tf32
+    matmul.allow_tf32 = False
+    try:
+        with torch.backends.cudnn.flags(enabled=True, benchmark=False, deterministic=True):
+            yield
+    finally:
+        matmul.allow_tf32 = before
+
+
+class _Clips(Dataset):
+    """The audio of clips, in the order given."""
+
+    def __init__(self, locations: Sequence[str]):
+        self.locations = list(locations)
+
+    def __len__(self) -> int:
+        return len(self.locations)
+
+    def __getitem__(self, row: int) -> np.ndarray:
+        return load_clip(self.locations[row])
+
+
+def _embed_clips(
+    model: Any,
+    data: DataDir,
+    clips: Sequence[str],
+    device: torch.device,
+    clips_per_batch: int,
+    num_workers: int,
+) -> np.ndarray:
+    """[clips, E]; long clips first: too little memory shows at once, and batches have little padding."""
+    samples: Dict[str, str] = data.extra.get("utt2num_samples", {})
+    order = sorted(range(len(clips)), key=lambda row: -int(samples.get(clips[row], 0)))
+    loader = DataLoader(
+        _Clips([data.wav_scp[clips[row]] for row in order]),
+        batch_size=clips_per_batch,
+        num_workers=num_workers,
+        collate_fn=_pad_audio,
+    )
+    rows = np.empty((len(clips), model.embed_size), dtype=np.float32)
+    done = 0
+    with progress_bar("embedding clips", len(clips), "clips") as bar:
+        for audio, lengths in loader:
+            embedded = model.encode_audio(audio.to(device), lengths.to(device))
+            rows[order[done : done + len(lengths)]] = embedded.cpu().numpy()
+            done += len(lengths)
+            bar.update(len(lengths))
+    return rows
+
+
+def _pad_audio(clips: List[np.ndarray]):
+    return pad(clips, 0.0)
+
+
+def _embed_captions(
+    model: Any,
+    data: DataDir,
+    captions: Sequence[str],
+    normalize: Optional[Callable[[str, str], str]],
+    device: torch.device,
+) -> np.ndarray:
+    """[captions, E]; captions of similar length together."""
+    tokenizer: Tokenizer = model.text_encoder.tokenizer
+    tokens = []
+    for key in captions:
+        text, _, lang = data.captions[key]
+        tokens.append(tokenizer(normalize(text, lang) if normalize else text, lang))
+    order = sorted(range(len(tokens)), key=lambda row: len(tokens[row]))
+    rows = np.empty((len(captions), model.embed_size), dtype=np.float32)
+    with progress_bar("embedding captions", len(captions), "captions") as bar:
+        for start in range(0, len(order), CAPTIONS_PER_BATCH):
+            chosen = order[start : start + CAPTIONS_PER_BATCH]
+            text, lengths = pad([tokens[row] for row in chosen], tokenizer.pad_id)
+            embedded = model.encode_text(text.to(device), lengths.to(device))
+            rows[chosen] = embedded.cpu().numpy()
+            bar.update(len(chosen))
+    return rows
