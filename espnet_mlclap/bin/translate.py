@@ -6,8 +6,6 @@ from typing import Any, Dict, Optional, Sequence
 
 from espnet_mlclap.utils.cli import bool_option, run_command
 
-_SHIPPED_CONFIG = Path(__file__).resolve().parents[2] / "conf" / "translation.yaml"
-
 
 def get_parser() -> argparse.ArgumentParser:
     """Options of this command."""
@@ -18,7 +16,12 @@ def get_parser() -> argparse.ArgumentParser:
     add("--source_lang", default="eng_Latn", help="captions of this language are translated")
     add("--langs", required=True, help='languages to translate into, "fra_Latn deu_Latn ..."')
     add("--translator", default="sonar", help="sonar, huggingface, chat or file")
-    add("--config", nargs="+", default=[], help="YAML files that change conf/translation.yaml")
+    add(
+        "--config",
+        nargs="+",
+        default=[],
+        help="YAML files that change the shipped translation.yaml",
+    )
     add(
         "--test_set",
         type=bool_option,
@@ -50,7 +53,7 @@ def get_parser() -> argparse.ArgumentParser:
 
 def translate(options: argparse.Namespace) -> None:
     """Translate the sets that `options` name."""
-    from espnet_mlclap.language_enhancement.config import read_config
+    from espnet_mlclap.language_enhancement.config import read_settings
     from espnet_mlclap.language_enhancement.enhance import Request, enhance
     from espnet_mlclap.utils.errors import UserError
 
@@ -59,8 +62,7 @@ def translate(options: argparse.Namespace) -> None:
             f"{len(options.data_dir)} --data_dir but {len(options.out_dir)} --out_dir: give one "
             "--out_dir for each."
         )
-    defaults = [_SHIPPED_CONFIG] if _SHIPPED_CONFIG.exists() else []
-    config = read_config([*defaults, *options.config], _changes(options))
+    config = read_settings(options.config, _changes(options))
     request = Request(
         sets=[(Path(data), Path(out)) for data, out in zip(options.data_dir, options.out_dir)],
         source_lang=options.source_lang,

@@ -14,16 +14,16 @@ from urllib.parse import quote, urlparse
 import yaml
 
 from espnet_mlclap.utils.atomic import atomic_open
-from espnet_mlclap.utils.config import read_yaml
+from espnet_mlclap.utils.config import check_keys, check_mapping, read_yaml
 from espnet_mlclap.utils.errors import UserError
 
 TABLE = Path(__file__).with_name("table.yaml")
 COMMAND = "mlclap download_weights"
 _LOCAL_COPIES = "local_copies.yaml"
 _SOURCE_KEYS = {
-    "hub": {"repository", "revision", "path"},
-    "zenodo": {"record", "path"},
-    "address": {"url"},
+    "hub": ("repository", "revision", "path"),
+    "zenodo": ("record", "path"),
+    "address": ("url",),
 }
 _HOSTS = {"hub": "https://huggingface.co", "zenodo": "https://zenodo.org"}
 
@@ -93,28 +93,23 @@ def read_table(path: Union[str, Path] = TABLE) -> Dict[str, Weights]:
     Raises:
         UserError: it is not a table as described; names the row and the key.
     """
-    rows = read_yaml(path)
-    known = {field.name for field in fields(Weights)} - {"name", "target"}
+    keys = [field.name for field in fields(Weights) if field.name not in ("name", "target")]
     table = {}
-    for name, row in rows.items():
-        wrong = set(row or {}) ^ known
-        if wrong:
-            keys = ", ".join(sorted(wrong))
-            raise UserError(f"{path}: {name}: missing or unknown keys: {keys}")
-        source = row["source"]
-        kind = source.get("kind") if isinstance(source, dict) else None
+    for name, row in read_yaml(path).items():
+        where = f"{path}: {name}"
+        check_keys(check_mapping(row, where), keys, where, required=keys)
+        where += ": source"
+        source = check_mapping(row["source"], where)
+        kind = source.get("kind")
         if kind not in _SOURCE_KEYS:
             raise UserError(
-                f"{path}: {name}: source: kind must be one of {', '.join(_SOURCE_KEYS)}"
+                f"{where}: kind must be one of {', '.join(_SOURCE_KEYS)}, not {kind!r}."
             )
-        wrong = (set(source) - {"kind", "host"}) ^ _SOURCE_KEYS[kind]
-        if wrong:
-            raise UserError(
-                f"{path}: {name}: source: missing or unknown keys: {', '.join(sorted(wrong))}"
-            )
+        wanted = _SOURCE_KEYS[kind]
+        check_keys(source, ("kind", "host", *wanted), where, required=wanted)
         weights = Weights(name=name, **row)
         if urlparse(weights.url).scheme not in ("http", "https"):
-            raise UserError(f"{path}: {name}: source: not an http address: {weights.url}")
+            raise UserError(f"{where}: not an http address: {weights.url}")
         table[name] = weights
     return table
 
@@ -154,12 +149,9 @@ def local_copies(cache: Optional[Path] = None) -> Dict[str, str]:
     if not path.exists():
         return {}
     try:
-        copies = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
-        raise UserError(f"{path}: cannot be read ({error}). Mend or delete it.") from error
-    if not isinstance(copies, dict):
-        raise UserError(f"{path}: must map names to paths. Mend or delete it.")
-    return copies
+        return read_yaml(path)
+    except UserError as error:
+        raise UserError(f"{error} Mend or delete it.") from error
 
 
 def use_local_copy(

@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import Any, Dict, List, Mapping, Optional, Sequence, Tuple, Union
 
 from espnet_mlclap.experiments.paper import Paper
-from espnet_mlclap.utils.config import read_config
+from espnet_mlclap.utils.config import check_keys, check_mapping, read_config
 from espnet_mlclap.utils.errors import UserError
 from espnet_mlclap.utils.languages import PAPER_LANGUAGES
 
@@ -95,12 +95,10 @@ def read_experiments(path: Union[str, Path]) -> ExperimentList:
             that is not there, on itself, or trained on a set that the recipe does not name.
     """
     content = read_config(path)
-    for key in content:
-        if key not in _KEYS:
-            raise UserError(f"{path}: unknown key {key!r}; known are {', '.join(_KEYS)}.")
-    for key in ("experiments", "train_sets", "test_sets"):
-        if not isinstance(content.get(key), dict):
-            raise UserError(f"{path}: {key}: must be there, values by name.")
+    mappings = ("experiments", "train_sets", "test_sets")
+    check_keys(content, _KEYS, path, required=mappings)
+    for key in mappings:
+        check_mapping(content[key], f"{path}: {key}")
     written = {name: own for name, own in content["experiments"].items() if own is not None}
     experiments = {}
     for name in written:

@@ -47,15 +47,15 @@ class ChatConfig:
     def __post_init__(self) -> None:
         for name in ("batch_size", "max_attempts"):
             if getattr(self, name) < 1:
-                raise UserError(f"chat.{name} must be 1 or more, not {getattr(self, name)}")
+                raise UserError(f"{name} must be 1 or more, not {getattr(self, name)}")
         for name in ("temperature", "timeout", "max_retries"):
             if getattr(self, name) < 0:
-                raise UserError(f"chat.{name} must be 0 or more, not {getattr(self, name)}")
+                raise UserError(f"{name} must be 0 or more, not {getattr(self, name)}")
         try:
             self.instruction.format(source="", target="")
         except (KeyError, IndexError, ValueError) as error:
             raise UserError(
-                "chat.instruction: only {source} and {target} may stand in braces; write other braces "
+                "instruction: only {source} and {target} may stand in braces; write other braces "
                 f"twice ({error!r})."
             ) from error
 

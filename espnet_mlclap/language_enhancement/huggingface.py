@@ -37,11 +37,10 @@ class HuggingfaceConfig:
     def __post_init__(self) -> None:
         for name in ("beam_size", "max_tokens", "batch_size"):
             if getattr(self, name) < 1:
-                raise UserError(f"huggingface.{name} must be 1 or more, not {getattr(self, name)}")
+                raise UserError(f"{name} must be 1 or more, not {getattr(self, name)}")
         if self.dtype not in ("float32", "float16", "bfloat16", "float64"):
             raise UserError(
-                "huggingface.dtype must be float32, float16, bfloat16 or float64, "
-                f"not {self.dtype!r}"
+                f"dtype must be float32, float16, bfloat16 or float64, not {self.dtype!r}"
             )
 
 

@@ -75,7 +75,7 @@ class QualityConfig:
         for name, (low, high) in bounds.items():
             value = getattr(self, name)
             if value is not None and not low <= value <= high:
-                raise UserError(f"quality.{name} must be {low} to {high}, not {value}")
+                raise UserError(f"{name} must be {low} to {high}, not {value}")
 
 
 @dataclass(frozen=True)

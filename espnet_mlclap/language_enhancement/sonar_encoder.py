@@ -58,7 +58,7 @@ class SonarEncoder:
         rows: List[np.ndarray] = [np.empty(0)] * len(tokens)
         with torch.inference_mode():
             for batch in self.batches(tokens):
-                embeddings = self.encode([tokens[i] for i in batch], self.model)
+                embeddings = self.encode([tokens[i] for i in batch])
                 for i, row in zip(batch, embeddings.float().cpu().numpy()):
                     rows[i] = row
         return np.stack(rows)
@@ -88,8 +88,8 @@ class SonarEncoder:
             batches.append([i])
         return batches
 
-    def encode(self, rows: Sequence[Any], model: Any):
-        """Embeddings [sentences, width] of token ids, by `model`: this encoder or a copy of it."""
+    def encode(self, rows: Sequence[Any]):
+        """Embeddings [sentences, width] of token ids."""
         import torch
         from fairseq2.nn import BatchLayout
 
@@ -97,7 +97,7 @@ class SonarEncoder:
             rows, batch_first=True, padding_value=self.tokenizer.vocab_info.pad_idx
         ).to(self.device)
         layout = BatchLayout.of(padded, [len(row) for row in rows])
-        return model(padded, layout).sentence_embeddings
+        return self.model(padded, layout).sentence_embeddings
 
 
 def load_asset(name: str, device: str, dtype: str):

@@ -2,7 +2,7 @@
 
 import argparse
 import inspect
-from typing import Any, Mapping, Sequence, Type
+from typing import Any, Mapping, Type
 
 from espnet2.train.class_choices import ClassChoices
 
@@ -15,6 +15,7 @@ from espnet_mlclap.models.text_encoder.sonar import SonarTextEncoder
 from espnet_mlclap.objectives.abs_loss import AbsLoss
 from espnet_mlclap.objectives.espnet_model import ESPnetMLCLAPModel
 from espnet_mlclap.objectives.infonce import InfoNCELoss
+from espnet_mlclap.utils.config import check_keys
 from espnet_mlclap.utils.errors import UserError
 
 audio_encoder_choices = ClassChoices(
@@ -81,14 +82,3 @@ def _build(choices: ClassChoices, name: str, conf: Mapping[str, Any], **parts: A
         return cls(**conf, **parts)
     except ValueError as error:  # an argument out of its range
         raise UserError(f"{where}: {error}") from error
-
-
-def check_keys(conf: Mapping[str, Any], allowed: Sequence[str], where: str) -> None:
-    """Make sure that a configuration has no key that nobody reads.
-
-    Raises:
-        UserError: names the key, the place and the keys there are.
-    """
-    for key in conf:
-        if key not in allowed:
-            raise UserError(f"{where}: unknown key {key!r}; known are {', '.join(allowed)}")

@@ -4,8 +4,7 @@ import json
 from pathlib import Path
 from typing import Any, Dict, List, Union
 
-import yaml
-
+from espnet_mlclap.utils.config import read_yaml
 from espnet_mlclap.utils.errors import UserError
 
 # Facts of config.yaml that a report prints, where the configuration has them.
@@ -14,7 +13,6 @@ REPORTED_FACTS = (
     "audio_encoder_conf",
     "text_encoder",
     "text_encoder_conf",
-    "projection_conf",
     "loss_conf",
     "model_conf",
     "text_normalization",
@@ -77,14 +75,7 @@ def read_facts(experiment_dir: Union[str, Path]) -> Dict[str, str]:
     path = Path(experiment_dir) / "config.yaml"
     if not path.exists():
         return {}
-    try:
-        config = yaml.load(
-            path.read_text(encoding="utf-8"), getattr(yaml, "CSafeLoader", yaml.SafeLoader)
-        )
-    except yaml.YAMLError as error:
-        raise UserError(f"{path}: not YAML ({error}).") from error
-    if not isinstance(config, dict):
-        raise UserError(f"{path}: must hold options by name.")
+    config = read_yaml(path)
     return {
         name: _printable(config[name])
         for name in REPORTED_FACTS

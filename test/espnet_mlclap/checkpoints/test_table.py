@@ -89,12 +89,15 @@ ROW = "what: x, size: null, about: null, sha256: null, licence: null"
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("- 1", "must hold options by name"),
+        ("- 1", "must hold `key: value` lines"),
         ("a: [", "not YAML"),
-        ("a: {what: x}", "a: missing or unknown keys: about, licence"),
-        (f"a: {{{ROW}, colour: red}}", "missing or unknown keys: colour, source"),
+        ("a: {what: x}", "a: the key 'source' is missing"),
+        (f"a: {{{ROW}, colour: red}}", "a: unknown key 'colour'. Known are what, source"),
         (f"a: {{{ROW}, source: {{kind: ftp}}}}", "kind must be one of hub, zenodo, address"),
-        (f"a: {{{ROW}, source: {{kind: zenodo, record: 1}}}}", "source: missing .* keys: path"),
+        (
+            f"a: {{{ROW}, source: {{kind: zenodo, record: 1}}}}",
+            "a: source: the key 'path' is missing",
+        ),
         (f"a: {{{ROW}, source: {{kind: address, url: 'file:///etc/passwd'}}}}", "not an http"),
     ],
 )
@@ -109,5 +112,7 @@ def test_a_bad_table_is_named(tmp_path, text, message):
 def test_a_damaged_list_of_local_copies(tmp_path):
     (tmp_path / "cache").mkdir()
     (tmp_path / "cache" / "local_copies.yaml").write_text("just words")
-    with pytest.raises(UserError, match="local_copies.yaml: must map names"):
+    with pytest.raises(
+        UserError, match=r"local_copies.yaml: must hold `key: value` lines.* Mend or delete it"
+    ):
         resolve("ced_base")

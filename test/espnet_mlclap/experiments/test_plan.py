@@ -133,7 +133,7 @@ def test_data_once_for_each_choice_of_sets(listed):
 @pytest.mark.parametrize(
     ("shared", "recipe", "message"),
     [
-        ((), ("train_sets:", "trainsets:"), "unknown key 'trainsets'; known are experiments"),
+        ((), ("train_sets:", "trainsets:"), "unknown key 'trainsets'. Did you mean 'train_sets'"),
         (
             (),
             ("large: w a b", "big: w"),
@@ -147,7 +147,7 @@ def test_data_once_for_each_choice_of_sets(listed):
         ),
         (("{base: mixture, le_ratio: 0.5}", "5"), (), "mixture_50: must hold options"),
         (("base: baseline, le", "base: fra, le"), (), "is in the end based on itself"),
-        ((), ("test_sets:", "note:"), "test_sets: must be there"),
+        ((), ("test_sets:", "note:"), "the key 'test_sets' is missing"),
     ],
 )
 def test_mistakes_are_named(tmp_path, shared, recipe, message):

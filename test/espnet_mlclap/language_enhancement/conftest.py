@@ -4,7 +4,6 @@ import json
 import random
 import threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from pathlib import Path
 
 import pytest
 
@@ -15,12 +14,6 @@ WORDS = "a dog barks loudly while rain falls on the roof and bird sings near wat
 def sentences():
     """Gives `count` distinct random sentences of 3 to 12 words."""
     return _sentences
-
-
-@pytest.fixture(scope="session")
-def shipped_config():
-    """Path of conf/translation.yaml."""
-    return Path(__file__).resolve().parents[3] / "conf" / "translation.yaml"
 
 
 def _sentences(count, seed=0):

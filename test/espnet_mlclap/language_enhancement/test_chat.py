@@ -4,17 +4,17 @@ import json
 import pytest
 
 from espnet_mlclap.language_enhancement.chat import ChatTranslator, parse_answer
-from espnet_mlclap.language_enhancement.config import read_config
+from espnet_mlclap.language_enhancement.config import read_settings
 from espnet_mlclap.utils.errors import UserError
 
 pytest.importorskip("openai")
 
 
 @pytest.fixture
-def make(chat_server, shipped_config):
+def make(chat_server):
     def make(**changes):
         settings = {"base_url": chat_server.url, "max_retries": 2, "timeout": 20.0, **changes}
-        return ChatTranslator(dataclasses.replace(read_config([shipped_config]).chat, **settings))
+        return ChatTranslator(dataclasses.replace(read_settings().chat, **settings))
 
     return make
 

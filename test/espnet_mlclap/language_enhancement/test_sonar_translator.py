@@ -10,7 +10,7 @@ def config(names, **changes):
     encoder, decoder = names
     settings = {
         "beam_size": 1, "max_tokens": 12, "batch_size": 64, "batch_tokens": 4096,
-        "dtype": "float32", "near_tie": 1e-4,
+        "dtype": "float32",
     }  # fmt: skip
     return SonarConfig(encoder=encoder, decoder=decoder, **{**settings, **changes})
 
@@ -46,22 +46,22 @@ def test_batch_size_and_order_do_not_matter(tiny_sonar, beam_size, sentences):
     assert whole.translate(texts[::-1], "eng_Latn", "zho_Hans") == expected[::-1]
 
 
-def test_near_ties_are_decided_in_double_precision(tiny_sonar, sentences):
-    texts = sentences(12)
-    everything = SonarTranslator(config(tiny_sonar, near_tie=1e9))
-    double = SonarTranslator(config(tiny_sonar, dtype="float64", near_tie=0.0))
-    expected = double.translate(texts, "eng_Latn", "fra_Latn")
-    assert everything.translate(texts, "eng_Latn", "fra_Latn") == expected
-    # Only those that are close are searched again.
-    searches = []
-    some = SonarTranslator(config(tiny_sonar, near_tie=0.02))
-    search = some._search
-    some._search = lambda models, tokens, prompt: (
-        searches.append(len(tokens)) or search(models, tokens, prompt)
-    )
-    some.translate(texts, "eng_Latn", "fra_Latn")
-    assert searches[0] == 12
-    assert sum(searches[1:]) < 12
+def test_the_longest_sentence_of_a_batch_does_not_lengthen_the_others(tiny_sonar, sentences):
+    """By default fairseq2 allows as many tokens as the batch's longest sentence has, and some more."""
+    long = max(sentences(40), key=len)
+    translator = SonarTranslator(config(tiny_sonar, max_tokens=4))
+    together = translator.translate(["a dog", long], "eng_Latn", "fra_Latn")
+    assert together[:1] == translator.translate(["a dog"], "eng_Latn", "fra_Latn")
+    for text in together:
+        assert len(translator._tokenizer.create_encoder(mode="target", lang="fra_Latn")(text)) <= 7
+
+
+def test_overflow_is_named(tiny_sonar):
+    translator = SonarTranslator(config(tiny_sonar))
+    with torch.no_grad():
+        next(translator.encoder.model.parameters()).fill_(torch.nan)
+    with pytest.raises(UserError, match="produced NaN.*dtype: float32"):
+        translator.translate(["a dog"], "eng_Latn", "fra_Latn")
 
 
 def test_a_sentence_that_is_cut_off_keeps_its_end(tiny_sonar):
@@ -93,7 +93,7 @@ def test_what_is_wrong_is_named(tiny_sonar):
     if not torch.cuda.is_available():
         with pytest.raises(UserError, match="no CUDA device"):
             SonarTranslator(config(tiny_sonar), "cuda")
-    for changes in ({"beam_size": 0}, {"dtype": "int8"}, {"near_tie": -1.0}):
+    for changes in ({"beam_size": 0}, {"dtype": "int8"}):
         with pytest.raises(UserError, match=next(iter(changes))):
             config(tiny_sonar, **changes)
 
@@ -101,5 +101,5 @@ def test_what_is_wrong_is_named(tiny_sonar):
 def test_identity_changes_with_what_decides_the_output_only(tiny_sonar):
     base = sonar_identity(config(tiny_sonar))
     assert base == sonar_identity(config(tiny_sonar, batch_size=3, batch_tokens=99))
-    for changes in ({"beam_size": 2}, {"max_tokens": 9}, {"dtype": "float64"}, {"near_tie": 0.0}):
+    for changes in ({"beam_size": 2}, {"max_tokens": 9}, {"dtype": "float64"}):
         assert base != sonar_identity(config(tiny_sonar, **changes))

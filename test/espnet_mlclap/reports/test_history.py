@@ -71,7 +71,9 @@ def test_long_values_are_cut_short(tmp_path):
     assert facts["le_langs"] == " ".join(["fra_Latn"] * 12) + " ... (20)"
 
 
-@pytest.mark.parametrize(("text", "message"), [("a: [", "not YAML"), ("- 1", "options by name")])
+@pytest.mark.parametrize(
+    ("text", "message"), [("a: [", "not YAML"), ("- 1", "must hold `key: value` lines")]
+)
 def test_broken_configuration(tmp_path, text, message):
     (tmp_path / "config.yaml").write_text(text)
     with pytest.raises(UserError, match=message):

@@ -65,7 +65,7 @@ def test_several_layers(folder):
     [
         ("base: own.yaml\n", "in the end based on this very file"),
         ("base: nowhere.yaml\n", "nowhere.yaml: cannot be read"),
-        ("- a\n", "must hold options by name"),
+        ("- a\n", "must hold `key: value` lines"),
         ("a: [\n", "not YAML"),
     ],
 )

@@ -1,0 +1,63 @@
+"""Settings as dataclasses: every key and type is checked, and mistakes are named with their place."""
+
+from dataclasses import dataclass
+from typing import Mapping, Optional, Tuple
+
+import pytest
+
+from espnet_mlclap.utils.errors import UserError
+from espnet_mlclap.utils.settings import build_settings
+
+
+@dataclass(frozen=True)
+class Part:
+    size: int
+    share: float
+
+    def __post_init__(self):
+        if self.share > 1:
+            raise UserError(f"share must be at most 1, not {self.share}")
+
+
+@dataclass(frozen=True)
+class Whole:
+    name: Optional[str]
+    part: Part
+    limits: Tuple[float, ...]
+    parts: Mapping[str, Part]
+
+
+GOOD = {
+    "name": None,
+    "part": {"size": 2, "share": 1},
+    "limits": [0, 1.5],
+    "parts": {"a": {"size": 3, "share": 0.5}},
+}
+
+
+def test_every_kind_of_field():
+    built = build_settings(Whole, GOOD, "x.yaml")
+    assert built == Whole(None, Part(2, 1.0), (0.0, 1.5), {"a": Part(3, 0.5)})
+    assert type(built.part.share) is type(built.limits[0]) is float
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (
+            {"nam": 1},
+            "x.yaml: unknown key 'nam'. Did you mean 'name'. Known are name, part, limits",
+        ),
+        ({"part": {"size": 2}}, "x.yaml: part: the key 'share' is missing"),
+        ({"part": {"size": True, "share": 1}}, "x.yaml: part: size: must be int, not True"),
+        ({"part": {"size": 1, "share": "1e-4"}}, "part: share: must be float.*YAML wants a point"),
+        ({"part": {"size": 1, "share": 2}}, "x.yaml: part: share must be at most 1"),
+        ({"parts": {"a": {"size": 1.0, "share": 0}}}, "x.yaml: parts: a: size: must be int"),
+        ({"parts": []}, "x.yaml: parts: must hold `key: value` lines, not a list"),
+        ({"limits": 3}, "x.yaml: limits: must be a list, not 3"),
+        ({"name": 3}, "x.yaml: name: must be str, not 3"),
+    ],
+)
+def test_mistakes_are_named_with_their_place(change, message):
+    with pytest.raises(UserError, match=message):
+        build_settings(Whole, {**GOOD, **change}, "x.yaml")
