@@ -59,7 +59,7 @@ setup(
         "Topic :: Scientific/Engineering :: Artificial Intelligence",
     ],
     packages=find_packages(include=["espnet_mlclap", "espnet_mlclap.*"]),
-    package_data={"espnet_mlclap": ["cards/*", "*/*.yaml"]},
+    package_data={"espnet_mlclap": ["*/*.yaml"]},
     python_requires=">=3.10,<3.13",
     install_requires=[
         "kaldiio",
@@ -75,9 +75,5 @@ setup(
         "tqdm",
     ],
     extras_require={**EXTRAS, "all": sorted({one for extra in EXTRAS.values() for one in extra})},
-    # fairseq2 finds our asset cards through this entry point, as it finds those of sonar-space.
-    entry_points={
-        "console_scripts": ["mlclap=espnet_mlclap.__main__:main"],
-        "fairseq2.extension": ["espnet_mlclap=espnet_mlclap.cards:setup_fairseq2_extension"],
-    },
+    entry_points={"console_scripts": ["mlclap=espnet_mlclap.__main__:main"]},
 )

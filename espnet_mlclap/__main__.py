@@ -23,7 +23,6 @@ GROUPS: Dict[str, Tuple[str, ...]] = {
         "download_corpus",
         "prepare_corpus",
         "prepare_audio_folder",
-        "prepare_mini",
         "combine_data",
         "format_audio",
         "check_data",

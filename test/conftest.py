@@ -18,6 +18,18 @@ def shared_dir() -> Path:
     return path
 
 
+@pytest.fixture(scope="session", autouse=True)
+def small_sonar():
+    """Folder of the small SONAR's asset cards, which this process and those that it starts find by name.
+
+    Set for every test, since fairseq2 reads the folder once in a process, when it is first used.
+    """
+    folder = Path(__file__).resolve().parents[1] / "egs2/mini/mlclap1/sonar_assets"
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("FAIRSEQ2_ASSET_DIR", str(folder))
+        yield folder
+
+
 class Server(ThreadingHTTPServer):
     """A small HTTP server that behaves, or misbehaves as a test tells it to."""
 

@@ -78,7 +78,7 @@ def check_training(path, folder, monkeypatch):
 
 
 def check_corpus(path, folder, monkeypatch):
-    from espnet_mlclap.corpora.mini.config import load_config
+    from mini_corpus.config import load_config
 
     assert load_config(path).sets
 

@@ -22,7 +22,7 @@ from typing import Iterator, List, Optional, Tuple
 
 PACKAGE = "espnet_mlclap"
 ORDER = (
-    ("cards", "utils"),
+    ("utils",),
     ("fileio",),
     ("corpora",),
     ("checkpoints",),

@@ -83,9 +83,9 @@ def read_asset(name: str, *, speech: bool = False) -> SonarAsset:
     except AssetNotFoundError as error:
         raise UserError(
             f"no fairseq2 asset is called {name!r}. Known are text_sonar_basic_encoder and "
-            "text_sonar_basic_decoder, sonar_mini_encoder and sonar_mini_decoder, sonar_speech_encoder_eng "
-            "and its sisters, and the cards in the folder that the environment variable "
-            "FAIRSEQ2_USER_ASSET_DIR names."
+            "text_sonar_basic_decoder, sonar_speech_encoder_eng and its sisters, and the cards in the "
+            "folders that FAIRSEQ2_ASSET_DIR (set by path.sh where a recipe brings models in sonar_assets/) "
+            "and FAIRSEQ2_USER_ASSET_DIR name."
         ) from error
     family = card.field("model_family").as_(str)
     if (family == _SPEECH_FAMILY) != speech:

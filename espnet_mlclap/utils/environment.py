@@ -29,8 +29,7 @@ def find_problems(lock: Path = TOOLS / "requirements.lock") -> List[str]:
         )
     if lock.exists():
         problems += _package_problems(lock)
-    entry_points = importlib.metadata.entry_points(group="fairseq2.extension")
-    if not any(point.name == "espnet_mlclap" for point in entry_points):
+    if not any(importlib.metadata.distributions(name="espnet_mlclap")):
         problems.append("espnet_mlclap itself is not installed (pip install -e .)")
     try:
         ctypes.CDLL("libsndfile.so.1" if sys.platform == "linux" else "libsndfile.1.dylib")

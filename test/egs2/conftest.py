@@ -33,6 +33,8 @@ class RecipeCopy:
                 (self.folder / path.name).symlink_to(os.readlink(path))
             elif path.name in ("local", "conf"):
                 shutil.copytree(path, self.folder / path.name)
+            elif path.name == "sonar_assets":
+                (self.folder / path.name).symlink_to(path)
             elif path.suffix == ".sh":
                 shutil.copy2(path, self.folder / path.name)
 

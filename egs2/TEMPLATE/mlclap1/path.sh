@@ -6,5 +6,7 @@ if [[ -f ${MLCLAP_ROOT}/tools/venv/bin/activate && -f ${MLCLAP_ROOT}/tools/.done
     . "${MLCLAP_ROOT}/tools/venv/bin/activate"
 fi
 export MLCLAP_ROOT
+# fairseq2 finds the SONAR models that a recipe brings by name (the user's own: FAIRSEQ2_USER_ASSET_DIR)
+if [[ -d sonar_assets ]]; then export FAIRSEQ2_ASSET_DIR=${PWD}/sonar_assets; fi
 export PYTHONPATH=${MLCLAP_ROOT}${PYTHONPATH:+:${PYTHONPATH}}
 export LC_ALL=C.UTF-8 PYTHONUTF8=1 # text is UTF-8 and sorted by bytes whatever the user's locale

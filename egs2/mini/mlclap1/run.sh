@@ -8,6 +8,7 @@ exec ./mlclap.sh \
     --train_sets "train_clotho train_audiocaps" \
     --valid_set valid \
     --test_sets test \
+    --local_data_inputs "local/mini_corpus local/mini_corpus/languages" \
     --translation_encoder sonar_mini_encoder \
     --translation_decoder sonar_mini_decoder \
     --translation_config conf/translation.yaml \

@@ -20,9 +20,9 @@ _TOKENIZER_FILE = "sentencepiece.model"
 class SonarTextEncoder(AbsTextEncoder):
     """Transformer encoder with mean pooling over the tokens; one pass for captions of any languages.
 
-    The published model (`text_sonar_basic_encoder`: 24 layers, width 1024, 202 languages) and the small
-    ones that ship with this project (`sonar_mini_encoder`) load through the same path. Token id 1 is
-    `<unk>` and, in the published configuration, also the model's padding index: its row gets no gradient.
+    The published model (`text_sonar_basic_encoder`: 24 layers, width 1024, 202 languages) and the
+    small one of the mini recipe (`sonar_mini_encoder`) load through the same path. Token id 1 is `<unk>`
+    and, in the published configuration, also the model's padding index: its row gets no gradient.
 
     Args:
         model: name of a fairseq2 asset card; gives architecture, tokenizer and, with `init:

@@ -3,4 +3,4 @@
 set -euo pipefail
 . ./path.sh
 
-exec python3 -m espnet_mlclap.bin.prepare_mini --config conf/corpus.yaml --audio_dir downloads/mini --out_dir data "$@"
+exec python3 local/prepare_mini.py --config conf/corpus.yaml --audio_dir downloads/mini --out_dir data "$@"
