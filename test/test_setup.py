@@ -49,7 +49,6 @@ def test_every_other_file_is_package_data(arguments):
 
 # What a room may import beyond the plain installation. Rooms that are not here: nothing.
 EXTRAS_OF_ROOM = {
-    "cards": {"sonar"},
     "corpora": {"corpora"},
     "checkpoints": {"sonar"},
     "models": {"sonar", "huggingface", "train"},
