@@ -1,4 +1,4 @@
-"""Experiments side by side: English and the mean of the other languages, both directions."""
+"""Experiments side by side: the source language and the mean of the other languages, both directions."""
 
 import argparse
 from pathlib import Path

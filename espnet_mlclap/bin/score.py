@@ -21,6 +21,7 @@ from espnet_mlclap.reports.tables import (
 )
 from espnet_mlclap.utils.cli import bool_option, run_command
 from espnet_mlclap.utils.errors import UserError
+from espnet_mlclap.utils.languages import PAPER_SOURCE, check_language
 
 
 def get_parser() -> argparse.ArgumentParser:
@@ -28,6 +29,12 @@ def get_parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="mlclap score", description=__doc__)
     parser.add_argument(
         "--inference_dir", required=True, help="exp/<experiment>/<inference tag>, with <set>/ in it"
+    )
+    parser.add_argument(
+        "--source_lang",
+        default=PAPER_SOURCE,
+        help="the language that the others are translations of: first in tables, which give the mean of the "
+        "others",
     )
     parser.add_argument("--bootstrap", type=int, default=REPLICATES, help="samples of intervals")
     parser.add_argument("--seed", type=int, default=0, help="of the bootstrap")
@@ -53,6 +60,7 @@ def score(options: argparse.Namespace) -> None:
     """Score all sets, write scores.json, print the tables."""
     if options.bootstrap < 1:
         raise UserError(f"--bootstrap {options.bootstrap}: must be 1 or more.")
+    check_language(options.source_lang, "--source_lang")
     inference_dir = Path(options.inference_dir)
     names = find_sets(inference_dir)
     files = _files_by_set(options.relevant_clips, names)
@@ -63,7 +71,11 @@ def score(options: argparse.Namespace) -> None:
         if name in files:
             relevant = read_relevant_clips(files[name], embeddings, options.own_clip_is_relevant)
         scores[name] = score_set(
-            embeddings, replicates=options.bootstrap, seed=options.seed, relevant=relevant
+            embeddings,
+            replicates=options.bootstrap,
+            seed=options.seed,
+            source_lang=options.source_lang,
+            relevant=relevant,
         )
         _warn(name, scores[name])
     write_scores(inference_dir / "scores.json", scores)

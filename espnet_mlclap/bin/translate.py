@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any, Dict, Optional, Sequence
 
 from espnet_mlclap.utils.cli import bool_option, run_command
+from espnet_mlclap.utils.languages import PAPER_SOURCE
 
 
 def get_parser() -> argparse.ArgumentParser:
@@ -13,7 +14,7 @@ def get_parser() -> argparse.ArgumentParser:
     add = parser.add_argument
     add("--data_dir", nargs="+", required=True, help="sets with the captions to translate")
     add("--out_dir", nargs="+", required=True, help="for the translations, one for each --data_dir")
-    add("--source_lang", default="eng_Latn", help="captions of this language are translated")
+    add("--source_lang", default=PAPER_SOURCE, help="captions of this language are translated")
     add("--langs", required=True, help='languages to translate into, "fra_Latn deu_Latn ..."')
     add("--translator", default="sonar", help="sonar, huggingface, chat or file")
     add(

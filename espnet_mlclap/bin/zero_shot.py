@@ -23,6 +23,7 @@ from espnet_mlclap.utils.atomic import atomic_open
 from espnet_mlclap.utils.cli import run_command
 from espnet_mlclap.utils.config import BEST_MODEL
 from espnet_mlclap.utils.errors import UserError
+from espnet_mlclap.utils.languages import PAPER_SOURCE, check_language
 
 
 def get_parser() -> argparse.ArgumentParser:
@@ -49,6 +50,9 @@ def get_parser() -> argparse.ArgumentParser:
     parser.add_argument("--model_dir", help="experiment folder or packed file that embeds prompts")
     parser.add_argument("--model_file", default=BEST_MODEL, help="checkpoint in model_dir")
     parser.add_argument("--device", default="cpu", help="cpu or cuda")
+    parser.add_argument(
+        "--source_lang", default=PAPER_SOURCE, help="the table gives the mean of the others"
+    )
     parser.add_argument("--bootstrap", type=int, default=REPLICATES, help="samples of intervals")
     parser.add_argument("--seed", type=int, default=0, help="of the bootstrap")
     return parser
@@ -60,6 +64,7 @@ def classify(options: argparse.Namespace) -> None:
         raise UserError(f"--bootstrap {options.bootstrap}: must be 1 or more.")
     if options.prompt_embedding_dir is None and options.model_dir is None:
         raise UserError("--model_dir is needed to embed prompts (or --prompt_embedding_dir).")
+    check_language(options.source_lang, "--source_lang")
     folder = Path(options.embedding_dir)
     embeddings = read_embeddings(folder)
     label_file = Path(options.data_dir) / "clip2label"
@@ -81,7 +86,7 @@ def classify(options: argparse.Namespace) -> None:
     with atomic_open(folder / "zero_shot.json") as file:
         json.dump(scores, file, indent=1, ensure_ascii=False)
         file.write("\n")
-    print(f"\n{folder.name}\n\n{zero_shot_table(scores).text()}")
+    print(f"\n{folder.name}\n\n{zero_shot_table(scores, options.source_lang).text()}")
 
 
 def _prompts(

@@ -8,13 +8,13 @@ caption_ids           `<caption id> <clip id> <lang>` a line, in the order of th
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import List, Tuple, Union
+from typing import Iterable, List, Tuple, Union
 
 import numpy as np
 
 from espnet_mlclap.utils.atomic import atomic_dir
 from espnet_mlclap.utils.errors import UserError
-from espnet_mlclap.utils.languages import PAPER_LANGUAGES
+from espnet_mlclap.utils.languages import PAPER_LANGUAGES, PAPER_SOURCE
 
 _REMEDY = "Run stage 6 again."
 
@@ -43,7 +43,7 @@ class EmbeddingSet:
 
     @property
     def languages(self) -> List[str]:
-        """Languages of the captions in reporting order: English, those of the paper, the others."""
+        """Languages of the captions: English, those of the paper, the others."""
         return sort_languages(set(self.langs))
 
     def rows_of_language(self, lang: str) -> np.ndarray:
@@ -51,11 +51,10 @@ class EmbeddingSet:
         return np.flatnonzero(np.array(self.langs) == lang)
 
 
-def sort_languages(langs) -> List[str]:
-    """English and the paper's languages in the paper's order, then the others by code."""
-    return [lang for lang in PAPER_LANGUAGES if lang in langs] + sorted(
-        set(langs) - set(PAPER_LANGUAGES)
-    )
+def sort_languages(langs: Iterable[str], source_lang: str = PAPER_SOURCE) -> List[str]:
+    """The source language, the paper's languages in the paper's order, then the others by code."""
+    langs, first = set(langs), dict.fromkeys([source_lang, *PAPER_LANGUAGES])
+    return [lang for lang in first if lang in langs] + sorted(langs - set(first))
 
 
 def read_embeddings(folder: Union[str, Path]) -> EmbeddingSet:

@@ -6,6 +6,7 @@
                        "chance": {"t2a": {...}, "a2t": {...}},                       a random order
                        "tied_queries": {"t2a": n, "a2t": n},
                        "multiple_positives": {...}},                                 only with lists
+                "source_lang": lang,                                                  may have no captions
                 "mean": {"mAP@10": x, "t2a_R@1": x, ...}}}                           see `mean_of_languages`
 
 R@k and mAP@k are in per cent, medR and meanR are ranks from 1. A language is scored with its own
@@ -16,7 +17,7 @@ captions and with all clips of the set. The same function scores the validation 
 import json
 import statistics
 from pathlib import Path
-from typing import Dict, List, Mapping, Optional, Sequence, Union
+from typing import Any, Dict, List, Mapping, Optional, Sequence, Union
 
 import numpy as np
 
@@ -31,16 +32,30 @@ from espnet_mlclap.evaluation.metrics import (
 from espnet_mlclap.fileio.data_dir import read_table
 from espnet_mlclap.utils.atomic import atomic_open
 from espnet_mlclap.utils.errors import UserError
+from espnet_mlclap.utils.languages import PAPER_SOURCE
 
-SOURCE_LANGUAGE = "eng_Latn"
 DIRECTIONS = {"t2a": "Text to audio", "a2t": "Audio to text"}
 METRICS = ("R@1", "R@5", "R@10", "R@50", "mAP@10", "medR", "meanR")
 CRITERION = "mAP@10"  # chooses the best checkpoint
 _AVERAGED = ("R@1", "R@10", "mAP@10")
 # What `mean_of_languages` gives.
 MEAN_NAMES = (CRITERION, *(f"{way}_{name}" for way in DIRECTIONS for name in _AVERAGED))
-_MEAN = "mean"  # its place in scores.json, beside the languages
-SetScores = Dict[str, dict]  # by language
+_MEAN, _SOURCE = "mean", "source_lang"  # their places in scores.json, beside the languages
+
+
+class SetScores(Dict[str, dict]):
+    """Scores of a test set by language, in reporting order: the source language first.
+
+    Args:
+        source_lang: the language that the others are translations of; its captions need not be there.
+        entries: scores by language, in any order.
+    """
+
+    def __init__(self, source_lang: str, entries: Mapping[str, dict]):
+        super().__init__((lang, entries[lang]) for lang in sort_languages(entries, source_lang))
+        self.source_lang = source_lang
+
+
 AllScores = Dict[str, SetScores]  # by test set
 
 
@@ -49,6 +64,7 @@ def score_set(
     *,
     replicates: int = REPLICATES,
     seed: int = 0,
+    source_lang: str = PAPER_SOURCE,
     relevant: Optional[Mapping[str, Sequence[str]]] = None,
 ) -> SetScores:
     """Score every language of a test set.
@@ -57,6 +73,7 @@ def score_set(
         embeddings: clips and captions.
         replicates: bootstrap samples of the intervals; 0 for none, and no "intervals".
         seed: of the bootstrap.
+        source_lang: the language that the others are translations of.
         relevant: clip ids by caption id, from `read_relevant_clips`; adds "multiple_positives" to the
             languages with such captions.
 
@@ -64,7 +81,7 @@ def score_set(
         The entry of the set in scores.json.
     """
     clip_rows = {clip: row for row, clip in enumerate(embeddings.clips)}
-    scores: SetScores = {}
+    scores: Dict[str, dict] = {}
     for lang in embeddings.languages:
         rows = embeddings.rows_of_language(lang)
         text, owners = embeddings.text[rows], embeddings.caption_to_clip[rows]
@@ -91,7 +108,7 @@ def score_set(
                 "t2a": queries.scores(),
                 **_intervals({"t2a": queries}, replicates, seed),
             }
-    return scores
+    return SetScores(source_lang, scores)
 
 
 def _intervals(
@@ -114,7 +131,7 @@ def mean_of_languages(scores: SetScores) -> Dict[str, float]:
         directions' mAP@10, by which training chooses the best checkpoint.
     """
     means = {
-        f"{way}_{name}": statistics.fmean(scores[lang][way][name] for lang in languages_of(scores))
+        f"{way}_{name}": statistics.fmean(scores[lang][way][name] for lang in scores)
         for way in DIRECTIONS
         for name in _AVERAGED
     }
@@ -178,7 +195,10 @@ def find_sets(inference_dir: Union[str, Path]) -> List[str]:
 
 def write_scores(path: Union[str, Path], scores: AllScores) -> None:
     """Write scores.json, atomically."""
-    whole = {name: {**langs, _MEAN: mean_of_languages(langs)} for name, langs in scores.items()}
+    whole = {
+        name: {**entries, _SOURCE: entries.source_lang, _MEAN: mean_of_languages(entries)}
+        for name, entries in scores.items()
+    }
     with atomic_open(path) as file:
         json.dump(whole, file, indent=1)
         file.write("\n")
@@ -207,26 +227,26 @@ def read_scores(path: Union[str, Path]) -> AllScores:
         raise UserError(f"{path}: not JSON ({error}). Run stage 7 again.") from error
     if not isinstance(scores, dict) or not scores:
         raise UserError(f"{path}: must hold scores by test set and language. Run stage 7 again.")
-    for name, languages in scores.items():
-        if isinstance(languages, dict):
-            languages.pop(_MEAN, None)
-        for lang, entry in languages.items() if isinstance(languages, dict) else [("", None)]:
-            for key in ("clips", "captions", *DIRECTIONS):
-                if not isinstance(entry, dict) or key not in entry:
-                    raise UserError(
-                        f"{path}: {name}/{lang} has no {key!r}. Run stage 7 again to write it anew."
-                    )
-    return scores
+    return {name: _read_set(entries, f"{path}: {name}") for name, entries in scores.items()}
+
+
+def _read_set(entries: Any, where: str) -> SetScores:
+    if not isinstance(entries, dict) or not isinstance(entries.get(_SOURCE), str):
+        raise UserError(f"{where} has no {_SOURCE!r}. Run stage 7 again to write it anew.")
+    source_lang = entries.pop(_SOURCE)
+    entries.pop(_MEAN, None)
+    for lang, entry in entries.items():
+        for key in ("clips", "captions", *DIRECTIONS):
+            if not isinstance(entry, dict) or key not in entry:
+                raise UserError(
+                    f"{where}/{lang} has no {key!r}. Run stage 7 again to write it anew."
+                )
+    return SetScores(source_lang, entries)
 
 
 def mean_of_others(scores: SetScores, direction: str) -> Dict[str, float]:
-    """Mean of each metric over the languages other than English; empty where there are none."""
-    others = [entry[direction] for lang, entry in scores.items() if lang != SOURCE_LANGUAGE]
-    if not others or SOURCE_LANGUAGE not in scores:
+    """Mean of each metric over the languages other than the source; empty where there are none."""
+    others = [entry[direction] for lang, entry in scores.items() if lang != scores.source_lang]
+    if not others or scores.source_lang not in scores:
         return {}
     return {key: sum(entry[key] for entry in others) / len(others) for key in others[0]}
-
-
-def languages_of(scores: SetScores) -> List[str]:
-    """Languages in reporting order."""
-    return sort_languages(scores)

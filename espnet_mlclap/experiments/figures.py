@@ -9,10 +9,10 @@ matplotlib.use("Agg")
 import matplotlib.pyplot as plt
 from matplotlib.figure import Figure
 
-from espnet_mlclap.evaluation.scores import SOURCE_LANGUAGE
 from espnet_mlclap.experiments.paper import PaperTable
 from espnet_mlclap.experiments.results import RunScores, mean_scores, summarise
 from espnet_mlclap.reports.figures import COLOURS, STYLE, language_figure
+from espnet_mlclap.utils.languages import PAPER_SOURCE
 
 _ROW_HEIGHT = 0.32  # inches
 
@@ -47,7 +47,7 @@ def table_figure(
                 "D", color=COLOURS[1], markersize=6, fillstyle="none", label=f"paper, {corpus}",
             )  # fmt: skip
             for place, name in enumerate(names):
-                ours = summarise(runs.get(name, {}), test_set, SOURCE_LANGUAGE, way, metric)
+                ours = summarise(runs.get(name, {}), test_set, PAPER_SOURCE, way, metric)
                 if ours is None:
                     continue
                 if ours.low is not None:

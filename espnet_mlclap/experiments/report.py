@@ -4,12 +4,14 @@ import logging
 from pathlib import Path
 from typing import Any, Container, Dict, List, Mapping, Optional, Sequence, Union
 
-from espnet_mlclap.evaluation.scores import DIRECTIONS, SOURCE_LANGUAGE, languages_of
+from espnet_mlclap.evaluation.embeddings import sort_languages
+from espnet_mlclap.evaluation.scores import DIRECTIONS
 from espnet_mlclap.experiments.paper import Paper, PaperTable
 from espnet_mlclap.experiments.plan import ExperimentList
 from espnet_mlclap.experiments.results import RunScores, mean_scores, read_runs, summarise
 from espnet_mlclap.reports.tables import Table
 from espnet_mlclap.utils.atomic import atomic_open
+from espnet_mlclap.utils.languages import PAPER_SOURCE
 
 _READING = """\
 Per cent. Ours: mean over the seeds ± their standard deviation (with more than one seed), and in brackets
@@ -83,10 +85,10 @@ def write_report(
                     rows, here, test_set, f"{title}, {test_set}"
                 )
             lines += [f"## {title} ({test_set})", "", shown.markdown(), ""]
-            if name in paper.figures and [row[0] for row in shown.rows] == [SOURCE_LANGUAGE]:
+            if name in paper.figures and [row[0] for row in shown.rows] == [PAPER_SOURCE]:
                 lacking = (
                     f"Other languages were not tested: all captions of {test_set} are in "
-                    f"{SOURCE_LANGUAGE} (`--test_translator` of run.sh translates them)."
+                    f"{PAPER_SOURCE} (`--test_translator` of run.sh translates them)."
                 )
                 logging.warning(f"{title}: {lacking}")
                 lines += [lacking, ""]
@@ -128,7 +130,7 @@ def paper_table(
         printed = table.results[name][corpus]
         cells = [label]
         for (way, metric), number in zip(table.columns, printed):
-            ours = summarise(runs.get(name, {}), test_set, SOURCE_LANGUAGE, way, metric)
+            ours = summarise(runs.get(name, {}), test_set, PAPER_SOURCE, way, metric)
             cells += [
                 "-" if ours is None else ours.text(),
                 "-" if number is None else f"{number:.1f}",
@@ -139,8 +141,8 @@ def paper_table(
 
 def language_table(rows: Mapping[str, str], runs: Mapping[str, RunScores], test_set: str) -> Table:
     """Languages in rows, the experiments side by side (Figure 2 as numbers)."""
-    langs = languages_of(
-        {lang: {} for name in rows.values() for lang in mean_scores(runs.get(name, {}), test_set)}
+    langs = sort_languages(
+        {lang for name in rows.values() for lang in mean_scores(runs.get(name, {}), test_set)}
     )
     headers = [""]
     for way in DIRECTIONS:

@@ -8,6 +8,7 @@ from typing import Container, Dict, List, Mapping, NamedTuple, Optional, Sequenc
 
 from espnet_mlclap.evaluation.scores import DIRECTIONS, AllScores, SetScores, read_scores
 from espnet_mlclap.experiments.plan import run_tag
+from espnet_mlclap.utils.languages import PAPER_SOURCE
 
 RunScores = Dict[int, AllScores]  # by seed
 
@@ -107,9 +108,10 @@ def mean_scores(runs: RunScores, test_set: str) -> SetScores:
     """
     sets = [scores[test_set] for scores in runs.values() if test_set in scores]
     if not sets:
-        return {}
+        return SetScores(PAPER_SOURCE, {})
     langs = [lang for lang in sets[0] if all(lang in one for one in sets)]
-    return {lang: _mean_entry([one[lang] for one in sets]) for lang in langs}
+    means = {lang: _mean_entry([one[lang] for one in sets]) for lang in langs}
+    return SetScores(sets[0].source_lang, means)
 
 
 def _mean_entry(entries: Sequence[Mapping[str, dict]]) -> dict:

@@ -18,7 +18,7 @@ from matplotlib.ticker import MaxNLocator
 
 from espnet_mlclap.evaluation.embeddings import EmbeddingSet
 from espnet_mlclap.evaluation.ranks import unit_rows
-from espnet_mlclap.evaluation.scores import DIRECTIONS, SetScores, languages_of
+from espnet_mlclap.evaluation.scores import DIRECTIONS, SetScores
 from espnet_mlclap.utils.atomic import atomic_open
 
 COLOURS = ("#0072B2", "#E69F00", "#009E73", "#CC79A7", "#56B4E9", "#D55E00")
@@ -58,9 +58,7 @@ def language_figure(
     Returns:
         A figure with one panel a direction; whiskers are 95 % intervals, the dotted line is chance.
     """
-    langs = list(
-        dict.fromkeys(lang for scores in experiments.values() for lang in languages_of(scores))
-    )
+    langs = list(dict.fromkeys(lang for scores in experiments.values() for lang in scores))
     width = 0.8 / len(experiments)
     with plt.rc_context(STYLE):
         figure, panels = plt.subplots(

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any, Dict, List, Mapping, Optional, Sequence, Union
 
 from espnet_mlclap.evaluation.embeddings import read_embeddings
-from espnet_mlclap.evaluation.scores import AllScores, languages_of, read_scores
+from espnet_mlclap.evaluation.scores import AllScores, read_scores
 from espnet_mlclap.evaluation.zero_shot import read_zero_shot_scores
 from espnet_mlclap.reports.history import read_facts, read_history
 from espnet_mlclap.reports.tables import Table, criterion_line, score_tables
@@ -68,7 +68,8 @@ def write_report(
         lines += [criterion_line(scores[test_set]), ""]
         zero_shot = inference_dir / test_set / "zero_shot.json"
         if zero_shot.exists():
-            lines += [zero_shot_table(read_zero_shot_scores(zero_shot)).markdown(), ""]
+            table = zero_shot_table(read_zero_shot_scores(zero_shot), scores[test_set].source_lang)
+            lines += [table.markdown(), ""]
         lines += _draw_set(figures, test_set, drawn, inference_dir, pictures)
     lines += ["## How to read this", "", _READING, "", "## Environment", ""]
     lines += _environment(inference_dir)
@@ -107,7 +108,7 @@ def _draw_set(
     lines = [f"![Retrieval by language](figures/languages_{test_set}.png)", ""]
     if (inference_dir / test_set).is_dir():
         own = list(here.values())[-1]
-        lang = languages_of(own)[0]
+        lang = next(iter(own))
         figure = figures.similarity_figure(
             read_embeddings(inference_dir / test_set), lang, f"{test_set}: a sample"
         )

@@ -7,10 +7,8 @@ from espnet_mlclap.evaluation.scores import (
     CRITERION,
     DIRECTIONS,
     METRICS,
-    SOURCE_LANGUAGE,
     AllScores,
     SetScores,
-    languages_of,
     mean_of_languages,
     mean_of_others,
 )
@@ -70,9 +68,7 @@ def direction_table(
         with_intervals: metrics that are followed by their 95 % interval.
     """
     rows: List[List[str]] = []
-    langs = languages_of(scores)
-    for lang in langs:
-        entry = scores[lang]
+    for lang, entry in scores.items():
         spread = entry.get("intervals", {}).get(direction, {})
         cells = [
             _with_interval(name, entry[direction][name], spread.get(name))
@@ -84,8 +80,9 @@ def direction_table(
     others = mean_of_others(scores, direction)
     if others:
         cells = [number(name, others[name]) for name in METRICS]
-        rows.append([f"mean of the {len(langs) - 1} others", "", "", *cells])
-    rows += _chance_rows({lang: scores[lang].get("chance", {}).get(direction) for lang in langs})
+        rows.append([f"mean of the {len(scores) - 1} others", "", "", *cells])
+    chance = {lang: entry.get("chance", {}).get(direction) for lang, entry in scores.items()}
+    rows += _chance_rows(chance)
     return Table([DIRECTIONS[direction], "clips", "captions", *METRICS], rows)
 
 
@@ -113,8 +110,8 @@ def relevance_table(scores: SetScores) -> Table:
     """mAP@16 and recall where captions have lists of relevant clips (DCASE 2025)."""
     names = ("mAP@16", "R@1", "R@5", "R@10")
     rows = []
-    for lang in languages_of(scores):
-        entry = scores[lang].get("multiple_positives")
+    for lang, scored in scores.items():
+        entry = scored.get("multiple_positives")
         if entry:
             cells = [
                 _with_interval(name, entry["t2a"][name], entry["intervals"]["t2a"][name])
@@ -141,7 +138,7 @@ def score_tables(
 def comparison_tables(
     experiments: Mapping[str, Sequence[AllScores]], metrics: Sequence[str] = COMPARED_METRICS
 ) -> Dict[str, List[Table]]:
-    """Experiments side by side: English and the mean of the other languages, one table a direction.
+    """Experiments side by side: the source language and the mean of the others, one table per direction.
 
     Args:
         experiments: by label, the scores of each of its trainings (seeds); several are shown as mean and
@@ -156,13 +153,20 @@ def comparison_tables(
     )
     tables: Dict[str, List[Table]] = {}
     for name in sets:
+        sources = {
+            scores[name].source_lang
+            for seeds in experiments.values()
+            for scores in seeds
+            if name in scores
+        }
+        source = sources.pop() if len(sources) == 1 else "source"
         for way, title in DIRECTIONS.items():
             headers = [title]
-            headers += [f"{SOURCE_LANGUAGE} {metric}" for metric in metrics]
+            headers += [f"{source} {metric}" for metric in metrics]
             headers += [f"others {metric}" for metric in metrics]
             rows = []
             for label, seeds in experiments.items():
-                groups = [_source_and_others(scores.get(name, {}), way) for scores in seeds]
+                groups = [_source_and_others(scores.get(name), way) for scores in seeds]
                 rows.append([label, *_mean_cells(groups, metrics)])
             chance = _chance_groups(experiments, name, way)
             if chance:
@@ -174,8 +178,10 @@ def comparison_tables(
 _Groups = Tuple[Mapping[str, float], Mapping[str, float]]  # of the source language, of the others
 
 
-def _source_and_others(languages: SetScores, way: str) -> _Groups:
-    return languages.get(SOURCE_LANGUAGE, {}).get(way, {}), mean_of_others(languages, way)
+def _source_and_others(scores: Optional[SetScores], way: str) -> _Groups:
+    if scores is None:
+        return {}, {}
+    return scores.get(scores.source_lang, {}).get(way, {}), mean_of_others(scores, way)
 
 
 def _chance_groups(
@@ -185,12 +191,12 @@ def _chance_groups(
     for seeds in experiments.values():
         for scores in seeds:
             chances = {
-                lang: {way: scores[name][lang]["chance"][way]}
-                for lang in languages_of(scores.get(name, {}))
-                if "chance" in scores[name][lang]
+                lang: {way: entry["chance"][way]}
+                for lang, entry in scores.get(name, {}).items()
+                if "chance" in entry
             }
             if chances:
-                return _source_and_others(chances, way)
+                return _source_and_others(SetScores(scores[name].source_lang, chances), way)
     return None
 
 

@@ -61,6 +61,8 @@ PAPER_LANGUAGES: Tuple[str, ...] = tuple(
     "eng_Latn fra_Latn deu_Latn spa_Latn nld_Latn cat_Latn jpn_Jpan zho_Hans".split()
 )
 
+PAPER_SOURCE = PAPER_LANGUAGES[0]  # what its captions were written in; the others are translations
+
 
 def check_language(code: str, where: str = "") -> str:
     """Return `code` if SONAR knows it.

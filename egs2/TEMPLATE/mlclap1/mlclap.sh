@@ -271,13 +271,15 @@ stage_6() {
 
 stage_7() {
     local set
-    run_job "${inference}/log/score.log" "" python3 -m espnet_mlclap.bin.score --inference_dir "${inference}"
+    run_job "${inference}/log/score.log" "" python3 -m espnet_mlclap.bin.score --inference_dir "${inference}" \
+        --source_lang "${source_lang}"
     if [[ ${zero_shot} == true ]]; then
         for set in "${tests[@]}"; do
             [[ -f ${formatted}/${set}/clip2label ]] || continue
             run_job "${inference}/log/zero_shot_${set}.log" "${embed_cmd}" python3 -m espnet_mlclap.bin.zero_shot \
                 --model_dir "${experiment}" --model_file "${inference_model}" --data_dir "${formatted}/${set}" \
-                --embedding_dir "${inference}/${set}" --prompt_data_dir "${train[@]/#/${formatted}/}" --device "${device}"
+                --embedding_dir "${inference}/${set}" --prompt_data_dir "${train[@]/#/${formatted}/}" \
+                --source_lang "${source_lang}" --device "${device}"
         done
     fi
     run_job "${inference}/log/report.log" "" python3 -m espnet_mlclap.bin.report \

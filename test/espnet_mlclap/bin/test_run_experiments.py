@@ -41,7 +41,9 @@ if ((stage == 7)); then cp scores.json "$folder"; touch "$folder/RESULTS.md"; fi
 
 def set_scores(recipe, value):
     directions = {way: dict.fromkeys(METRICS, value) for way in ("t2a", "a2t")}
-    scores = {"test": {"eng_Latn": {"clips": 5, "captions": 25, **directions}}}
+    scores = {
+        "test": {"source_lang": "eng_Latn", "eng_Latn": {"clips": 5, "captions": 25, **directions}}
+    }
     (recipe / "scores.json").write_text(json.dumps(scores))
 
 

@@ -72,6 +72,20 @@ def test_score_writes_json_and_prints_tables(experiment, capsys):
     assert "| Audio to text | clips |" in capsys.readouterr().out
 
 
+def test_the_source_of_langs_is_the_source_of_the_reports(experiment, capsys):
+    run_score(experiment, "--source_lang", "fra_Latn")
+    lines = [line.split()[0] for line in capsys.readouterr().out.splitlines() if line]
+    assert lines[2:6] == ["fra_Latn", "eng_Latn", "zho_Hans", "mean"]
+    report.main(["--experiment_dir", str(experiment), "--inference_tag", "best"])
+    text = (experiment / "best" / "RESULTS.md").read_text(encoding="utf-8")
+    scores = read_scores(experiment / "best")["test"]
+    others = (scores["eng_Latn"]["t2a"]["R@1"] + scores["zho_Hans"]["t2a"]["R@1"]) / 2
+    (row, _) = [line for line in text.splitlines() if "mean of the 2 others" in line]
+    assert row.split("|")[4].strip() == f"{others:.1f}"
+    arguments = ["--inference_dir", str(experiment / "best"), "--source_lang", "french"]
+    fails(capsys, score.main, arguments, "--source_lang: unknown language code 'french'")
+
+
 def test_score_is_repeatable(experiment):
     run_score(experiment)
     first = (experiment / "best" / "scores.json").read_bytes()

@@ -10,6 +10,7 @@ from espnet_mlclap.evaluation.metrics import retrieval_scores
 from espnet_mlclap.evaluation.scores import (
     MEAN_NAMES,
     METRICS,
+    SetScores,
     find_sets,
     mean_of_languages,
     mean_of_others,
@@ -125,9 +126,20 @@ def test_broken_lists(embeddings, tmp_path, line, message):
 def test_mean_of_the_other_languages():
     scores = {lang: {"t2a": {"R@1": value}} for lang, value in
               (("eng_Latn", 90.0), ("fra_Latn", 50.0), ("deu_Latn", 70.0))}  # fmt: skip
-    assert mean_of_others(scores, "t2a") == {"R@1": 60.0}
-    assert mean_of_others({"eng_Latn": scores["eng_Latn"]}, "t2a") == {}
-    assert mean_of_others({"fra_Latn": scores["fra_Latn"]}, "t2a") == {}
+    assert mean_of_others(SetScores("eng_Latn", scores), "t2a") == {"R@1": 60.0}
+    assert mean_of_others(SetScores("fra_Latn", scores), "t2a") == {"R@1": 80.0}
+    assert mean_of_others(SetScores("cat_Latn", scores), "t2a") == {}
+    english = {"eng_Latn": scores["eng_Latn"]}
+    assert mean_of_others(SetScores("eng_Latn", english), "t2a") == {}
+    assert list(SetScores("fra_Latn", scores)) == ["fra_Latn", "eng_Latn", "deu_Latn"]
+
+
+def test_the_source_language_survives_the_disk(embeddings, tmp_path):
+    scores = {"test": score_set(embeddings, replicates=0, source_lang="fra_Latn")}
+    assert list(scores["test"]) == ["fra_Latn", "eng_Latn"]
+    write_scores(tmp_path / "scores.json", scores)
+    found = read_scores(tmp_path)["test"]
+    assert (found.source_lang, list(found)) == ("fra_Latn", ["fra_Latn", "eng_Latn"])
 
 
 @pytest.mark.parametrize(
@@ -136,8 +148,12 @@ def test_mean_of_the_other_languages():
         (None, "cannot be read .* Run stage 7 first"),
         ("{", "not JSON"),
         ("[]", "must hold scores"),
-        (json.dumps({"test": {"eng_Latn": {"clips": 3}}}), "test/eng_Latn has no 'captions'"),
-        (json.dumps({"test": 3}), "test/ has no 'clips'"),
+        (
+            json.dumps({"test": {"source_lang": "eng_Latn", "eng_Latn": {"clips": 3}}}),
+            "test/eng_Latn has no 'captions'",
+        ),
+        (json.dumps({"test": {"eng_Latn": {}}}), "test has no 'source_lang'. Run stage 7 again"),
+        (json.dumps({"test": 3}), "test has no 'source_lang'"),
     ],
 )
 def test_broken_scores(tmp_path, content, message):

@@ -32,7 +32,13 @@ def entry(value):
 def write_run(expdir, name, seed, value):
     folder = expdir / f"mlclap_{name}_seed{seed}" / TAG
     folder.mkdir(parents=True)
-    scores = {"test": {"eng_Latn": entry(value), "fra_Latn": entry(value - 10.0)}}
+    scores = {
+        "test": {
+            "source_lang": "eng_Latn",
+            "eng_Latn": entry(value),
+            "fra_Latn": entry(value - 10.0),
+        }
+    }
     (folder.parent / ".made").touch()
     (folder / "scores.json").write_text(json.dumps(scores))
 
@@ -135,7 +141,11 @@ def test_figure_2_says_so_where_only_one_language_was_tested(tmp_path, caplog, l
     if langs:
         write_run(tmp_path, "mixture", 1, 40.0)
         scores = tmp_path / f"mlclap_mixture_seed1/{TAG}/scores.json"
-        scores.write_text(json.dumps({"test": {lang: entry(40.0) for lang in langs}}))
+        scores.write_text(
+            json.dumps(
+                {"test": {"source_lang": "eng_Latn", **{lang: entry(40.0) for lang in langs}}}
+            )
+        )
     text = write_report(
         tmp_path / "PAPER.md",
         paper=read_paper(),

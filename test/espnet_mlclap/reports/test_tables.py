@@ -1,5 +1,6 @@
 """Tables: the cells, worked by hand."""
 
+from espnet_mlclap.evaluation.scores import SetScores
 from espnet_mlclap.reports.tables import (
     Table,
     comparison_tables,
@@ -21,6 +22,10 @@ def entry(value, interval=None, chance=1.0):
     }
 
 
+def english(**entries):
+    return SetScores("eng_Latn", entries)
+
+
 def test_text_and_markdown():
     table = Table(["name", "value"], [["a|b", "1.0"], ["c", "10.5"]])
     assert table.text() == "name  value\na|b     1.0\nc      10.5"
@@ -28,11 +33,9 @@ def test_text_and_markdown():
 
 
 def test_direction_table():
-    scores = {
-        "zho_Hans": entry(20.0),
-        "eng_Latn": entry(80.04, [70.0, 90.0]),
-        "fra_Latn": entry(40.0),
-    }
+    scores = english(
+        zho_Hans=entry(20.0), eng_Latn=entry(80.04, [70.0, 90.0]), fra_Latn=entry(40.0)
+    )
     table = direction_table(scores, "t2a", with_intervals=("mAP@10",))
     assert table.headers[:4] == ["Text to audio", "clips", "captions", "R@1"]
     assert [row[0] for row in table.rows] == [
@@ -43,16 +46,36 @@ def test_direction_table():
     assert table.rows[4][3] == "1.0"
 
 
+def test_the_source_may_be_another_language_than_english():
+    scores = SetScores(
+        "fra_Latn", {"eng_Latn": entry(20.0), "fra_Latn": entry(50.0), "cat_Latn": entry(30.0)}
+    )
+    table = direction_table(scores, "t2a")
+    assert [row[0] for row in table.rows[:4]] == [
+        "fra_Latn", "eng_Latn", "cat_Latn", "mean of the 2 others",
+    ]  # fmt: skip
+    assert table.rows[3][3] == "25.0"
+    (compared, _) = comparison_tables({"a": [{"test": scores}]}, ["R@1"])["test"]
+    assert compared.headers == ["Text to audio", "fra_Latn R@1", "others R@1"]
+    assert compared.rows[0] == ["a", "50.0", "25.0"]
+    both = {"a": [{"test": scores}], "b": [{"test": english(eng_Latn=entry(7.0))}]}
+    (compared, _) = comparison_tables(both, ["R@1"])["test"]
+    assert compared.headers[1] == "source R@1"
+    assert [row[1] for row in compared.rows[:2]] == ["50.0", "7.0"]
+
+
 def test_chance_differs_where_the_numbers_of_captions_differ():
-    scores = {"eng_Latn": entry(1.0, chance=2.0), "fra_Latn": entry(1.0), "deu_Latn": entry(1.0)}
+    scores = english(eng_Latn=entry(1.0, chance=2.0), fra_Latn=entry(1.0), deu_Latn=entry(1.0))
     labels = [row[0] for row in direction_table(scores, "a2t").rows]
     assert labels[-2:] == ["chance (eng_Latn)", "chance (fra_Latn, deu_Latn)"]
 
 
 def test_comparison():
     experiments = {
-        "with LE": [{"test": {"eng_Latn": entry(80.0), "fra_Latn": entry(60.0)}}],
-        "without": [{"test": {"eng_Latn": entry(81.0)}, "other": {"eng_Latn": entry(50.0)}}],
+        "with LE": [{"test": english(eng_Latn=entry(80.0), fra_Latn=entry(60.0))}],
+        "without": [
+            {"test": english(eng_Latn=entry(81.0)), "other": english(eng_Latn=entry(50.0))}
+        ],
     }
     tables = comparison_tables(experiments, ["R@1"])
     assert list(tables) == ["test", "other"]
@@ -65,14 +88,14 @@ def test_comparison():
 
 
 def test_comparison_over_seeds():
-    seeds = [{"test": {"eng_Latn": entry(value)}} for value in (79.0, 80.0, 81.0)]
+    seeds = [{"test": english(eng_Latn=entry(value))} for value in (79.0, 80.0, 81.0)]
     table = comparison_tables({"a": seeds}, ["R@1"])["test"][0]
     assert table.rows[0] == ["a", "80.0 ± 1.0", "-"]
 
 
 def test_lists_of_relevant_clips():
     names = ("mAP@16", "R@1", "R@5", "R@10")
-    scores = {"eng_Latn": entry(1.0), "fra_Latn": entry(1.0)}
+    scores = english(eng_Latn=entry(1.0), fra_Latn=entry(1.0))
     scores["eng_Latn"]["multiple_positives"] = {
         "captions": 7,
         "clips_a_caption": 2.84,
