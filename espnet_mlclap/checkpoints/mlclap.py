@@ -12,7 +12,7 @@ translated, its other order of the special tokens too. A name that nobody knows 
 
 import argparse
 import re
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any, Dict, Mapping, Optional, Sequence, Union
 
@@ -21,6 +21,7 @@ import yaml
 from torch import Tensor
 
 from espnet_mlclap.checkpoints.ced import find_checkpoint, read_state_dict
+from espnet_mlclap.checkpoints.sonar_architecture import PUBLISHED_SONAR
 from espnet_mlclap.models.audio_encoder.ced_sizes import SIZES
 from espnet_mlclap.models.choices import build_model
 from espnet_mlclap.models.load import check_weights
@@ -217,26 +218,25 @@ def _audio_encoder(states: Mapping[str, Tensor], heads: Optional[int]) -> Dict[s
 
 
 def _text_encoder(states: Mapping[str, Tensor], heads: Optional[int]) -> Dict[str, Any]:
-    from sonar.models.sonar_text import get_sonar_text_encoder_hub
-
     # the published architecture, with the sizes of these tensors
-    architecture = asdict(get_sonar_text_encoder_hub().get_arch_config("basic"))
     vocabulary, width = states[f"{_TEXT}encoder_frontend.embed.weight"].shape
     if heads is None:
-        if width != architecture["model_dim"]:
+        if width != PUBLISHED_SONAR.model_dim:
             raise _unknown_heads("text", width)
-        heads = architecture["num_encoder_attn_heads"]
+        heads = PUBLISHED_SONAR.num_encoder_attn_heads
     layers = _count(states, f"{_TEXT}encoder.layers.")
-    architecture["vocab_info"]["size"] = vocabulary
-    architecture.update(
-        model_dim=width,
-        ffn_inner_dim=len(states[f"{_TEXT}encoder.layers.0.ffn.inner_proj.bias"]),
-        num_encoder_layers=layers,
-        num_decoder_layers=layers,
-        num_encoder_attn_heads=heads,
-        num_decoder_attn_heads=heads,
+    return asdict(
+        replace(
+            PUBLISHED_SONAR,
+            vocab_info=replace(PUBLISHED_SONAR.vocab_info, size=vocabulary),
+            model_dim=width,
+            ffn_inner_dim=len(states[f"{_TEXT}encoder.layers.0.ffn.inner_proj.bias"]),
+            num_encoder_layers=layers,
+            num_decoder_layers=layers,
+            num_encoder_attn_heads=heads,
+            num_decoder_attn_heads=heads,
+        )
     )
-    return architecture
 
 
 def _count(states: Mapping[str, Tensor], prefix: str) -> int:

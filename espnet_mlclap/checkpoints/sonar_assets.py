@@ -14,8 +14,12 @@ from typing import Any, List
 
 from espnet_mlclap.checkpoints.table import read_table, resolve
 from espnet_mlclap.utils.errors import UserError
+from espnet_mlclap.utils.extras import missing_module
 
-_SPEECH_FAMILY = "sonar_speech"
+# model families of asset cards
+TEXT_ENCODER = "transformer_encoder"
+_TEXT_DECODER = "transformer_decoder"
+_SPEECH_ENCODER = "sonar_speech"
 
 
 @dataclass(frozen=True)
@@ -73,11 +77,14 @@ def read_asset(name: str, *, speech: bool = False) -> SonarAsset:
     """Read the card of a SONAR text encoder or decoder, or of a speech encoder.
 
     Raises:
-        UserError: no card has this name, or it is a card of something else.
+        UserError: sonar-space is not installed, no card has this name, or it is a card of something else.
     """
     _quieten()
-    from fairseq2.assets import AssetNotFoundError, get_asset_store
-
+    try:
+        import sonar.models  # noqa: F401  (fairseq2 is one of its dependencies)
+        from fairseq2.assets import AssetNotFoundError, get_asset_store
+    except ModuleNotFoundError as error:
+        raise UserError(f"asset {name}: {missing_module(error) or error}") from error
     try:
         card = get_asset_store().retrieve_card(name)
     except AssetNotFoundError as error:
@@ -88,7 +95,7 @@ def read_asset(name: str, *, speech: bool = False) -> SonarAsset:
             "and FAIRSEQ2_USER_ASSET_DIR name."
         ) from error
     family = card.field("model_family").as_(str)
-    if (family == _SPEECH_FAMILY) != speech:
+    if (family == _SPEECH_ENCODER) != speech:
         kind = "speech" if speech else "text"
         raise UserError(f"asset {name}: {family} is not a SONAR {kind} model")
     langs = card.field("tokenizer_config").as_(dict)["_set_"]["langs"]
@@ -127,9 +134,9 @@ def _hub(name: str, family: str) -> Any:
     from sonar.models import sonar_speech, sonar_text
 
     hubs = {
-        _SPEECH_FAMILY: sonar_speech.get_sonar_speech_encoder_hub,
-        sonar_text.SONAR_TEXT_ENCODER_FAMILY: sonar_text.get_sonar_text_encoder_hub,
-        sonar_text.SONAR_TEXT_DECODER_FAMILY: sonar_text.get_sonar_text_decoder_hub,
+        _SPEECH_ENCODER: sonar_speech.get_sonar_speech_encoder_hub,
+        TEXT_ENCODER: sonar_text.get_sonar_text_encoder_hub,
+        _TEXT_DECODER: sonar_text.get_sonar_text_decoder_hub,
     }
     if family not in hubs:
         raise UserError(f"asset {name}: {family} is not a SONAR model ({' or '.join(hubs)})")

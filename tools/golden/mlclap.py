@@ -164,7 +164,7 @@ def check_batch(
     for module in model.modules():
         if isinstance(module, torch.nn.Dropout):
             module.p = 0.0
-        if hasattr(module, "dropout_p"):  # fairseq2's attention
+        if hasattr(module, "dropout_p"):  # attention of the text encoder
             module.dropout_p = 0.0
     model.audio_encoder.patch_dropout_time = model.audio_encoder.patch_dropout_frequency = 0.0
     audio, audio_lengths, *text = golden.batch(model, batch)

@@ -1,15 +1,17 @@
-"""SONAR's text encoder (Duquenne et al., 2023), from sonar-space, by fairseq2 asset name."""
+"""SONAR's text encoder (Duquenne et al., 2023): from a fairseq2 asset, or from what an experiment holds."""
 
 from dataclasses import asdict
 from functools import cached_property
 from pathlib import Path
-from typing import Any, Dict, Optional, Sequence
+from typing import Any, Dict, Mapping, Optional, Sequence
 
 from torch import Tensor
 
-from espnet_mlclap.checkpoints.sonar_assets import load_sonar_model, read_asset
+from espnet_mlclap.checkpoints.sonar_architecture import read_architecture
+from espnet_mlclap.checkpoints.sonar_assets import TEXT_ENCODER, load_sonar_model, read_asset
 from espnet_mlclap.models.text_encoder.abs_text_encoder import AbsTextEncoder
 from espnet_mlclap.models.text_encoder.sonar_tokenizer import SonarTokenizer
+from espnet_mlclap.models.text_encoder.sonar_transformer import SonarTransformer
 from espnet_mlclap.utils.atomic import atomic_open
 from espnet_mlclap.utils.errors import UserError
 from espnet_mlclap.utils.languages import SONAR_LANGUAGES
@@ -24,18 +26,21 @@ class SonarTextEncoder(AbsTextEncoder):
     small one of the mini recipe (`sonar_mini_encoder`) load through the same path. Token id 1 is `<unk>`
     and, in the published configuration, also the model's padding index: its row gets no gradient.
 
+    With `model` sonar-space reads card and weights; with `architecture` nothing of it is needed.
+
     Args:
         model: name of a fairseq2 asset card; gives architecture, tokenizer and, with `init:
             pretrained`, weights.
         init: "pretrained" or "scratch" (random weights of the same architecture).
-        dropout: probability for embeddings, attention and feed-forward while training; the card's
-            where it is None.
-        architecture: fields of `SonarTextEncoderConfig`, in place of `model` (what `export` gives).
+        dropout: probability for embeddings, attention and feed-forward while training; the
+            architecture's where it is None.
+        architecture: fields of `SonarArchitecture`, in place of `model` (what `export` gives).
         tokenizer_model: sentencepiece file that goes with `architecture`.
         langs: languages that go with `architecture`; all of SONAR's where it is None.
 
     Raises:
-        UserError: an unknown asset, weights that are not here, or arguments that do not go together.
+        UserError: sonar-space is missing where it is needed, an unknown asset, weights that are not here, a
+            key of `architecture` that is not as it should be, or arguments that do not go together.
     """
 
     exported_paths = ("tokenizer_model",)
@@ -46,7 +51,7 @@ class SonarTextEncoder(AbsTextEncoder):
         model: Optional[str] = None,
         init: str = "pretrained",
         dropout: Optional[float] = None,
-        architecture: Optional[Dict[str, Any]] = None,
+        architecture: Optional[Mapping[str, Any]] = None,
         tokenizer_model: Optional[str] = None,
         langs: Optional[Sequence[str]] = None,
     ):
@@ -63,15 +68,17 @@ class SonarTextEncoder(AbsTextEncoder):
                     "text_encoder_conf: `architecture` needs `tokenizer_model` beside it"
                 )
             asset, langs = None, langs or SONAR_LANGUAGES
+            own = read_architecture(architecture)
         else:
             asset = read_asset(str(model))
-            architecture, langs = asdict(asset.config), asset.langs
-        if dropout is not None:
-            for name in ("emb_dropout_p", "attention_dropout_p", "activation_dropout_p"):
-                architecture[name] = dropout
-        self.architecture = architecture
+            if asset.family != TEXT_ENCODER:
+                raise UserError(
+                    f"text_encoder_conf: model: {model} is a {asset.family}, no encoder"
+                )
+            own, langs = read_architecture(asdict(asset.config)), asset.langs
+        self.architecture = own if dropout is None else own.with_dropout(dropout)
         self.langs = list(langs)
-        self.model = _build(architecture)
+        self.model = SonarTransformer(self.architecture)
         if asset is not None and init == "pretrained":
             self.model.load_state_dict(load_sonar_model(asset).state_dict())
         self._asset = asset
@@ -85,40 +92,24 @@ class SonarTextEncoder(AbsTextEncoder):
             UserError: the sentencepiece model is not on this machine.
         """
         model = self._tokenizer_model if self._asset is None else self._asset.tokenizer
-        positions = self.architecture["max_seq_len"]
-        if self.architecture.get("_from_fairseq"):  # as SONAR's factory reckons
-            positions += self.architecture["vocab_info"]["pad_idx"] + 1
-        return SonarTokenizer(model=str(model), langs=self.langs, max_tokens=positions)
+        return SonarTokenizer(
+            model=str(model), langs=self.langs, max_tokens=self.architecture.positions
+        )
 
     def output_size(self) -> int:
-        return self.architecture.get("embedding_dim") or self.architecture["model_dim"]
+        return self.architecture.model_dim
 
     def forward(self, text: Tensor, text_lengths: Tensor) -> Tensor:
-        from fairseq2.nn import BatchLayout
-
         # text: [captions, tokens] -> [captions, D]
-        layout = BatchLayout.of(text, seq_lens=text_lengths.tolist())
-        return self.model(text, layout).sentence_embeddings
+        features, mask = self.model(text, text_lengths)
+        return features.sum(dim=1) / mask.sum(dim=1, keepdim=True)
 
     def export(self, folder: Path) -> Dict[str, Any]:
         name = Path("text_encoder", _TOKENIZER_FILE)
         with atomic_open(Path(folder) / name, "wb") as file:
             file.write(self.tokenizer.model_bytes)
         return {
-            "architecture": self.architecture,
+            "architecture": asdict(self.architecture),
             "tokenizer_model": str(name),
             "langs": self.langs,
         }
-
-
-def _build(architecture: Dict[str, Any]):
-    from fairseq2.data.tokenizers import VocabularyInfo
-    from sonar.models.sonar_text import SonarTextEncoderConfig, SonarTextEncoderFactory
-
-    fields = dict(architecture)
-    try:
-        fields["vocab_info"] = VocabularyInfo(**fields["vocab_info"])
-        config = SonarTextEncoderConfig(**fields)
-    except (KeyError, TypeError) as error:
-        raise UserError(f"text_encoder_conf: architecture: {error}") from error
-    return SonarTextEncoderFactory(config).create_model()

@@ -38,31 +38,31 @@ def convert(encoder: SonarTextEncoder) -> Any:
 
     architecture = encoder.architecture
     needed = {
-        "pooling": "mean",
         "activation_fn": "ReLU",
         "no_token_positional_embeddings": False,
         "learned_pos": False,
     }
     for name, value in needed.items():
-        if architecture.get(name, value) != value:
-            raise UserError(f"M2M100 has no SONAR encoder whose {name} is {architecture[name]!r}")
-    if architecture["vocab_info"]["pad_idx"] != _PAD:
+        if (own := getattr(architecture, name)) != value:
+            raise UserError(f"M2M100 has no SONAR encoder whose {name} is {own!r}")
+    vocabulary = architecture.vocab_info
+    if vocabulary.pad_idx != _PAD:
         raise UserError(
             "only encoders with the padding index of the published SONAR (1) can become an M2M100: theirs "
-            f"positions begin elsewhere (pad_idx is {architecture['vocab_info']['pad_idx']})"
+            f"positions begin elsewhere (pad_idx is {vocabulary.pad_idx})"
         )
     config = M2M100Config(
-        vocab_size=architecture["vocab_info"]["size"],
-        d_model=architecture["model_dim"],
-        encoder_layers=architecture["num_encoder_layers"],
-        encoder_attention_heads=architecture["num_encoder_attn_heads"],
-        encoder_ffn_dim=architecture["ffn_inner_dim"],
+        vocab_size=vocabulary.size,
+        d_model=architecture.model_dim,
+        encoder_layers=architecture.num_encoder_layers,
+        encoder_attention_heads=architecture.num_encoder_attn_heads,
+        encoder_ffn_dim=architecture.ffn_inner_dim,
         encoder_layerdrop=0.0,
-        max_position_embeddings=encoder.tokenizer.max_tokens,
-        scale_embedding=not architecture.get("no_scale_embedding", False),
-        dropout=architecture.get("emb_dropout_p", 0.1),
-        attention_dropout=architecture.get("attention_dropout_p", 0.1),
-        activation_dropout=architecture.get("activation_dropout_p", 0.1),
+        max_position_embeddings=architecture.positions,
+        scale_embedding=not architecture.no_scale_embedding,
+        dropout=architecture.emb_dropout_p,
+        attention_dropout=architecture.attention_dropout_p,
+        activation_dropout=architecture.activation_dropout_p,
         architectures=["M2M100Encoder"],
     )
     model = M2M100Encoder(config)

@@ -1,6 +1,7 @@
 """Encoders of transformers, made here: a small BERT, and SONAR's golden weights as an M2M100."""
 
 import pickle
+from dataclasses import asdict
 
 import numpy as np
 import pytest
@@ -146,8 +147,8 @@ def test_sonar_as_m2m100_gives_the_same_embeddings(golden_sonar, sonar_port):
 
 
 def test_only_the_published_padding_becomes_an_m2m100(golden_sonar, tmp_path):
-    vocab = {**golden_sonar.architecture["vocab_info"], "pad_idx": 0}
-    architecture = {**golden_sonar.architecture, "vocab_info": vocab}
+    architecture = asdict(golden_sonar.architecture)
+    architecture["vocab_info"]["pad_idx"] = 0
     encoder = SonarTextEncoder(
         architecture=architecture, tokenizer_model="unused", langs=["eng_Latn"]
     )

@@ -1,7 +1,9 @@
 """SONAR's text encoder and tokenizer: golden numbers, fairseq2's own tokenizer, mixed languages."""
 
+import copy
 import json
 import pickle
+import sys
 
 import numpy as np
 import pytest
@@ -98,6 +100,20 @@ def test_the_same_model_by_name_and_from_its_export(encoder, tmp_path):
     assert again.output_size() == encoder.output_size()
 
 
+def test_the_callers_architecture_stays_as_it_is(encoder, tmp_path):
+    conf = encoder.export(tmp_path)
+    conf["tokenizer_model"] = str(tmp_path / conf["tokenizer_model"])
+    before = copy.deepcopy(conf)
+    again = SonarTextEncoder(**conf, dropout=0.5)
+    assert conf == before
+    assert again.architecture.emb_dropout_p == 0.5
+    exported = again.export(tmp_path)["architecture"]
+    assert exported == {
+        **before["architecture"],
+        **{key: 0.5 for key in exported if "dropout_p" in key},
+    }
+
+
 def test_scratch_is_not_pretrained(encoder):
     scratch = SonarTextEncoder(model="sonar_mini_encoder", init="scratch")
     assert scratch.state_dict().keys() == encoder.state_dict().keys()
@@ -128,11 +144,37 @@ def test_tokenizer_goes_to_data_workers(encoder):
         assert np.array_equal(again(text, lang), encoder.tokenizer(text, lang))
 
 
+@pytest.mark.parametrize("module", ["fairseq2", "sonar"])
+def test_an_asset_needs_sonar_space(module, monkeypatch):
+    for name in [*sys.modules]:
+        if name.partition(".")[0] == module:
+            monkeypatch.delitem(sys.modules, name)
+    monkeypatch.setattr(sys, "meta_path", [Missing(module), *sys.meta_path])
+    message = rf"asset sonar_mini_encoder: .* {module}, .* pip install 'espnet_mlclap\[sonar\]'"
+    with pytest.raises(UserError, match=message):
+        SonarTextEncoder(model="sonar_mini_encoder")
+
+
+class Missing:
+    """Makes the import of a package fail as if it were not installed."""
+
+    def __init__(self, package):
+        self.package = package
+
+    def find_spec(self, name, path=None, target=None):
+        if name.partition(".")[0] == self.package:
+            raise ModuleNotFoundError(f"No module named {name!r}", name=name)
+
+
 def test_bad_input(encoder, tmp_path):
     with pytest.raises(UserError, match="does not know the language 'xxx_Latn'"):
         encoder.tokenizer("a", "xxx_Latn")
     with pytest.raises(UserError, match="no fairseq2 asset is called 'sonar_maxi'"):
         SonarTextEncoder(model="sonar_maxi")
+    with pytest.raises(UserError, match="sonar_mini_decoder is a transformer_decoder, no encoder"):
+        SonarTextEncoder(model="sonar_mini_decoder")
+    with pytest.raises(UserError, match="architecture: layers: unknown key"):
+        SonarTextEncoder(architecture={"layers": 3}, tokenizer_model="x")
     with pytest.raises(UserError, match="init must be pretrained or scratch"):
         SonarTextEncoder(model="sonar_mini_encoder", init="random")
     with pytest.raises(UserError, match="either `model`"):
