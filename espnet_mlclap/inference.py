@@ -8,16 +8,16 @@ queries = model.encode_text(["un chien aboie"], lang="fra_Latn")
 print(model.similarity(clips, queries))                     # [clips, queries], cosine
 """
 
-import tarfile
 import tempfile
-import zipfile
+import warnings
 from pathlib import Path
-from typing import Any, Dict, Iterable, List, Optional, Sequence, Union
+from typing import Any, Dict, Iterable, List, Optional, Sequence, Set, Union
 
 import numpy as np
 import torch
 
 from espnet_mlclap.fileio.audio import Waveform, check_samples, load_clip, read_audio, to_mono
+from espnet_mlclap.fileio.packed import unpack
 from espnet_mlclap.models.load import load_experiment
 from espnet_mlclap.objectives.espnet_model import ESPnetMLCLAPModel
 from espnet_mlclap.train.collate_fn import pad
@@ -27,15 +27,6 @@ from espnet_mlclap.utils.languages import check_language
 from espnet_mlclap.utils.normalize import NORMALIZERS
 from espnet_mlclap.utils.progress import progress_bar
 
-# What espnet2's `unpack` raises for a file that is no packed model.
-_BROKEN_ARCHIVE = (
-    ValueError,
-    RuntimeError,
-    KeyError,
-    OSError,
-    zipfile.BadZipFile,
-    tarfile.TarError,
-)
 Audio = Union[str, Path, np.ndarray, torch.Tensor, Dict[str, Any]]
 # More than these are taken for something else than the channels of one clip: of [clips, samples], say.
 _MOST_CHANNELS = {"array": 32, "tensor": 2}
@@ -47,6 +38,7 @@ class MLCLAP:
     Args:
         model: the model, in evaluation mode.
         text_normalization: how captions were normalised while training.
+        trained_languages: FLORES-200 codes of the training captions; none if nobody knows.
         device: where to compute ("cpu", "cuda", ...).
     """
 
@@ -55,11 +47,14 @@ class MLCLAP:
         model: ESPnetMLCLAPModel,
         *,
         text_normalization: str = "none",
+        trained_languages: Sequence[str] = (),
         device: Union[str, torch.device] = "cpu",
     ):
         self.device = torch.device(device)
         self.model = model.to(self.device).eval()
         self.normalize = NORMALIZERS[text_normalization]
+        self.trained_languages = list(trained_languages)
+        self._warned_of: Set[str] = set()
 
     @classmethod
     def from_pretrained(
@@ -83,18 +78,16 @@ class MLCLAP:
         if path.is_dir():
             model, config = load_experiment(path / "config.yaml", path / model_file)
         elif path.is_file():
-            from espnet2.main_funcs.pack_funcs import unpack
-
             with tempfile.TemporaryDirectory() as folder:
-                try:
-                    files = unpack(path, folder)
-                except _BROKEN_ARCHIVE as error:
-                    raise UserError(f"{path}: not a packed model ({error}).") from error
+                files = unpack(path, folder, ("config", "model_file"))
                 model, config = load_experiment(files["config"], files["model_file"])
         else:
             raise UserError(f"{path}: no such experiment folder or packed model.")
         normalization = config.get("text_normalization", "none")
-        return cls(model, text_normalization=normalization, device=device)
+        trained = config.get("train_langs") or ()
+        return cls(
+            model, text_normalization=normalization, trained_languages=trained, device=device
+        )
 
     @property
     def embed_size(self) -> int:
@@ -103,7 +96,7 @@ class MLCLAP:
 
     @property
     def languages(self) -> List[str]:
-        """FLORES-200 codes of the languages that the text encoder knows."""
+        """FLORES-200 codes of the languages that the text encoder knows (see `trained_languages`)."""
         return list(getattr(self.model.text_encoder.tokenizer, "langs", []))
 
     def encode_audio(
@@ -171,6 +164,8 @@ class MLCLAP:
         Returns:
             [captions, E] float32 unit vectors, in the order given.
 
+        A language that the model was not trained in gives one warning.
+
         Raises:
             UserError: an unknown language, or another number of languages than captions.
         """
@@ -183,6 +178,7 @@ class MLCLAP:
             )
         for code in sorted({*langs} - {*self.languages}):
             check_language(code, "encode_text")
+        self._warn_of_untrained(langs)
         tokenizer = self.model.text_encoder.tokenizer
         tokens = []
         for text, code in zip(texts, langs):
@@ -201,6 +197,17 @@ class MLCLAP:
                 rows[chosen] = embedded.cpu().numpy()
                 bar.update(len(chosen))
         return rows
+
+    def _warn_of_untrained(self, langs: Iterable[str]) -> None:
+        if not self.trained_languages:
+            return
+        for code in sorted({*langs} - {*self.trained_languages} - self._warned_of):
+            self._warned_of.add(code)
+            warnings.warn(
+                f"the model was not trained in {code}, only in {', '.join(self.trained_languages)}. Its text "
+                f"encoder knows {code}, but how well a caption in it finds its sound is not known.",
+                stacklevel=3,
+            )
 
     @staticmethod
     def similarity(audio: np.ndarray, text: np.ndarray) -> np.ndarray:

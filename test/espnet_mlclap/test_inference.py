@@ -1,12 +1,15 @@
 """The Python interface, packing and embedding, on a small trained model."""
 
+import shutil
 import subprocess
 import sys
+import warnings
 
 import numpy as np
 import pytest
 import soundfile
 import torch
+import yaml
 
 from espnet_mlclap.bin import embed, pack
 from espnet_mlclap.fileio.audio import AudioError
@@ -152,6 +155,22 @@ def test_a_packed_model_works_alone(experiment, model, tone, tmp_path):
         there["audio"], model.encode_audio(tone, sampling_rate=16000), atol=1e-5
     )
     np.testing.assert_allclose(there["text"], model.encode_text("Ein Hund", "deu_Latn"), atol=1e-5)
+
+
+def test_a_language_without_training_is_warned_of_once(experiment, tmp_path):
+    folder = tmp_path / "exp"
+    shutil.copytree(experiment, folder)
+    config = yaml.safe_load((folder / "config.yaml").read_text())
+    config["train_langs"] = ["eng_Latn", "fra_Latn"]
+    (folder / "config.yaml").write_text(yaml.safe_dump(config))
+    model = MLCLAP.from_pretrained(folder)
+    assert model.trained_languages == ["eng_Latn", "fra_Latn"]
+    with pytest.warns(UserWarning, match="in deu_Latn, only in eng_Latn, fra_Latn") as seen:
+        model.encode_text(["Ein Hund", "a dog"], ["deu_Latn", "eng_Latn"])
+    assert [one.filename for one in seen] == [__file__]
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        model.encode_text(["Eine Katze", "un chien"], ["deu_Latn", "fra_Latn"])
 
 
 def test_embeddings_of_a_set(experiment, model, tones, tmp_path):
