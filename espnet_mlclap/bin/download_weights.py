@@ -12,17 +12,18 @@ import json
 from pathlib import Path
 from typing import Optional, Sequence
 
-from espnet_mlclap.checkpoints.download import download, receipt_path
-from espnet_mlclap.checkpoints.published import Published, ask
 from espnet_mlclap.checkpoints.table import (
     TABLE,
-    Weights,
     cache_dir,
+    cached_path,
     find_weights,
     located,
     read_table,
     use_local_copy,
 )
+from espnet_mlclap.fileio.download import download, receipt_path
+from espnet_mlclap.fileio.published import PublishedFile
+from espnet_mlclap.fileio.publisher import Published, ask
 from espnet_mlclap.utils.cli import run_command
 from espnet_mlclap.utils.errors import UserError
 
@@ -72,7 +73,7 @@ def run(options: argparse.Namespace) -> None:
             verify(weights)
         else:
             print(f"{weights.name}: {weights.what}; from {weights.page}")
-            path = download(weights)
+            path = download(weights, cached_path(weights))
             if located(weights) != path:
                 print(f"{weights.name}: note that --use points at {located(weights)}")
             receipt = _receipt(path)
@@ -89,7 +90,7 @@ def run(options: argparse.Namespace) -> None:
             print(describe(weights))
 
 
-def verify(weights: Weights) -> None:
+def verify(weights: PublishedFile) -> None:
     """Hold a file that is here against what its publisher states, or what arrived at first.
 
     Raises:
@@ -98,7 +99,7 @@ def verify(weights: Weights) -> None:
     path = located(weights)
     if path is None:
         raise UserError(f"{weights.name}: not here, so it cannot be verified.")
-    published = ask(weights)
+    published = ask(weights, path)
     receipt = _receipt(path)
     if published.digest is None and "sha256" in receipt:
         published = Published(receipt["size"], "sha256", receipt["sha256"], weights.licence)
@@ -113,7 +114,7 @@ def verify(weights: Weights) -> None:
         print(f"{weights.name}: {path}: {published.algorithm} is right")
 
 
-def describe(weights: Weights) -> str:
+def describe(weights: PublishedFile) -> str:
     """A few lines about a row of the table."""
     path = located(weights)
     size = f"{weights.size:,} bytes" if weights.size else weights.about or "size stated by source"

@@ -1,13 +1,12 @@
 """Fetch files of corpora: one file by its name in the table, with what it is verified by, or an archive."""
 
-import dataclasses
 import logging
 import shutil
 from pathlib import Path
 from typing import Callable, Union
 
-from espnet_mlclap.checkpoints.download import download
-from espnet_mlclap.checkpoints.table import find_weights, read_table
+from espnet_mlclap.fileio.download import download
+from espnet_mlclap.fileio.published import read_published
 from espnet_mlclap.utils.atomic import atomic_dir, remove_left_over
 from espnet_mlclap.utils.errors import UserError
 
@@ -25,9 +24,9 @@ def fetch_file(name: str, folder: Union[str, Path]) -> Path:
     Raises:
         UserError: no network, no such file, or the bytes are not those published (see `download`).
     """
-    row = find_weights(name, read_table(FILES))
+    row = read_published(FILES)[name]
     target = Path(folder) / row.file
-    return target if target.exists() else download(dataclasses.replace(row, target=target))
+    return target if target.exists() else download(row, target)
 
 
 def fetch_audio(name: str, folder: Union[str, Path], unpack: Callable[[Path, Path], None]) -> Path:
@@ -45,7 +44,7 @@ def fetch_audio(name: str, folder: Union[str, Path], unpack: Callable[[Path, Pat
     if folder.is_dir():
         logging.info("%s: is there already", folder)
         if is_unpacked(folder):  # killed before the archive was removed
-            archive = folder.parent / find_weights(name, read_table(FILES)).file
+            archive = folder.parent / read_published(FILES)[name].file
             archive.unlink(missing_ok=True)
         return folder
     archive = fetch_file(name, folder.parent)

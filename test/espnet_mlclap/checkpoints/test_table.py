@@ -83,32 +83,6 @@ def test_unknown_name():
         resolve("ced_bse")
 
 
-ROW = "what: x, size: null, about: null, sha256: null, licence: null"
-
-
-@pytest.mark.parametrize(
-    ("text", "message"),
-    [
-        ("- 1", "must hold `key: value` lines"),
-        ("a: [", "not YAML"),
-        ("a: {what: x}", "a: the key 'source' is missing"),
-        (f"a: {{{ROW}, colour: red}}", "a: unknown key 'colour'. Known are what, source"),
-        (f"a: {{{ROW}, source: {{kind: ftp}}}}", "kind must be one of hub, zenodo, address"),
-        (
-            f"a: {{{ROW}, source: {{kind: zenodo, record: 1}}}}",
-            "a: source: the key 'path' is missing",
-        ),
-        (f"a: {{{ROW}, source: {{kind: address, url: 'file:///etc/passwd'}}}}", "not an http"),
-    ],
-)
-def test_a_bad_table_is_named(tmp_path, text, message):
-    path = tmp_path / "table.yaml"
-    path.write_text(text)
-    with pytest.raises(UserError, match=message) as error:
-        read_table(path)
-    assert str(path) in str(error.value)
-
-
 def test_a_damaged_list_of_local_copies(tmp_path):
     (tmp_path / "cache").mkdir()
     (tmp_path / "cache" / "local_copies.yaml").write_text("just words")

@@ -17,12 +17,12 @@ import pytest
 import soundfile
 import yt_dlp
 
-from espnet_mlclap.checkpoints.table import read_table
 from espnet_mlclap.corpora import fetch
 from espnet_mlclap.corpora.audiocaps import download_audiocaps, prepare_audiocaps
 from espnet_mlclap.corpora.clotho import download_clotho, prepare_clotho
 from espnet_mlclap.corpora.wavcaps import BLACKLIST, REPOSITORY, REVISION, SOURCES, unpack_split_zip
 from espnet_mlclap.corpora.youtube import VideoClip, _too_short, fetch_clips
+from espnet_mlclap.fileio.published import read_published
 from espnet_mlclap.utils.errors import UserError
 
 
@@ -41,8 +41,8 @@ def table(http_server, monkeypatch, tmp_path):
     text = re.sub(r"https://[^/]*", http_server.address, text)
     (tmp_path / "files.yaml").write_text(text, encoding="utf-8")
     monkeypatch.setattr(fetch, "FILES", tmp_path / "files.yaml")
-    monkeypatch.setattr("espnet_mlclap.checkpoints.download._PAUSE", 0.0)
-    return read_table(tmp_path / "files.yaml")
+    monkeypatch.setattr("espnet_mlclap.fileio.download._PAUSE", 0.0)
+    return read_published(tmp_path / "files.yaml")
 
 
 def change_row(table, name, body, server):
@@ -330,10 +330,10 @@ def test_wavcaps_is_fetched_from_the_hub_and_unpacked(http_server, archive, tmp_
 
 
 def test_the_table_names_every_file_that_is_fetched():
-    names = set(read_table(fetch.FILES))
+    names = set(read_published(fetch.FILES))
     assert {
         f"clotho_{split}_audio" for split in ("development", "validation", "evaluation")
     } < names
-    for row in read_table(fetch.FILES).values():
+    for row in read_published(fetch.FILES).values():
         assert row.licence
         assert Path(row.file).suffix in (".csv", ".json", ".7z")

@@ -1,8 +1,9 @@
 """Fetching weights and corpora: resumable, verified, and under their final name only when whole.
 
-A download goes to `.<file>.part` beside its target. Broken off, it goes on from there (HTTP Range, with
-If-Range so that two versions of a file are never mixed), in this run and in the next. A server that
-ignores ranges sends all of it again. When the length and the checksum that the publisher states are
+Files of the Hugging Face hub are fetched by its library (see `hub`), others here: a download goes to
+`.<file>.part` beside its target. Broken off, it goes on from there (HTTP Range, with If-Range so that two
+versions of a file are never mixed), in this run and in the next. A server that ignores ranges sends all of
+it again. When the length and the checksum that the publisher states are
 right, the file is renamed, and `<file>.json` beside it says where it came from.
 """
 
@@ -19,15 +20,9 @@ from pathlib import Path
 from typing import IO, Iterator, Optional
 from urllib.error import HTTPError, URLError
 
-from espnet_mlclap.checkpoints.published import (
-    TIMEOUT,
-    USER_AGENT,
-    Published,
-    ask,
-    file_digest,
-    unreachable,
-)
-from espnet_mlclap.checkpoints.table import Weights, by_hand, cached_path
+from espnet_mlclap.fileio.hub import fetch_from_hub
+from espnet_mlclap.fileio.published import PublishedFile, by_hand, unreachable
+from espnet_mlclap.fileio.publisher import TIMEOUT, USER_AGENT, Published, ask, file_digest
 from espnet_mlclap.utils.atomic import atomic_open, make_dir
 from espnet_mlclap.utils.errors import UserError
 from espnet_mlclap.utils.progress import progress_bar
@@ -50,49 +45,59 @@ class _StartOver(Exception):
     """What has arrived is of no use; fetch it from the beginning."""
 
 
-def download(weights: Weights, cache: Optional[Path] = None) -> Path:
-    """Fetch weights into the cache, or verify them if they are there already.
+def download(row: PublishedFile, target: Path) -> Path:
+    """Fetch a file, or verify it if it is there already.
 
     Args:
-        weights: a row of the table.
-        cache: cache folder; by default `cache_dir()`.
+        row: of a table.
+        target: where to put it.
 
     Returns:
-        The path of the verified file.
+        `target`, verified.
 
     Raises:
         UserError: no network, no such file, no room, or the bytes are not those published. Nothing is
             left under the final name then.
     """
-    target = cached_path(weights, cache)
-    published = ask(weights)
+    published = ask(row, target)
     if target.exists():
         wrong = published.mismatch(target)
         if wrong is None:
             return target
-        raise UserError(f"{target}: {wrong}. Delete it and download {weights.name} again.")
+        raise UserError(f"{target}: {wrong}. Delete it and download {row.name} again.")
     make_dir(target.parent)
+    if row.kind == "hub":
+        folder = target.with_name(f".{target.name}.hub")
+        whole = fetch_from_hub(row, folder, target)
+        _accept(row, whole, target, published)
+        shutil.rmtree(folder)
+        return target
     part = target.with_name(f".{target.name}.part")
     with _locked(part) as file:
         resumed = file.tell() > 0
-        _fetch_all(weights, file, part, published, cache)
-        wrong = published.mismatch(part)
-        if wrong is not None and resumed:
+        _fetch_all(row, file, part, published, target)
+        if resumed and published.mismatch(part) is not None:
             _empty(file)  # the earlier part may be the bad one
-            _fetch_all(weights, file, part, published, cache)
-            wrong = published.mismatch(part)
-        if wrong is not None:
-            part.unlink()
-            _etag_path(part).unlink(missing_ok=True)
-            raise UserError(
-                f"{weights.name}: what {weights.url} sends is not the published file: {wrong}. "
-                "It was deleted. Try again; if it happens again, do not use that source."
-            )
+            _fetch_all(row, file, part, published, target)
         os.fsync(file.fileno())
-        _write_receipt(weights, target, part, published)
-        os.replace(part, target)
-    _etag_path(part).unlink(missing_ok=True)
+        try:
+            _accept(row, part, target, published)
+        finally:
+            _etag_path(part).unlink(missing_ok=True)
     return target
+
+
+def _accept(row: PublishedFile, whole: Path, target: Path, published: Published) -> None:
+    """Give a file its name if its bytes are those published; delete it otherwise."""
+    wrong = published.mismatch(whole)
+    if wrong is not None:
+        whole.unlink()
+        raise UserError(
+            f"{row.name}: what {row.url} sends is not the published file: {wrong}. "
+            "It was deleted. Try again; if it happens again, do not use that source."
+        )
+    _write_receipt(row, target, whole, published)
+    os.replace(whole, target)
 
 
 def receipt_path(target: Path) -> Path:
@@ -112,17 +117,17 @@ def _locked(part: Path) -> Iterator[IO[bytes]]:
 
 
 def _fetch_all(
-    weights: Weights, file: IO[bytes], part: Path, published: Published, cache: Optional[Path]
+    row: PublishedFile, file: IO[bytes], part: Path, published: Published, target: Path
 ) -> None:
     """Append to `file` until it is whole, trying again as long as bytes arrive."""
     failures, answered, most = 0, False, file.tell()
     while file.tell() != published.size:
         try:
-            _fetch(weights, file, part, published)
+            _fetch(row, file, part, published)
             break
         except _NoConnection as reason:
             if not answered:  # most likely there is no network: say so at once
-                raise unreachable(weights.url, weights, reason) from reason
+                raise unreachable(row, target, row.url, reason) from reason
             problem = str(reason)
         except _BrokenOff as reason:
             answered, problem = True, str(reason)
@@ -135,15 +140,15 @@ def _fetch_all(
         most = max(most, file.tell())
         if failures >= _ATTEMPTS:
             raise UserError(
-                f"{weights.name}: {weights.url} does not deliver ({problem}), {_ATTEMPTS} times in a "
+                f"{row.name}: {row.url} does not deliver ({problem}), {_ATTEMPTS} times in a "
                 f"row. {file.tell():,} bytes are kept; the same command goes on from there. "
-                f"{by_hand(weights, cache)}"
+                f"{by_hand(row, target)}"
             )
         time.sleep(_PAUSE * 2 ** (failures - 1))
     file.flush()
 
 
-def _fetch(weights: Weights, file: IO[bytes], part: Path, published: Published) -> None:
+def _fetch(row: PublishedFile, file: IO[bytes], part: Path, published: Published) -> None:
     """One request.
 
     Raises:
@@ -157,7 +162,7 @@ def _fetch(weights: Weights, file: IO[bytes], part: Path, published: Published) 
         headers["Range"] = f"bytes={have}-"
         if etag_path.exists():
             headers["If-Range"] = etag_path.read_text(encoding="utf-8")
-    request = urllib.request.Request(weights.url, headers=headers)
+    request = urllib.request.Request(row.url, headers=headers)
     try:
         response = urllib.request.urlopen(request, timeout=TIMEOUT)
     except HTTPError as error:
@@ -168,8 +173,7 @@ def _fetch(weights: Weights, file: IO[bytes], part: Path, published: Published) 
         if error.code in _PASSING:
             raise _BrokenOff(f"{error.code} {error.reason}") from error
         raise UserError(
-            f"{weights.name}: {weights.url} answered {error.code} {error.reason}. "
-            f"See {weights.page}."
+            f"{row.name}: {row.url} answered {error.code} {error.reason}. See {row.page}."
         ) from error
     except URLError as error:
         raise _NoConnection(str(error.reason)) from error
@@ -179,16 +183,16 @@ def _fetch(weights: Weights, file: IO[bytes], part: Path, published: Published) 
         if have and response.status != 206:
             _empty(file)  # the server ignores ranges, or has another version by now
             have = 0
-        total = _total(response, have, published, weights)
+        total = _total(response, have, published, row)
         etag = response.headers.get("ETag", "")
         if etag and not etag.startswith("W/"):
             etag_path.write_text(etag, encoding="utf-8")
         _check_room(part, total, have)
-        _copy(response, file, total, weights)
+        _copy(response, file, total, row)
 
 
 def _total(
-    response: http.client.HTTPResponse, have: int, published: Published, weights: Weights
+    response: http.client.HTTPResponse, have: int, published: Published, row: PublishedFile
 ) -> Optional[int]:
     """Length of the whole file by what the server and the publisher state; None if neither does.
 
@@ -207,19 +211,19 @@ def _total(
         stated = int(response.headers["Content-Length"])
     if None not in (stated, published.size) and stated != published.size:
         raise UserError(
-            f"{weights.name}: {weights.url} would send {stated:,} bytes where its publisher states "
+            f"{row.name}: {row.url} would send {stated:,} bytes where its publisher states "
             f"{published.size:,}. Try again later; if it stays so, do not use that source."
         )
     return published.size if stated is None else stated
 
 
 def _copy(
-    response: http.client.HTTPResponse, file: IO[bytes], total: Optional[int], weights: Weights
+    response: http.client.HTTPResponse, file: IO[bytes], total: Optional[int], row: PublishedFile
 ) -> None:
     """Append the answer's body to `file`."""
     megabyte = 1_000_000
     bar_total = total // megabyte if total else None
-    with progress_bar(f"downloading {weights.name}", bar_total, "MB") as bar:
+    with progress_bar(f"downloading {row.name}", bar_total, "MB") as bar:
         while block := _read(response):
             file.write(block)
             bar.update(file.tell() // megabyte - bar.n)
@@ -259,10 +263,10 @@ def _etag_path(part: Path) -> Path:
     return part.with_name(f"{part.name}.etag")
 
 
-def _write_receipt(weights: Weights, target: Path, part: Path, published: Published) -> None:
+def _write_receipt(row: PublishedFile, target: Path, part: Path, published: Published) -> None:
     receipt = {
-        "name": weights.name,
-        "url": weights.url,
+        "name": row.name,
+        "url": row.url,
         "licence": published.licence,
         "size": part.stat().st_size,
         "sha256": file_digest(part, "sha256"),

@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import Any, Optional
 from urllib.error import HTTPError, URLError
 
-from espnet_mlclap.checkpoints.table import Weights, by_hand
+from espnet_mlclap.fileio.hub import ask_hub
+from espnet_mlclap.fileio.published import PublishedFile, unreachable
 from espnet_mlclap.utils.errors import UserError
 from espnet_mlclap.utils.progress import progress_bar
 
@@ -50,99 +51,80 @@ def file_digest(path: Path, algorithm: str) -> str:
     return digest.hexdigest()
 
 
-def ask(weights: Weights) -> Published:
-    """Size, checksum and licence of weights: from the table, else from the source's interface.
+def ask(row: PublishedFile, target: Path) -> Published:
+    """Size, checksum and licence of a file: from the table, else from the source's interface.
 
     The network is used only where the table has no checksum and the source has an interface.
+
+    Args:
+        row: of a table.
+        target: where the file goes, for errors.
 
     Raises:
         UserError: the source cannot be asked, or does not have the file.
     """
-    if weights.sha256:
-        return Published(weights.size, "sha256", weights.sha256.lower(), weights.licence)
-    if weights.kind == "zenodo":
-        return _ask_zenodo(weights)
-    if weights.kind == "hub":
-        return _ask_hub(weights)
-    return Published(weights.size, None, None, weights.licence)
+    if row.sha256:
+        return Published(row.size, "sha256", row.sha256.lower(), row.licence)
+    if row.kind == "zenodo":
+        return _ask_zenodo(row, target)
+    if row.kind == "hub":
+        size, digest = ask_hub(row, target)
+        return _published(row, size, "sha256", digest, row.licence)
+    return Published(row.size, None, None, row.licence)
 
 
-def _ask_zenodo(weights: Weights) -> Published:
-    address = f"{weights.host}/api/records/{weights.source['record']}"
-    record = _get_json(address, weights)
+def _ask_zenodo(row: PublishedFile, target: Path) -> Published:
+    address = f"{row.host}/api/records/{row.source['record']}"
+    record = _get_json(address, row, target)
     try:
         files = {entry["key"]: entry for entry in record["files"]}
-        entry = files.get(weights.source["path"])
+        entry = files.get(row.source["path"])
         if entry is None:
             raise UserError(
-                f"{weights.name}: {address} has no file {weights.source['path']}; "
+                f"{row.name}: {address} has no file {row.source['path']}; "
                 f"it has {', '.join(sorted(files))}."
             )
         algorithm, _, digest = entry["checksum"].partition(":")
         licence = (record["metadata"].get("license") or {}).get("id")
-        return _published(weights, entry["size"], algorithm, digest, licence)
+        return _published(row, entry["size"], algorithm, digest, licence)
     except (KeyError, TypeError, AttributeError, ValueError) as error:
-        raise _not_understood(address, weights, error) from error
-
-
-def _ask_hub(weights: Weights) -> Published:
-    source = weights.source
-    address = f"{weights.host}/api/models/{source['repository']}/tree/{source['revision']}"
-    listing = _get_json(address, weights)
-    try:
-        files = {entry["path"]: entry for entry in listing}
-        entry = files.get(source["path"])
-        if entry is None:
-            raise UserError(
-                f"{weights.name}: {address} has no file {source['path']}; "
-                f"it has {', '.join(sorted(files))}."
-            )
-        lfs = entry["lfs"]
-        return _published(weights, lfs["size"], "sha256", lfs["oid"], weights.licence)
-    except (KeyError, TypeError, AttributeError, ValueError) as error:
-        raise _not_understood(address, weights, error) from error
+        raise _not_understood(address, row, error) from error
 
 
 def _published(
-    weights: Weights, size: Any, algorithm: str, digest: str, licence: Optional[str]
+    row: PublishedFile, size: Any, algorithm: str, digest: str, licence: Optional[str]
 ) -> Published:
     """Check the answer's form: a wrong one must not pass for "no checksum"."""
-    size, digest = int(size), digest.lower().removeprefix("sha256:")
+    size, digest = int(size), digest.lower()
     lengths = {"sha256": 64, "md5": 32}
     if len(digest) != lengths[algorithm] or not set(digest) <= set("0123456789abcdef"):
         raise ValueError(f"not a checksum: {algorithm} {digest}")
-    if weights.size is not None and weights.size != size:
+    if row.size is not None and row.size != size:
         raise UserError(
-            f"{weights.name}: its source states {size:,} bytes, our table {weights.size:,}: the file "
+            f"{row.name}: its source states {size:,} bytes, our table {row.size:,}: the file "
             "was replaced. Do not use it before somebody has looked into that."
         )
-    return Published(size, algorithm, digest, weights.licence or licence)
+    return Published(size, algorithm, digest, row.licence or licence)
 
 
-def _get_json(address: str, weights: Weights) -> Any:
+def _get_json(address: str, row: PublishedFile, target: Path) -> Any:
     request = urllib.request.Request(address, headers={**USER_AGENT, "Accept": "application/json"})
     try:
         with urllib.request.urlopen(request, timeout=TIMEOUT) as response:
             return json.loads(response.read(_MOST_BYTES))
     except HTTPError as error:
         raise UserError(
-            f"{weights.name}: {address} answered {error.code} {error.reason}, so the checksum cannot "
+            f"{row.name}: {address} answered {error.code} {error.reason}, so the checksum cannot "
             "be learnt. Try again later."
         ) from error
     except ValueError as error:
-        raise _not_understood(address, weights, error) from error
+        raise _not_understood(address, row, error) from error
     except (URLError, OSError) as error:
-        raise unreachable(address, weights, error) from error
+        raise unreachable(row, target, address, error) from error
 
 
-def unreachable(address: str, weights: Weights, error: BaseException) -> UserError:
-    """The error for a source that cannot be reached: says what to fetch and where to put it."""
-    reason = getattr(error, "reason", None) or error
-    return UserError(f"{weights.name}: {address} cannot be reached ({reason}). {by_hand(weights)}")
-
-
-def _not_understood(address: str, weights: Weights, error: BaseException) -> UserError:
+def _not_understood(address: str, row: PublishedFile, error: BaseException) -> UserError:
     return UserError(
-        f"{weights.name}: {address} gave an answer that is not understood "
+        f"{row.name}: {address} gave an answer that is not understood "
         f"({type(error).__name__}: {error}), so nothing can be verified. Try again later."
     )
