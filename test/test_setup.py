@@ -49,6 +49,7 @@ def test_every_other_file_is_package_data(arguments):
 
 # What a room may import beyond the plain installation. Rooms that are not here: nothing.
 EXTRAS_OF_ROOM = {
+    "fileio": {"corpora"},
     "corpora": {"corpora"},
     "checkpoints": {"sonar"},
     "models": {"sonar", "huggingface", "train"},
