@@ -1,21 +1,77 @@
-"""What several tests need: the material beside the repository, and a server of files."""
+"""What several tests need: material (of test/fixtures, and more beside the repository), a server of files."""
 
+import csv
 import json
 import re
 import threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
+import numpy as np
 import pytest
+import soundfile
+
+FIXTURES = Path(__file__).with_name("fixtures")
+SHARED = Path(__file__).resolve().parents[2] / "shared"
 
 
 @pytest.fixture(scope="session")
 def shared_dir() -> Path:
     """Folder `../shared` with golden numbers and real material; skips where it is absent."""
-    path = Path(__file__).resolve().parents[2] / "shared"
-    if not path.is_dir():
-        pytest.skip(f"{path} is not there (golden numbers and real material)")
-    return path
+    if not SHARED.is_dir():
+        pytest.skip(f"{SHARED} is not there (the full golden numbers and real material)")
+    return SHARED
+
+
+@pytest.fixture(scope="session", params=["fixtures", "shared"])
+def material(request):
+    """Which material a test runs on: "fixtures", and once more on "shared" where that is there."""
+    if request.param == "shared":
+        request.getfixturevalue("shared_dir")
+    return request.param
+
+
+@pytest.fixture(scope="session")
+def golden_dir(material):
+    """Golden numbers of the published code, in the layout of tools/check_golden.py."""
+    return (FIXTURES if material == "fixtures" else SHARED) / "golden"
+
+
+@pytest.fixture(scope="session")
+def caption_files(material):
+    """Folders `audiocaps` and `clotho` with caption files in the layout of the corpora."""
+    return FIXTURES / "captions" if material == "fixtures" else SHARED / "data/captions"
+
+
+@pytest.fixture(scope="session")
+def ten_sounds(material, tmp_path_factory):
+    """An AudioFolder with `train` and `test`: ten labels, captions in eight languages, five in English."""
+    if material == "shared":
+        return SHARED / "data/esc10"
+    folder = tmp_path_factory.mktemp("ten_sounds")
+    captions = {}
+    with open(FIXTURES / "captions/ten_sounds.csv", encoding="utf-8", newline="") as file:
+        for row in csv.DictReader(file):
+            captions.setdefault(row["label"], []).append(row)
+    for split, clips in (("train", 4), ("test", 2)):
+        (folder / split).mkdir()
+        with open(folder / split / "metadata.csv", "w", encoding="utf-8", newline="") as file:
+            table = csv.DictWriter(file, ["file_name", "caption", "lang", "label"])
+            table.writeheader()
+            for number, (label, rows) in enumerate(captions.items()):
+                for clip in range(clips):
+                    name = f"{split}-{label}-{clip}.ogg"
+                    write_sound(folder / split / name, number, clip)
+                    table.writerows({**row, "file_name": name} for row in rows)
+    return folder
+
+
+def write_sound(path, kind, seed):
+    """Half a second of two tones that tell the kind of sound, in some noise."""
+    generator = np.random.default_rng([kind, seed])
+    time = np.arange(22050) / 44100
+    tones = sum(np.sin(2 * np.pi * hertz * time) for hertz in (200 + 150 * kind, 3000 + 300 * kind))
+    soundfile.write(path, 0.2 * tones + 0.05 * generator.standard_normal(len(time)), 44100)
 
 
 @pytest.fixture(scope="session", autouse=True)

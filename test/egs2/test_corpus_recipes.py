@@ -28,8 +28,8 @@ def record(path):
     soundfile.write(path, np.random.default_rng(len(str(path))).normal(0, 0.1, 8000), 16000)
 
 
-def test_paper_corpora_from_the_real_caption_files(shared_dir, copy_recipe, tmp_path):
-    captions = shared_dir / "data/captions"
+def test_paper_corpora_from_caption_files(caption_files, material, copy_recipe, tmp_path):
+    captions = caption_files
     audio = tmp_path / "audio"
     for split in audiocaps.SPLITS:
         for clip in audiocaps.read_clips(captions / f"audiocaps/{split}.csv")[:3]:
@@ -65,9 +65,12 @@ def test_paper_corpora_from_the_real_caption_files(shared_dir, copy_recipe, tmp_
     data += ["--translation_decoder", "sonar_mini_decoder"]
     recipe.finish(*data, "--stop_stage", "4")
     log = (recipe.folder / "exp/log/prepare.log").read_text()
-    assert "49838 clips with 49838 captions are named, as published for version 1" in log
-    assert "957 clips with 4785 captions are named, as published for the test list" in log
-    assert "1045 clips with 5225 captions are named, as published for all versions" in log
+    if material == "shared":
+        assert "49838 clips with 49838 captions are named, as published for version 1" in log
+        assert "957 clips with 4785 captions are named, as published for the test list" in log
+        assert "1045 clips with 5225 captions are named, as published for all versions" in log
+    else:
+        assert "5 clips with 25 captions are named, which is not a published size" in log
     assert (
         recipe.folder / "data/wavcaps_audioset.excluded"
     ).read_text() == f"wavcaps_audioset_{known}\n"
@@ -81,10 +84,10 @@ def test_paper_corpora_from_the_real_caption_files(shared_dir, copy_recipe, tmp_
     assert not any(pair["sources"] for pair in facts["leakage"] if "wavcaps" in pair["train"])
 
 
-def test_own_recordings_in_a_language_of_ones_own(shared_dir, copy_recipe, tmp_path):
+def test_own_recordings_in_a_language_of_ones_own(ten_sounds, copy_recipe, tmp_path):
     corpus = tmp_path / "Töne und mehr"
     for split, kept in (("train", 24), ("test", 8)):
-        source = shared_dir / "data/esc10" / split
+        source = ten_sounds / split
         rows = list(csv.DictReader((source / "metadata.csv").open(encoding="utf-8", newline="")))
         names = list(dict.fromkeys(row["file_name"] for row in rows))
         names = names[:: len(names) // kept][:kept]

@@ -21,11 +21,10 @@ def tools_importable():
 
 
 @pytest.fixture
-def golden_copy(shared_dir, tmp_path):
+def golden_copy(golden_dir, tmp_path):
     """Links to all golden files; `spoil` replaces one by a changed copy."""
-    golden = shared_dir / "golden"
-    for path in golden.rglob("*.*"):
-        link = tmp_path / path.relative_to(golden)
+    for path in golden_dir.rglob("*.*"):
+        link = tmp_path / path.relative_to(golden_dir)
         link.parent.mkdir(exist_ok=True)
         link.symlink_to(path)
     return tmp_path
@@ -61,16 +60,16 @@ def spoil_arrays(path, change):
 
 
 @pytest.mark.parametrize("part", PARTS)
-def test_all_golden_numbers(shared_dir, part):
-    report = compare(shared_dir / "golden", part)
+def test_all_golden_numbers(golden_dir, part):
+    report = compare(golden_dir, part)
     assert report.passed, report.table()
     assert report.rows
 
 
-def test_the_command(shared_dir, golden_copy):
+def test_the_command(golden_dir, golden_copy):
     command = [sys.executable, str(TOOLS / "check_golden.py")]
     good = subprocess.run(
-        [*command, str(shared_dir / "golden"), "--parts", "text"],
+        [*command, str(golden_dir), "--parts", "text"],
         capture_output=True,
         text=True,
         check=False,

@@ -22,23 +22,21 @@ def make_split(folder, names, metadata, suffix="csv"):
     return folder
 
 
-def test_esc10(shared_dir, tmp_path):
-    sets = prepare_audio_folder(shared_dir / "data/esc10", tmp_path)
-    assert {name: len(data.wav_scp) for name, data in sets.items()} == {
-        "train": 140,
-        "valid": 20,
-        "test": 80,
-    }
-    test = DataDir.read(tmp_path / "test")
-    assert test == sets["test"]
-    assert len(test.captions) == 960
-    assert len(test.languages) == 8
-    assert len(set(test.labels.values())) == 10
-    by_label = [list(sets["valid"].labels.values()).count(x) for x in set(test.labels.values())]
-    assert by_label == [2] * 10  # of each label its share
+def test_ten_sounds(ten_sounds, material, tmp_path):
+    sets = prepare_audio_folder(ten_sounds, tmp_path)
+    train, valid, test = (140, 20, 80) if material == "shared" else (30, 10, 20)
+    sizes = {name: len(data.wav_scp) for name, data in sets.items()}
+    assert sizes == {"train": train, "valid": valid, "test": test}
+    data = DataDir.read(tmp_path / "test")
+    assert data == sets["test"]
+    assert len(data.captions) == 12 * test
+    assert len(data.languages) == 8
+    assert len(set(data.labels.values())) == 10
+    by_label = [list(sets["valid"].labels.values()).count(x) for x in set(data.labels.values())]
+    assert by_label == [valid / 10] * 10  # of each label its share
     clips = {name: set(data.wav_scp) for name, data in sets.items()}
     assert not clips["train"] & clips["valid"]
-    again = prepare_audio_folder(shared_dir / "data/esc10", tmp_path)
+    again = prepare_audio_folder(ten_sounds, tmp_path)
     assert list(again["valid"].wav_scp) == list(sets["valid"].wav_scp)
 
 

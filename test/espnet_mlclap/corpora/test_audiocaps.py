@@ -1,4 +1,4 @@
-"""AudioCaps: the real caption files, audio under its many names, and what is missing."""
+"""AudioCaps: caption files as published, audio under its many names, and what is missing."""
 
 import csv
 import json
@@ -9,6 +9,16 @@ from espnet_mlclap.corpora.audiocaps import prepare_audiocaps, read_clips
 from espnet_mlclap.fileio.data_dir import DataDir
 from espnet_mlclap.utils.errors import UserError
 
+# clips and captions of the caption files, and of the published test list
+SIZES = {
+    "fixtures": {"train": (8, 8), "val": (3, 15), "test": (6, 30), "list": (5, 25)},
+    "shared": {
+        "train": (49838, 49838),
+        "val": (495, 2475),
+        "test": (975, 4875),
+        "list": (957, 4785),
+    },
+}
 HEADER = "audiocap_id,youtube_id,start_time,caption\n"
 
 
@@ -80,17 +90,15 @@ def test_broken_caption_files(tmp_path, rows, message):
         read_clips(tmp_path / "x.csv")
 
 
-def test_real_caption_files_have_the_published_sizes(shared_dir, tmp_path, caplog):
-    captions = shared_dir / "data/captions/audiocaps"
-    sizes = {}
+def test_caption_files_are_read_whole(caption_files, material):
     for split in ("train", "val", "test"):
-        clips = read_clips(captions / f"{split}.csv")
-        sizes[split] = (len(clips), sum(len(clip.captions) for clip in clips))
-    assert sizes == {"train": (49838, 49838), "val": (495, 2475), "test": (975, 4875)}
+        clips = read_clips(caption_files / f"audiocaps/{split}.csv")
+        size = (len(clips), sum(len(clip.captions) for clip in clips))
+        assert size == SIZES[material][split]
 
 
-def test_given_test_captions_choose_clips_and_captions(shared_dir, tmp_path, caplog):
-    captions = shared_dir / "data/captions/audiocaps"
+def test_given_test_captions_choose_clips_and_captions(caption_files, material, tmp_path, caplog):
+    captions = caption_files / "audiocaps"
     clips = {split: read_clips(captions / f"{split}.csv") for split in ("train", "val", "test")}
     for split, some in clips.items():
         for clip in some if split == "test" else some[:2]:
@@ -102,10 +110,16 @@ def test_given_test_captions_choose_clips_and_captions(shared_dir, tmp_path, cap
         tmp_path / "data",
         test_captions=[captions / "ml_clap_test.json"],
     )
-    assert len(sets["test"].wav_scp) == 957
-    assert len(sets["test"].captions) == 4785
-    assert "957 clips with 4785 captions are named, as published for the test list" in caplog.text
-    assert "49836 of 49838 clips have no audio" in caplog.text
+    size = (len(sets["test"].wav_scp), len(sets["test"].captions))
+    assert size == SIZES[material]["list"]
+    published = (
+        "as published for the test list"
+        if material == "shared"
+        else "which is not a published size"
+    )
+    assert f"{size[0]} clips with {size[1]} captions are named, {published}" in caplog.text
+    train = SIZES[material]["train"][0]
+    assert f"{train - 2} of {train} clips have no audio" in caplog.text
     of_csv = {clip.clip: clip.captions for clip in clips["test"]}
     first = next(iter(sets["test"].wav_scp))
     mine = [value.text for value in sets["test"].captions.values() if value.clip == first]

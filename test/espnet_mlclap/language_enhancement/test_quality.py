@@ -197,9 +197,9 @@ def test_chrf_against_sacrebleu_itself():
     assert chrf(checked, references) == {"fra_Latn": {"chrF": round(expected, 2), "captions": 2}}
 
 
-def test_captions_by_native_speakers_have_no_problem(shared_dir):
+def test_captions_by_native_speakers_have_no_problem(ten_sounds):
     captions = {}
-    with open(shared_dir / "data" / "esc10" / "test" / "metadata.csv", encoding="utf-8") as file:
+    with open(ten_sounds / "test/metadata.csv", encoding="utf-8") as file:
         for row in csv.DictReader(file):
             captions.setdefault(row["file_name"], {}).setdefault(row["lang"], row["caption"])
     pairs = [
@@ -208,7 +208,7 @@ def test_captions_by_native_speakers_have_no_problem(shared_dir):
         for lang, text in texts.items()
         if lang != "eng_Latn"
     ]
-    assert len(pairs) == 80 * 7
+    assert len(pairs) == 7 * len(captions) >= 7 * 20
     checked = check_translations(pairs, read_settings().quality)
     assert [item.text for item in checked if item.problems] == []
 

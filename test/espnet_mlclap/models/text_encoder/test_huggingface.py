@@ -1,7 +1,9 @@
 """Encoders of transformers, made here: a small BERT, and SONAR's golden weights as an M2M100."""
 
+import json
 import pickle
 from dataclasses import asdict
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -15,6 +17,7 @@ from espnet_mlclap.utils.errors import UserError
 
 transformers = pytest.importorskip("transformers")
 
+FIXTURES = Path(__file__).resolve().parents[3] / "fixtures"
 WORDS = "[PAD] [UNK] [CLS] [SEP] [MASK] a dog barks twice then it rains ein hund bellt .".split()
 CAPTIONS = ["a dog barks", "it rains", "ein hund bellt twice then a dog barks ."]
 
@@ -48,16 +51,21 @@ def bert(tmp_path_factory):
 
 
 @pytest.fixture(scope="module")
-def golden_sonar(shared_dir):
-    """SONAR's text encoder of the golden numbers: published layout, 202 languages."""
+def golden_sonar():
+    """A small text encoder in SONAR's published layout, with its 202 languages."""
     from espnet_mlclap.checkpoints.mlclap import configuration, to_our_names
     from espnet_mlclap.models.load import load_state_dict
     from espnet_mlclap.utils.languages import SONAR_LANGUAGES
 
-    folder = shared_dir / "golden/mlclap"
+    folder = FIXTURES / "golden/mlclap"
+    meta = json.loads((folder / "meta.json").read_text(encoding="utf-8"))
     states = to_our_names(load_state_dict(folder / "mlclap_small.pt"))
     conf = configuration(
-        states, langs=SONAR_LANGUAGES, audio_heads=3, text_heads=4, audio_mode="reference"
+        states,
+        langs=SONAR_LANGUAGES,
+        audio_heads=1,
+        text_heads=meta["sonar"]["heads"],
+        audio_mode="reference",
     )["text_encoder_conf"]
     encoder = SonarTextEncoder(**{**conf, "tokenizer_model": str(folder / "tiny_spm.model")})
     prefix = "text_encoder."

@@ -33,8 +33,8 @@ def encode(encoder, captions):
         return encoder(*pad(tokens, encoder.tokenizer.pad_id))
 
 
-def test_golden_sentence_embeddings_and_tokens(shared_dir):
-    folder = shared_dir / "golden/mlclap"
+def test_golden_sentence_embeddings_and_tokens(golden_dir):
+    folder = golden_dir / "mlclap"
     meta = json.loads((folder / "meta.json").read_text())
     golden = np.load(folder / "outputs.npz")
     sonar = meta["sonar"]

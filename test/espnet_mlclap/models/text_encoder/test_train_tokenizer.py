@@ -12,8 +12,8 @@ UNKNOWN = 1
 
 
 @pytest.fixture(scope="module")
-def captions(shared_dir):
-    with open(shared_dir / "data/esc10/train/metadata.csv", encoding="utf-8") as file:
+def captions(ten_sounds):
+    with open(ten_sounds / "train/metadata.csv", encoding="utf-8") as file:
         return [(row["caption"], row["lang"]) for row in csv.DictReader(file)]
 
 
