@@ -26,7 +26,7 @@ EXTRAS = {
     # searching: the embedded index needs nothing more
     "search": [],
     # downloads of public corpora
-    "corpora": ["huggingface-hub", "py7zr", "yt-dlp"],
+    "corpora": ["py7zr", "yt-dlp"],
     # text encoders and translators of transformers
     "huggingface": ["sacrebleu", "transformers>=4.57,<5"],
     # translation by a chat model
@@ -62,6 +62,7 @@ setup(
     package_data={"espnet_mlclap": ["*/*.yaml"]},
     python_requires=">=3.10,<3.13",
     install_requires=[
+        "huggingface-hub",
         "kaldiio",
         "numpy>=2",
         "pyyaml",

