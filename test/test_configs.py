@@ -42,7 +42,8 @@ def build(path, folder):
     """Model and optimiser of a training configuration."""
     from espnet2.tasks.abs_task import optim_classes, scheduler_classes
 
-    from espnet_mlclap.models.choices import build_model
+    from espnet_mlclap.models.registry import build_model
+    from espnet_mlclap.objectives.registry import build_objective
     from espnet_mlclap.tasks.mlclap import MLCLAPTask
     from espnet_mlclap.train.trainer import check_criteria
     from espnet_mlclap.utils.config import resolve_arguments
@@ -57,8 +58,9 @@ def build(path, folder):
     if conf.get("model") in HUB:
         conf["model"] = HUB[conf["model"]](folder)
     with torch.device("meta"):
-        model = build_model(args)
-    optimiser = optim_classes[args.optim](model.parameters(), **args.optim_conf)
+        model = build_model(vars(args))
+        objective = build_objective(vars(args), model)
+    optimiser = optim_classes[args.optim](objective.parameters(), **args.optim_conf)
     if args.scheduler is not None:
         scheduler_classes[args.scheduler](optimiser, **args.scheduler_conf)
     return model

@@ -46,7 +46,7 @@ def get_parser() -> argparse.ArgumentParser:
 
 def run(options: argparse.Namespace) -> None:
     """Do what the options ask for."""
-    from espnet_mlclap.checkpoints.mlclap import import_checkpoint
+    from espnet_mlclap.models.released import import_checkpoint
 
     weights = import_checkpoint(
         options.checkpoint,

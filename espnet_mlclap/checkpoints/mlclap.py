@@ -10,34 +10,26 @@ trained) and 0.8.1 agree on them; the older ones of fairseq, in which SONAR itse
 translated, its other order of the special tokens too. A name that nobody knows is an error.
 """
 
-import argparse
 import re
 from dataclasses import asdict, replace
-from pathlib import Path
-from typing import Any, Dict, Mapping, Optional, Sequence, Union
+from typing import Any, Dict, Mapping, Optional, Sequence
 
 import torch
-import yaml
 from torch import Tensor
 
-from espnet_mlclap.checkpoints.ced import find_checkpoint, read_state_dict
+from espnet_mlclap.checkpoints.ced_sizes import SIZES
 from espnet_mlclap.checkpoints.sonar_architecture import PUBLISHED_SONAR
-from espnet_mlclap.models.audio_encoder.ced_sizes import SIZES
-from espnet_mlclap.models.choices import build_model
-from espnet_mlclap.models.load import check_weights
-from espnet_mlclap.utils.atomic import atomic_dir
-from espnet_mlclap.utils.config import BEST_MODEL
 from espnet_mlclap.utils.errors import UserError
-from espnet_mlclap.utils.languages import SONAR_LANGUAGES
 
-_WEIGHTS_FILE = "imported.pth"
 _TEXT = "text_encoder.model."
+#: The temperature, which belongs to the loss and not to the model.
+TEMPERATURE = "loss.temperature"
 _PARTS = {
     "audio_encoder.model.": "audio_encoder.",
     _TEXT: _TEXT,
     "audio_proj.": "audio_projection.",
     "text_proj.": "text_projection.",
-    "temperature": "loss.temperature",
+    "temperature": TEMPERATURE,
 }
 # fairseq's names inside the text encoder -> fairseq2's
 _FAIRSEQ_NAMES = {
@@ -60,7 +52,7 @@ _PUBLISHED_COLUMNS = 63  # time patches of a chunk of 1,012 frames, whose last 4
 
 
 def to_our_names(states: Mapping[str, Tensor]) -> Dict[str, Tensor]:
-    """Rename the tensors of a released checkpoint to the names of `ESPnetMLCLAPModel`.
+    """Rename the tensors of a released checkpoint to the names of `TwoTowerModel`, and of `TEMPERATURE`.
 
     Raises:
         UserError: names that are of no known part, or two tensors for one parameter.
@@ -113,7 +105,7 @@ def configuration(
     """
     try:
         embed_size = len(states["audio_projection.2.bias"])
-        temperature = float(states["loss.temperature"])
+        temperature = float(states[TEMPERATURE])
         audio = _audio_encoder(states, audio_heads)
         text = _text_encoder(states, text_heads)
     except KeyError as error:
@@ -134,68 +126,10 @@ def configuration(
             "learnable_temperature": True,
             "embedding_regularisation": 1.0,
         },
-        "model": "mlclap",
+        "model": "two_tower",
         "model_conf": {"embed_size": embed_size},
         "text_normalization": "mlclap",
     }
-
-
-def import_checkpoint(
-    checkpoint: Union[str, Path],
-    experiment_dir: Union[str, Path],
-    *,
-    tokenizer: Union[str, Path] = "sonar_sentencepiece",
-    langs: Sequence[str] = SONAR_LANGUAGES,
-    audio_heads: Optional[int] = None,
-    text_heads: Optional[int] = None,
-    audio_mode: str = "reference",
-) -> Path:
-    """Turn a released checkpoint into an experiment folder like those of stage 5.
-
-    Args:
-        checkpoint: a path, or a name of the weights table such as `mlclap_audiocaps`.
-        experiment_dir: the folder to make.
-        tokenizer: SONAR's sentencepiece model, a path or a name of the weights table.
-        langs: languages of the text encoder in the order of their tokens.
-        audio_heads, text_heads: attention heads; None for those of the published models.
-        audio_mode: `reference` reproduces the authors' numbers, `default` makes a clip's embedding
-            independent of the batch (see `espnet_mlclap.models.audio_encoder.ced`).
-
-    Returns:
-        The file of weights in the experiment folder.
-
-    Raises:
-        UserError: a file that is missing or unsafe, tensors that do not fit, or a folder that exists.
-    """
-    experiment_dir = Path(experiment_dir)
-    if experiment_dir.exists():
-        raise UserError(f"{experiment_dir}: exists already. Remove it or name another folder.")
-    path = find_checkpoint(checkpoint)
-    tokenizer = find_checkpoint(tokenizer)
-    try:
-        states = to_our_names(read_state_dict(path))
-        config = configuration(
-            states,
-            langs=langs,
-            audio_heads=audio_heads,
-            text_heads=text_heads,
-            audio_mode=audio_mode,
-        )
-    except UserError as error:
-        raise UserError(f"{path}: {error}") from error
-    config["text_encoder_conf"]["tokenizer_model"] = str(tokenizer)
-    with torch.device("meta"):
-        model = build_model(argparse.Namespace(**config))
-    check_weights(model, states, str(path))
-    _check_tokenizer(tokenizer, config["text_encoder_conf"])
-    with atomic_dir(experiment_dir) as folder:
-        config["text_encoder_conf"] = model.text_encoder.export(folder)
-        torch.save(states, folder / _WEIGHTS_FILE)
-        for link in (BEST_MODEL, "latest.pth"):
-            (folder / link).symlink_to(_WEIGHTS_FILE)
-        with (folder / "config.yaml").open("w", encoding="utf-8") as file:
-            yaml.safe_dump(config, file, indent=4, sort_keys=False, allow_unicode=True)
-    return experiment_dir / BEST_MODEL
 
 
 def _audio_encoder(states: Mapping[str, Tensor], heads: Optional[int]) -> Dict[str, Any]:
@@ -249,18 +183,3 @@ def _unknown_heads(part: str, width: int) -> UserError:
         f"its {part} encoder of width {width} is none of the published ones, and tensors do not tell how "
         f"many attention heads it has. Give --{part}_heads."
     )
-
-
-def _check_tokenizer(path: Path, conf: Mapping[str, Any]) -> None:
-    """Make sure that every token has an embedding, and that languages have the numbers they had."""
-    from espnet_mlclap.models.text_encoder.sonar_tokenizer import SonarTokenizer
-
-    tokenizer = SonarTokenizer(model=path, langs=conf["langs"], max_tokens=3)
-    last_language = int(tokenizer("", conf["langs"][-1])[0])
-    behind = conf["architecture"]["vocab_info"]["size"] - last_language - 1
-    if behind != 3:  # fairseq2 marks three kinds of training data behind the languages
-        raise UserError(
-            f"{path}: with {len(conf['langs'])} languages it makes {last_language + 4} tokens, but the "
-            f"checkpoint has {conf['architecture']['vocab_info']['size']}. Give the sentencepiece model "
-            "that the checkpoint was trained with (--tokenizer)."
-        )

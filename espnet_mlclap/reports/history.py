@@ -16,7 +16,7 @@ REPORTED_FACTS = (
     "loss_conf",
     "model_conf",
     "text_normalization",
-    "init_param",
+    "started_from",
     "train_data_dir",
     "train_data_weight",
     "crop",

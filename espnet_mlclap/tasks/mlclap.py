@@ -10,6 +10,7 @@ from espnet2.tasks.abs_task import AbsTask, IteratorOptions, scheduler_classes
 from espnet2.train.distributed_utils import DistributedOption
 from espnet2.utils.types import float_or_none, int_or_none
 
+from espnet_mlclap.checkpoints.state_dict import initialise
 from espnet_mlclap.fileio.data_dir import Caption, DataDir, read_captions
 from espnet_mlclap.iterators.epoch_plan import (
     CLIP_CAPTIONS,
@@ -19,11 +20,12 @@ from espnet_mlclap.iterators.epoch_plan import (
     PlanOptions,
 )
 from espnet_mlclap.iterators.mlclap_iter_factory import EpochPlanIterFactory, WholeSetIterFactory
-from espnet_mlclap.models.choices import build_model, class_choices_list
-from espnet_mlclap.models.load import check_weights, load_state_dict
+from espnet_mlclap.models.registry import build_model
 from espnet_mlclap.models.text_encoder.abs_text_encoder import Tokenizer
-from espnet_mlclap.objectives.espnet_model import ESPnetMLCLAPModel
+from espnet_mlclap.objectives.abs_objective import AbsObjective
 from espnet_mlclap.objectives.gather import world_size
+from espnet_mlclap.objectives.registry import build_objective
+from espnet_mlclap.tasks.choices import all_choices
 from espnet_mlclap.train.collate_fn import MLCLAPCollateFn
 from espnet_mlclap.train.dataset import CROPS, CaptionedClipDataset
 from espnet_mlclap.train.trainer import MLCLAPTrainer
@@ -39,7 +41,7 @@ class MLCLAPTask(AbsTask):
     """Trains a multilingual audio-text retrieval model."""
 
     num_optimizers = 1
-    class_choices_list = class_choices_list
+    class_choices_list = all_choices()
     trainer = MLCLAPTrainer
     # Of the model that build_model made; the iterator factories need it and get only `args`.
     tokenizer: ClassVar[Optional[Tokenizer]] = None
@@ -151,24 +153,23 @@ class MLCLAPTask(AbsTask):
         return ()
 
     @classmethod
-    def build_model(cls, args: argparse.Namespace) -> ESPnetMLCLAPModel:
-        """Build the model and make the experiment independent of the text encoder's asset.
+    def build_model(cls, args: argparse.Namespace) -> AbsObjective:
+        """Build the objective with its model, and make the experiment independent of what it started from.
 
-        `args.text_encoder_conf` is replaced by one that needs only files of the experiment; ESPnet writes
-        it to config.yaml afterwards.
+        `args.text_encoder_conf` is replaced by one that needs only files of the experiment. The weights of
+        `args.init_param` are loaded here, strictly and by the safe reader, and go on as
+        `args.started_from`; ESPnet writes `args` to config.yaml afterwards.
 
         Raises:
-            UserError: a weight that `--init_param` does not have, or has too many of; ESPnet, which loads
-                them afterwards, would go on with random ones. (Parts of a checkpoint, `file:key:key`,
-                are ESPnet's to check.)
+            UserError: a weight that `--init_param` does not have, or has too many of.
         """
-        model = build_model(args)
-        for path in args.init_param:
-            if ":" not in path:
-                check_weights(model, load_state_dict(path), f"--init_param {path}")
+        model = build_model(vars(args))
+        for value in args.init_param:
+            initialise(model, value)
+        args.started_from, args.init_param = args.init_param, []
         args.text_encoder_conf = model.text_encoder.export(Path(args.output_dir))
         cls.tokenizer = model.text_encoder.tokenizer
-        return model
+        return build_objective(vars(args), model)
 
     @classmethod
     def build_iter_factory(

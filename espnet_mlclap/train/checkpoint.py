@@ -23,6 +23,9 @@ _save = torch.save
 
 def atomic_save(obj: Any, file: Union[str, Path]) -> None:
     """`torch.save` that replaces `file` only when the new one is whole and on disk."""
+    if Path(file).name.endswith("epoch.pth"):  # of the objective, the model alone
+        prefix = "model."
+        obj = {key[len(prefix) :]: obj[key] for key in obj if key.startswith(prefix)}
     with atomic_open(file, "wb") as stream:
         _save(obj, stream)
 

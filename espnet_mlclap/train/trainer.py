@@ -101,8 +101,7 @@ class MLCLAPTrainer(Trainer):
 
         Every rank does the whole set, so that all of them know the same numbers.
         """
-        model = getattr(model, "module", model)
-        model.eval()
+        model = getattr(model, "module", model).eval().model
         audio: List[torch.Tensor] = []
         text: List[torch.Tensor] = []
         owners: List[torch.Tensor] = []

@@ -19,6 +19,7 @@ import torch
 from espnet_mlclap.checkpoints.ced import read_state_dict, to_ced_layout
 from espnet_mlclap.models.audio_encoder.ced import CEDAudioEncoder
 from espnet_mlclap.models.audio_encoder.mel import LogMel, num_frames
+from espnet_mlclap.models.pooling import MaxOfSegmentsPooling
 from golden.compare import Report
 
 MEL = 1e-3  # dB
@@ -76,7 +77,9 @@ class GoldenCED:
             item = min(self.those("emb_"), key=lambda item: len(self.inputs[item]))
             self._heads = fitting_heads(
                 self._shape["embed_dim"],
-                lambda heads: self.encoder(num_heads=heads, mode="reference")(*self.audio(item))[0],
+                lambda heads: self.encoder(num_heads=heads, mode="reference")(
+                    *self.audio(item)
+                ).mean()[0],
                 self.expected[f"emb_{item}"],
             )
         return self._heads
@@ -183,35 +186,36 @@ def _outputs(golden: GoldenCED) -> Iterator[Tuple[str, str, float, Any]]:
 
 def _embeddings(golden: GoldenCED) -> Iterator[Tuple[str, str, float, Any]]:
     default, encoder = golden.encoder(), golden.encoder(mode="reference")
-    largest = golden.encoder(mode="reference", chunk_pooling="max")
+    largest = MaxOfSegmentsPooling(input_size=encoder.output_size())
     for item in golden.those("emb_"):
         audio, lengths = golden.audio(item)
-        yield "emb_*", f"emb_{item}", EMBEDDING, encoder(audio, lengths)[0]
+        yield "emb_*", f"emb_{item}", EMBEDDING, encoder(audio, lengths).mean()[0]
         if int(num_frames(lengths)) <= encoder.chunk_frames:
-            value = default(audio, lengths)[0]
+            value = default(audio, lengths).mean()[0]
             yield "emb_* (default mode, one chunk)", f"emb_{item}", EMBEDDING, value
     spectrograms = np.load(golden.folder / "mel.npz")
     for item in golden.those("tok_"):
         mel = torch.from_numpy(spectrograms[f"mel_{item}"]).T[None]
-        (chunks,) = encoder.token_features(mel, torch.tensor([mel.size(1)]))
-        yield "tok_*", f"tok_{item}", TOKENS, torch.stack(chunks)
+        tokens = encoder(mel, torch.tensor([mel.size(1)]))
+        pieces = 1 if tokens.segment is None else int(tokens.segment.max()) + 1
+        yield "tok_*", f"tok_{item}", TOKENS, tokens.real(0).unflatten(0, (pieces, -1))
     for item in golden.those("tagprob_"):
         value = encoder.tagging_probabilities(*golden.audio(item))[0]
         yield "tagprob_*", f"tagprob_{item}", PROBABILITY, value
     for item in golden.those("evalavgmax_emb_"):
-        value = largest(*golden.audio(item))[0]
+        value = largest(encoder(*golden.audio(item)))[0]
         yield "evalavgmax_emb_*", f"evalavgmax_emb_{item}", EMBEDDING, value
 
 
 def _batches(golden: GoldenCED) -> Iterator[Tuple[str, str, float, Any]]:
     encoder = golden.encoder(mode="reference")
     for batch, items in golden.batches.items():
-        together = encoder(*golden.audio(*items))
+        together = encoder(*golden.audio(*items)).mean()
         if f"batch_emb_{batch}" in golden.expected:
             yield "batch_emb_*", f"batch_emb_{batch}", EMBEDDING, together
         key = f"batch_meanabs_diff_vs_single_{batch}"
         if key in golden.expected:
-            alone = torch.stack([encoder(*golden.audio(item))[0] for item in items])
+            alone = torch.stack([encoder(*golden.audio(item)).mean()[0] for item in items])
             value = (together - alone).abs().mean(1)
             yield "batch_meanabs_diff_vs_single_*", key, EMBEDDING, value
 
@@ -223,7 +227,7 @@ def _training(golden: GoldenCED) -> Iterator[Tuple[str, str, float, Any]]:
         try:
             encoder = golden.encoder(mode="reference").train()
             with torch.no_grad():
-                value = encoder(*golden.audio(*golden.batches[batch]))
+                value = encoder(*golden.audio(*golden.batches[batch])).mean()
         finally:
             torch.set_num_threads(threads)
         yield "trainmode_emb_*", f"trainmode_emb_{batch}", EMBEDDING, value

@@ -13,10 +13,14 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from espnet_mlclap.checkpoints.mlclap import import_checkpoint, to_our_names
+from espnet_mlclap.checkpoints.mlclap import TEMPERATURE, to_our_names
+from espnet_mlclap.checkpoints.state_dict import load_state_dict
 from espnet_mlclap.models.audio_encoder.masked_batch_norm import PackedBatchNorm
-from espnet_mlclap.models.load import load_experiment, load_state_dict
-from espnet_mlclap.objectives.espnet_model import ESPnetMLCLAPModel
+from espnet_mlclap.models.experiment import load_experiment
+from espnet_mlclap.models.released import import_checkpoint
+from espnet_mlclap.models.two_tower import TwoTowerModel
+from espnet_mlclap.objectives.abs_objective import AbsObjective
+from espnet_mlclap.objectives.registry import build_objective
 from espnet_mlclap.train.collate_fn import pad
 from espnet_mlclap.utils.config import BEST_MODEL
 from golden.ced import RUNNING_MEAN, THREADS, fitting_heads, padded
@@ -58,8 +62,17 @@ class GoldenMLCLAP:
         )
         self.audio_heads = heads
 
-    def model(self, audio_heads: int = 0) -> ESPnetMLCLAPModel:
+    def model(self, audio_heads: int = 0) -> TwoTowerModel:
         """The model as it comes out of an imported experiment, in evaluation mode."""
+        return self.experiment(audio_heads)[0]
+
+    def objective(self) -> AbsObjective:
+        """The model with the loss that its imported configuration names."""
+        model, config = self.experiment()
+        return build_objective(config, model)
+
+    def experiment(self, audio_heads: int = 0) -> Tuple[TwoTowerModel, Dict[str, Any]]:
+        """Model and configuration of an imported experiment, made when it is first asked for."""
         heads = audio_heads or self.audio_heads
         experiment = Path(self._folder.name, f"experiment_{heads}_heads")
         if not experiment.exists():
@@ -71,15 +84,14 @@ class GoldenMLCLAP:
                 audio_heads=heads,
                 text_heads=self.meta["sonar"]["heads"],
             )
-        model, _ = load_experiment(experiment / "config.yaml", experiment / BEST_MODEL)
-        return model
+        return load_experiment(experiment / "config.yaml", experiment / BEST_MODEL)
 
-    def tokens(self, model: ESPnetMLCLAPModel, texts: list, langs: list) -> Tuple[Tensor, Tensor]:
+    def tokens(self, model: TwoTowerModel, texts: list, langs: list) -> Tuple[Tensor, Tensor]:
         """Token ids of captions, padded, and their lengths."""
         tokenizer = model.text_encoder.tokenizer
         return pad([tokenizer(*pair) for pair in zip(texts, langs)], tokenizer.pad_id)
 
-    def batch(self, model: ESPnetMLCLAPModel, name: str) -> Tuple[Tensor, ...]:
+    def batch(self, model: TwoTowerModel, name: str) -> Tuple[Tensor, ...]:
         """Audio, its lengths, token ids and their lengths of a batch of pairs."""
         batch = self.meta["batches"][name]
         crops = zip(batch["clips"], batch["drop_first_samples"])
@@ -107,7 +119,7 @@ def check(folder: Path, report: Report) -> None:
 
 
 def check_text(
-    golden: GoldenMLCLAP, model: ESPnetMLCLAPModel, report: Report, handled: Set[str]
+    golden: GoldenMLCLAP, model: TwoTowerModel, report: Report, handled: Set[str]
 ) -> None:
     """Compare token ids, sentence embeddings and embeddings of captions, also in the wrong language."""
     tokenizer = model.text_encoder.tokenizer
@@ -119,7 +131,7 @@ def check_text(
         together = model.encode_text(text, lengths)
         alone = [model.encode_text(t[None, :n], n[None])[0] for t, n in zip(text, lengths)]
         quantities = {
-            f"sonar_{lang}": ("sonar_*", SENTENCE, model.text_encoder(text, lengths)),
+            f"sonar_{lang}": ("sonar_*", SENTENCE, model.text_encoder(text, lengths).mean()),
             f"encode_text_{lang}": ("encode_text_*", NORMALISED, together),
             f"encode_text_single_maxdiff_{lang}": (
                 "encode_text_single_maxdiff_*",
@@ -140,7 +152,7 @@ def check_text(
 
 
 def check_audio(
-    golden: GoldenMLCLAP, model: ESPnetMLCLAPModel, report: Report, handled: Set[str]
+    golden: GoldenMLCLAP, model: TwoTowerModel, report: Report, handled: Set[str]
 ) -> None:
     """Compare embeddings of the clips, padded to the longest and alone."""
     clips = list(golden.clips.values())
@@ -160,7 +172,8 @@ def check_batch(
     golden: GoldenMLCLAP, batch: str, mode: str, report: Report, handled: Set[str]
 ) -> None:
     """Compare losses with and without clip indices and regularisation, gradients, batch statistics."""
-    model = golden.model().train(mode != "eval")
+    objective = golden.objective().train(mode != "eval")
+    model = objective.model
     for module in model.modules():
         if isinstance(module, torch.nn.Dropout):
             module.p = 0.0
@@ -183,34 +196,36 @@ def check_batch(
             if key not in golden.meta["losses"]:
                 report.problems.append(f"{_META}: losses: {key} is missing")
                 continue
-            loss = _loss(golden, model, key, embedded_audio, embedded_text)
+            loss = _loss(golden, objective, key, embedded_audio, embedded_text)
             expected = golden.meta["losses"][key]
             report.compare(_META, f"losses ({mode})", LOSS, key, loss.detach(), expected)
             if key in golden.meta["grad_norms"]:
-                gradients = _gradients(model, loss)
+                gradients = _gradients(objective, loss)
                 use_published_batch_norm(model, len(audio))
                 again = _loss(
-                    golden, model, key, model.encode_audio(audio, audio_lengths), embedded_text
+                    golden, objective, key, model.encode_audio(audio, audio_lengths), embedded_text
                 )
-                published = _gradients(model, again)
+                published = _gradients(objective, again)
                 gradients.update({k: v for k, v in published.items() if ".init_bn." in k})
                 _check_gradients(golden, gradients, key, mode, report, handled)
 
 
 def _loss(
-    golden: GoldenMLCLAP, model: ESPnetMLCLAPModel, key: str, audio: Tensor, text: Tensor
+    golden: GoldenMLCLAP, objective: AbsObjective, key: str, audio: Tensor, text: Tensor
 ) -> Tensor:
     batch, _, group, regularised = key.split("|")
-    model.loss.embedding_regularisation = float(regularised == "reg")
+    objective.loss.embedding_regularisation = float(regularised == "reg")
     clip_group = torch.tensor(golden.meta["batches"][batch]["idx"]) if group == "idx" else None
-    loss, _ = model.loss(audio, text, torch.arange(len(text)), clip_group)
+    loss, _ = objective.loss(audio, text, torch.arange(len(text)), clip_group)
     return loss
 
 
-def _gradients(model: ESPnetMLCLAPModel, loss: Tensor) -> Dict[str, Tensor]:
-    model.zero_grad()
+def _gradients(objective: AbsObjective, loss: Tensor) -> Dict[str, Tensor]:
+    """Gradients by the names of our parameters; the temperature's is the loss's."""
+    objective.zero_grad()
     loss.backward(retain_graph=True)
-    return {name: p.grad for name, p in model.named_parameters() if p.grad is not None}
+    named = [*objective.model.named_parameters(), (TEMPERATURE, objective.loss.temperature)]
+    return {name: parameter.grad for name, parameter in named if parameter.grad is not None}
 
 
 class _PublishedBatchNorm(PackedBatchNorm):
@@ -241,7 +256,7 @@ class _PublishedBatchNorm(PackedBatchNorm):
         return normalised.squeeze(2).transpose(1, 2).flatten(0, 1)
 
 
-def use_published_batch_norm(model: ESPnetMLCLAPModel, clips: int) -> None:
+def use_published_batch_norm(model: TwoTowerModel, clips: int) -> None:
     """Let the input normalisation of a batch of so many clips get the gradients of the published code."""
     norm = model.audio_encoder.init_bn["1"]
     norm.__class__ = _PublishedBatchNorm

@@ -1,23 +1,31 @@
 """What every audio encoder promises."""
 
 from abc import ABC, abstractmethod
+from typing import ClassVar, Tuple
 
 import torch
 
+from espnet_mlclap.models.tokens import Tokens
+
 
 class AbsAudioEncoder(torch.nn.Module, ABC):
-    """Turns a batch of clips into one embedding a clip.
+    """Turns a batch of clips into tokens; a pooling makes one vector per clip of them.
 
-    A new encoder is one subclass and one line in the task's registry of choices.
+    A new encoder is one subclass and one line in `espnet_mlclap.models.registry`.
+
+    Attributes:
+        exported_paths: constructor arguments that are paths relative to the experiment in its config.yaml.
     """
+
+    exported_paths: ClassVar[Tuple[str, ...]] = ()
 
     @abstractmethod
     def output_size(self) -> int:
-        """Width D of the embedding."""
+        """Width D of the tokens."""
 
     @abstractmethod
-    def forward(self, audio: torch.Tensor, audio_lengths: torch.Tensor) -> torch.Tensor:
-        """Embed a batch of clips.
+    def forward(self, audio: torch.Tensor, audio_lengths: torch.Tensor) -> Tokens:
+        """Encode a batch of clips.
 
         Args:
             audio: [clips, samples] float32, mono at 16 kHz in [-1, 1], padded with zeros at the
@@ -25,5 +33,6 @@ class AbsAudioEncoder(torch.nn.Module, ABC):
             audio_lengths: [clips] int64, the samples (or frames) of each clip.
 
         Returns:
-            [clips, D] one embedding a clip, not normalised.
+            Tokens of width D; those of a clip depend on that clip alone. An encoder that gives one vector
+            per clip gives one token per clip.
         """

@@ -29,12 +29,14 @@ Use `default` for anything new; `reference` is for figures of published checkpoi
 """
 
 from pathlib import Path
-from typing import Iterator, List, NamedTuple, Optional, Tuple, Union
+from typing import Iterator, List, NamedTuple, Optional, Sequence, Tuple, Union
 
 import torch
 from torch.nn.functional import embedding, linear
+from torch.nn.utils.rnn import pad_sequence
 
 from espnet_mlclap.checkpoints.ced import load_ced
+from espnet_mlclap.checkpoints.ced_sizes import WHERE, ced_shape
 from espnet_mlclap.models.audio_encoder.abs_audio_encoder import AbsAudioEncoder
 from espnet_mlclap.models.audio_encoder.ced_chunks import (
     PATCH,
@@ -43,19 +45,20 @@ from espnet_mlclap.models.audio_encoder.ced_chunks import (
     cut_as_reference,
     group,
 )
-from espnet_mlclap.models.audio_encoder.ced_sizes import WHERE, ced_shape
 from espnet_mlclap.models.audio_encoder.masked_batch_norm import PackedBatchNorm
 from espnet_mlclap.models.audio_encoder.mel import N_MELS, LogMel, num_frames
 from espnet_mlclap.models.audio_encoder.patch_dropout import drop_patches
 from espnet_mlclap.models.audio_encoder.recompute import recompute_in_backward
 from espnet_mlclap.models.audio_encoder.vision_transformer import NORM_EPS, Block, init_weights
+from espnet_mlclap.models.pooling import segment_means
+from espnet_mlclap.models.tokens import Tokens, length_mask
 from espnet_mlclap.utils.errors import UserError
 
 _ROWS = N_MELS // PATCH  # patches in frequency
 _PATCHES_PER_PASS = 2048  # without gradients: about 100 MB of activations with CED-Base
 
 
-class _Tokens(NamedTuple):
+class _ChunkTokens(NamedTuple):
     """Tokens of some chunks of equal or similar length, and where they come from."""
 
     positions: List[int]  # of the chunks in the plan
@@ -74,8 +77,6 @@ class CEDAudioEncoder(AbsAudioEncoder):
         mode: `default` or `reference`; see the module's docstring.
         patch_dropout_time: share of the time columns of patches left out while training, in [0, 1).
         patch_dropout_frequency: the same for the (four) frequency rows.
-        chunk_pooling: how the chunks of a long clip become one embedding: `mean`, or `max` of the
-            chunks' embeddings.
         chunk_frames: longest chunk; position embeddings of a checkpoint made for another length are
             cut or resampled.
         gradient_checkpointing: keep only the input of each transformer block while training, and compute
@@ -99,7 +100,6 @@ class CEDAudioEncoder(AbsAudioEncoder):
         mode: str = "default",
         patch_dropout_time: float = 0.25,
         patch_dropout_frequency: float = 0.25,
-        chunk_pooling: str = "mean",
         chunk_frames: int = 1012,
         gradient_checkpointing: bool = False,
         num_classes: int = 527,
@@ -109,10 +109,6 @@ class CEDAudioEncoder(AbsAudioEncoder):
         embed_dim, depth, num_heads = ced_shape(size, embed_dim, depth, num_heads)
         if mode not in ("default", "reference"):
             raise UserError(f"{WHERE}: mode must be 'default' or 'reference', not {mode!r}")
-        if chunk_pooling not in ("mean", "max"):
-            raise UserError(
-                f"{WHERE}: chunk_pooling must be 'mean' or 'max', not {chunk_pooling!r}"
-            )
         for name, share in (
             ("patch_dropout_time", patch_dropout_time),
             ("patch_dropout_frequency", patch_dropout_frequency),
@@ -124,7 +120,6 @@ class CEDAudioEncoder(AbsAudioEncoder):
         self.mode = mode
         self.patch_dropout_time = patch_dropout_time
         self.patch_dropout_frequency = patch_dropout_frequency
-        self.chunk_pooling = chunk_pooling
         self.chunk_frames = chunk_frames
 
         # Names and nesting are those of the published state dicts: init_bn.1, patch_embed.proj, ...
@@ -140,8 +135,7 @@ class CEDAudioEncoder(AbsAudioEncoder):
             Block(dim=embed_dim, num_heads=num_heads) for _ in range(depth)
         )
         if gradient_checkpointing:
-            for block in self.blocks:
-                recompute_in_backward(block)
+            recompute_in_backward(self.blocks)
         self.norm = torch.nn.LayerNorm(embed_dim, eps=NORM_EPS)
         # The tagging head has no part in retrieval: without gradients, data-parallel training does
         # not wait for it.
@@ -156,14 +150,21 @@ class CEDAudioEncoder(AbsAudioEncoder):
         """Width D of the embedding."""
         return self.norm.normalized_shape[0]
 
-    def forward(self, audio: torch.Tensor, audio_lengths: torch.Tensor) -> torch.Tensor:
-        """Embed a batch of clips; see `AbsAudioEncoder.forward`.
+    def forward(self, audio: torch.Tensor, audio_lengths: torch.Tensor) -> Tokens:
+        """Encode a batch of clips; see `AbsAudioEncoder.forward`.
 
         Returns:
-            [clips, D] float32.
+            The features behind the last norm: of each chunk frequency-major, four rows; the chunks of a
+            clip one after the other, told apart by `segment` where there are several.
         """
-        chunks, means, counts = self._chunk_means(audio, audio_lengths)
-        return self._pool(chunks, means, counts, len(audio))
+        packed, chunks = self._packed_frames(audio, audio_lengths)
+        parts = list(self._chunk_tokens(packed, chunks))
+        if len(parts) == 1 and len(chunks) == len(audio):
+            # one chunk per clip, of like lengths: as it is, in the order of the clips
+            positions, tokens, mask = parts[0]
+            back = torch.tensor(positions).argsort().to(tokens.device)
+            return Tokens(tokens[back], None if mask is None else mask[back])
+        return _by_clip(parts, chunks, len(audio))
 
     def tagging_probabilities(
         self, audio: torch.Tensor, audio_lengths: torch.Tensor
@@ -174,31 +175,15 @@ class CEDAudioEncoder(AbsAudioEncoder):
             audio, audio_lengths: as for `forward`.
 
         Returns:
-            [clips, classes] in [0, 1]; over the chunks of a clip pooled as embeddings are.
+            [clips, classes] in [0, 1]; those of a clip of several chunks are the mean over its chunks, by
+            their numbers of tokens.
         """
-        chunks, means, counts = self._chunk_means(audio, audio_lengths)
-        return self._pool(chunks, self.outputlayer(means).sigmoid(), counts, len(audio))
-
-    def token_features(
-        self, audio: torch.Tensor, audio_lengths: torch.Tensor
-    ) -> List[List[torch.Tensor]]:
-        """Features behind the last norm, before pooling.
-
-        Args:
-            audio, audio_lengths: as for `forward`.
-
-        Returns:
-            For each clip, for each of its chunks, [tokens, D]: frequency-major, four rows.
-        """
-        packed, chunks = self._packed_frames(audio, audio_lengths)
-        features: List[List[torch.Tensor]] = [[] for _ in range(len(audio))]
-        by_position = {}
-        for positions, tokens, mask in self._tokens(packed, chunks):
-            for i, position in enumerate(positions):
-                by_position[position] = tokens[i] if mask is None else tokens[i][mask[i]]
-        for position, chunk in enumerate(chunks):
-            features[chunk.clip].append(by_position[position])
-        return features
+        tokens = self(audio, audio_lengths)
+        if tokens.segment is None:
+            return self.outputlayer(tokens.mean()).sigmoid()
+        means, counts = segment_means(tokens)  # [clips, chunks, D], [clips, chunks]
+        shares = counts / counts.sum(dim=1, keepdim=True)
+        return (self.outputlayer(means).sigmoid() * shares.unsqueeze(2)).sum(dim=1)
 
     def _packed_frames(
         self, audio: torch.Tensor, audio_lengths: torch.Tensor
@@ -246,7 +231,7 @@ class CEDAudioEncoder(AbsAudioEncoder):
         packed = self.init_bn["1"](packed, bins_apart=not reference)
         return torch.cat([packed, packed.new_zeros(1, N_MELS)]), chunks
 
-    def _tokens(self, packed: torch.Tensor, chunks: List[Chunk]) -> Iterator[_Tokens]:
+    def _chunk_tokens(self, packed: torch.Tensor, chunks: List[Chunk]) -> Iterator[_ChunkTokens]:
         """Run the transformer over the chunks, similar lengths together."""
         limit = max(chunk.patches for chunk in chunks) * len(chunks)
         for positions in group(chunks, limit if torch.is_grad_enabled() else _PATCHES_PER_PASS):
@@ -274,7 +259,7 @@ class CEDAudioEncoder(AbsAudioEncoder):
             x = grid.flatten(1, 2)  # [chunks, rows * columns, D]
             for block in self.blocks:
                 x = block(x, None if mask is None else mask[:, None, None])
-            yield _Tokens(positions, self.norm(x), mask)
+            yield _ChunkTokens(positions, self.norm(x), mask)
 
     def _embed_patches(self, frames: torch.Tensor) -> torch.Tensor:
         """[chunks, columns * 16, 64] frames to [chunks, 4, columns, D] patches with their positions.
@@ -291,35 +276,23 @@ class CEDAudioEncoder(AbsAudioEncoder):
         position = self.time_pos_embed[..., :columns] + self.freq_pos_embed  # [1, D, 4, columns]
         return grid + position.permute(0, 2, 3, 1)
 
-    def _chunk_means(
-        self, audio: torch.Tensor, audio_lengths: torch.Tensor
-    ) -> Tuple[List[Chunk], torch.Tensor, torch.Tensor]:
-        """The chunks, the mean of each one's tokens [chunks, D] and how many there are [chunks]."""
-        packed, chunks = self._packed_frames(audio, audio_lengths)
-        order: List[int] = []
-        means, counts = [], []
-        for positions, tokens, mask in self._tokens(packed, chunks):
-            order += positions
-            if mask is None:
-                means.append(tokens.float().mean(1))
-                counts.append(tokens.new_full((len(tokens),), tokens.size(1), dtype=torch.float))
-            else:
-                counts.append(mask.sum(1).float())
-                total = (tokens.float() * mask.unsqueeze(2)).sum(1)
-                means.append(total / counts[-1].unsqueeze(1))
-        back = torch.tensor(order).argsort().to(packed.device)
-        return chunks, torch.cat(means)[back], torch.cat(counts)[back]
 
-    def _pool(
-        self, chunks: List[Chunk], values: torch.Tensor, counts: torch.Tensor, clips: int
-    ) -> torch.Tensor:
-        """Pool [chunks, D] over the chunks of each clip, weighting by tokens: [clips, D]."""
-        pieces = [0] * clips
-        for chunk in chunks:
-            pieces[chunk.clip] += 1
-        if max(pieces) == 1:
-            return values
-        if self.chunk_pooling == "max":
-            return torch.stack([piece.amax(0) for piece in values.split(pieces)])
-        shares = torch.cat([piece / piece.sum() for piece in counts.split(pieces)])
-        return torch.stack([p.sum(0) for p in (values * shares.unsqueeze(1)).split(pieces)])
+def _by_clip(parts: Sequence[_ChunkTokens], chunks: Sequence[Chunk], clips: int) -> Tokens:
+    """The tokens of all chunks, those of a clip behind one another; chunks are in the order of the clips."""
+    tokens_of_chunk = [torch.empty(0)] * len(chunks)
+    for positions, tokens, mask in parts:
+        for row, position in enumerate(positions):
+            tokens_of_chunk[position] = tokens[row] if mask is None else tokens[row][mask[row]]
+    values: List[List[torch.Tensor]] = [[] for _ in range(clips)]
+    segments: List[List[torch.Tensor]] = [[] for _ in range(clips)]
+    for chunk, tokens in zip(chunks, tokens_of_chunk):
+        number = torch.full((len(tokens),), len(values[chunk.clip]), device=tokens.device)
+        segments[chunk.clip].append(number)
+        values[chunk.clip].append(tokens)
+    joined = [torch.cat(own) for own in values]
+    lengths = torch.tensor([len(own) for own in joined], device=joined[0].device)
+    return Tokens(
+        pad_sequence(joined, batch_first=True),
+        length_mask(lengths, int(lengths.max())),
+        pad_sequence([torch.cat(own) for own in segments], batch_first=True),
+    )

@@ -2,29 +2,27 @@
 
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from functools import partial
-from typing import Any, Callable, Iterator, Tuple
+from typing import Iterator, Tuple
 
 import torch
-from torch.utils.checkpoint import checkpoint
 
 
-def recompute_in_backward(block: torch.nn.Module) -> None:
-    """Make a block keep its inputs alone while training, and compute the rest again for the gradients.
+def recompute_in_backward(blocks: torch.nn.ModuleList) -> None:
+    """Make blocks keep their inputs alone while training, and compute the rest again for the gradients.
 
-    Outputs, gradients, running statistics and the names in the state dict stay the same; dropout drops
-    the same again.
+    Each block is put into torch's wrapper for this, which keeps the names in the state dict. Outputs,
+    gradients and running statistics stay the same; dropout drops the same again.
     """
-    block.forward = partial(_forward, block, block.forward)
+    # a second of imports, for those who want it
+    from torch.distributed.algorithms._checkpoint.checkpoint_wrapper import checkpoint_wrapper
+
+    for position, block in enumerate(blocks):
+        blocks[position] = checkpoint_wrapper(block, context_fn=partial(_contexts, block))
 
 
-def _forward(block: torch.nn.Module, forward: Callable, *inputs: Any) -> Any:
-    if not (block.training and torch.is_grad_enabled()):
-        return forward(*inputs)
-
-    def contexts() -> Tuple[AbstractContextManager, AbstractContextManager]:
-        return nullcontext(), _running_statistics_kept(block)
-
-    return checkpoint(forward, *inputs, use_reentrant=False, context_fn=contexts)
+def _contexts(block: torch.nn.Module) -> Tuple[AbstractContextManager, AbstractContextManager]:
+    """What surrounds the forward pass, and its repetition."""
+    return nullcontext(), _running_statistics_kept(block)
 
 
 @contextmanager

@@ -13,6 +13,7 @@ from torch.nn.utils.rnn import pad_sequence
 from espnet_mlclap.checkpoints.sonar_assets import load_sonar_model, read_asset
 from espnet_mlclap.models.audio_encoder.abs_audio_encoder import AbsAudioEncoder
 from espnet_mlclap.models.audio_encoder.recompute import recompute_in_backward
+from espnet_mlclap.models.tokens import Tokens
 from espnet_mlclap.utils.errors import UserError
 
 _WHERE = "audio_encoder_conf of sonar_speech"
@@ -92,8 +93,7 @@ class SonarSpeechEncoder(AbsAudioEncoder):
         except ValueError as error:
             raise UserError(f"{_WHERE}: {error}") from error
         if gradient_checkpointing:
-            for block in self.model.encoder.layers:
-                recompute_in_backward(block)
+            recompute_in_backward(self.model.encoder.layers)
         if checkpoint is not None:
             self._load(checkpoint)
 
@@ -109,15 +109,15 @@ class SonarSpeechEncoder(AbsAudioEncoder):
     def output_size(self) -> int:
         return self._size
 
-    def forward(self, audio: Tensor, audio_lengths: Tensor) -> Tensor:
-        """Embed a batch of clips.
+    def forward(self, audio: Tensor, audio_lengths: Tensor) -> Tokens:
+        """Encode a batch of clips.
 
         Args:
             audio: [clips, samples] float32 at 16 kHz in [-1, 1].
             audio_lengths: [clips] samples of each.
 
         Returns:
-            [clips, D] float32.
+            One token per clip: what the pooling decoder, which is part of the model, makes of its frames.
 
         Raises:
             UserError: features in place of samples.
@@ -133,7 +133,8 @@ class SonarSpeechEncoder(AbsAudioEncoder):
         lengths = [len(clip) for clip in features]
         # seqs: [clips, frames, 80]
         seqs = pad_sequence(features, batch_first=True).to(audio.device)
-        return self.model(seqs, BatchLayout.of(seqs, seq_lens=lengths)).sentence_embeddings
+        pooled = self.model(seqs, BatchLayout.of(seqs, seq_lens=lengths)).sentence_embeddings
+        return Tokens(pooled.unsqueeze(1))
 
     def features(self, audio: Tensor, audio_lengths: Tensor) -> List[Tensor]:
         """Log-mel features of each clip, [frames, 80], standardised, on the CPU.

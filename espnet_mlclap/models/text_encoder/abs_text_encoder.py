@@ -8,6 +8,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from espnet_mlclap.models.tokens import Tokens
+
 
 class Tokenizer(Protocol):
     """Turns a caption into token ids; picklable, because the data workers call it."""
@@ -19,7 +21,7 @@ class Tokenizer(Protocol):
 
 
 class AbsTextEncoder(torch.nn.Module, ABC):
-    """Captions in, one vector a caption out.
+    """Captions in, tokens out; a pooling makes one vector per caption of them.
 
     Attributes:
         tokenizer: makes the token ids that `forward` takes.
@@ -31,10 +33,10 @@ class AbsTextEncoder(torch.nn.Module, ABC):
 
     @abstractmethod
     def output_size(self) -> int:
-        """Width D of a caption's vector."""
+        """Width D of the tokens."""
 
     @abstractmethod
-    def forward(self, text: Tensor, text_lengths: Tensor) -> Tensor:
+    def forward(self, text: Tensor, text_lengths: Tensor) -> Tokens:
         """Encode a batch, whose captions may be in different languages.
 
         Args:
@@ -42,7 +44,8 @@ class AbsTextEncoder(torch.nn.Module, ABC):
             text_lengths: [captions] int64, tokens of each caption.
 
         Returns:
-            [captions, D] float; a caption's vector depends on that caption alone.
+            Tokens of width D; those of a caption depend on that caption alone. An encoder that gives one
+            vector per caption gives one token per caption.
         """
 
     @abstractmethod

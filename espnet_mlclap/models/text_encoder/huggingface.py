@@ -11,12 +11,13 @@ from torch import Tensor
 
 from espnet_mlclap.models.text_encoder.abs_text_encoder import AbsTextEncoder
 from espnet_mlclap.models.text_encoder.huggingface_tokenizer import HuggingfaceTokenizer
+from espnet_mlclap.models.tokens import Tokens, length_mask
 from espnet_mlclap.utils.atomic import atomic_open
 from espnet_mlclap.utils.errors import UserError
 
 _WHERE = "text_encoder_conf"
 _FOLDER = "text_encoder"
-_INITS, _POOLINGS = ("pretrained", "scratch"), ("mean", "cls")
+_INITS = ("pretrained", "scratch")
 # What models of transformers call their dropouts.
 _DROPOUTS = (
     "dropout",
@@ -39,7 +40,6 @@ class HuggingfaceTextEncoder(AbsTextEncoder):
     Args:
         model: a folder with config.json, weights and tokenizer, or a name on the Hugging Face hub.
         init: "pretrained" or "scratch" (random weights of the same architecture).
-        pooling: "mean" over the tokens of a caption, or "cls": the first token.
         dropout: probability of every dropout while training; the model's own where it is None.
         max_tokens: longest caption; by default as long as the model has positions.
         download: whether the model may be fetched from the hub.
@@ -55,15 +55,13 @@ class HuggingfaceTextEncoder(AbsTextEncoder):
         *,
         model: str,
         init: str = "pretrained",
-        pooling: str = "mean",
         dropout: Optional[float] = None,
         max_tokens: Optional[int] = None,
         download: bool = False,
     ):
         super().__init__()
-        for name, value, allowed in (("init", init, _INITS), ("pooling", pooling, _POOLINGS)):
-            if value not in allowed:
-                raise UserError(f"{_WHERE}: {name} must be {' or '.join(allowed)}, not {value!r}")
+        if init not in _INITS:
+            raise UserError(f"{_WHERE}: init must be {' or '.join(_INITS)}, not {init!r}")
         try:
             from transformers import AutoConfig, AutoTokenizer
         except ImportError as error:
@@ -84,7 +82,6 @@ class HuggingfaceTextEncoder(AbsTextEncoder):
             raise UserError(
                 f"{_WHERE}: model {model}: cannot be loaded ({reason}).{hint}"
             ) from error
-        self.pooling = pooling
         positions = _positions(self.model, tokenizer.model_max_length)
         if max_tokens is not None and not 3 <= max_tokens <= positions:
             raise UserError(f"{_WHERE}: max_tokens must be 3 to {positions}, not {max_tokens}")
@@ -99,15 +96,11 @@ class HuggingfaceTextEncoder(AbsTextEncoder):
     def output_size(self) -> int:
         return self.model.config.hidden_size
 
-    def forward(self, text: Tensor, text_lengths: Tensor) -> Tensor:
-        # text: [captions, tokens] -> [captions, D]
-        place = torch.arange(text.shape[1], device=text.device)
-        mask = place < text_lengths.to(text.device)[:, None]
+    def forward(self, text: Tensor, text_lengths: Tensor) -> Tokens:
+        # text: [captions, tokens] -> [captions, tokens, D]
+        mask = length_mask(text_lengths.to(text.device), text.shape[1])
         states = self.model(input_ids=text, attention_mask=mask.long()).last_hidden_state
-        if self.pooling == "cls":
-            return states[:, 0]
-        total = states.float().masked_fill(~mask[:, :, None], 0.0).sum(dim=1)
-        return total / mask.sum(dim=1, keepdim=True)
+        return Tokens(states, mask)
 
     def export(self, folder: Path) -> Dict[str, Any]:
         with tempfile.TemporaryDirectory() as temporary:
@@ -119,7 +112,6 @@ class HuggingfaceTextEncoder(AbsTextEncoder):
         return {
             "model": _FOLDER,
             "init": "scratch",
-            "pooling": self.pooling,
             "max_tokens": self.tokenizer.max_tokens,
         }
 

@@ -12,6 +12,7 @@ from espnet_mlclap.checkpoints.sonar_assets import TEXT_ENCODER, load_sonar_mode
 from espnet_mlclap.models.text_encoder.abs_text_encoder import AbsTextEncoder
 from espnet_mlclap.models.text_encoder.sonar_tokenizer import SonarTokenizer
 from espnet_mlclap.models.text_encoder.sonar_transformer import SonarTransformer
+from espnet_mlclap.models.tokens import Tokens
 from espnet_mlclap.utils.atomic import atomic_open
 from espnet_mlclap.utils.errors import UserError
 from espnet_mlclap.utils.languages import SONAR_LANGUAGES
@@ -99,10 +100,9 @@ class SonarTextEncoder(AbsTextEncoder):
     def output_size(self) -> int:
         return self.architecture.model_dim
 
-    def forward(self, text: Tensor, text_lengths: Tensor) -> Tensor:
-        # text: [captions, tokens] -> [captions, D]
-        features, mask = self.model(text, text_lengths)
-        return features.sum(dim=1) / mask.sum(dim=1, keepdim=True)
+    def forward(self, text: Tensor, text_lengths: Tensor) -> Tokens:
+        # text: [captions, tokens] -> [captions, tokens, D]
+        return Tokens(*self.model(text, text_lengths))
 
     def export(self, folder: Path) -> Dict[str, Any]:
         name = Path("text_encoder", _TOKENIZER_FILE)

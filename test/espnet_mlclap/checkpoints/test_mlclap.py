@@ -12,8 +12,8 @@ import yaml
 
 from espnet_mlclap.bin import embed, import_checkpoint, pack
 from espnet_mlclap.checkpoints.mlclap import configuration, to_our_names
+from espnet_mlclap.checkpoints.state_dict import load_state_dict
 from espnet_mlclap.inference import MLCLAP
-from espnet_mlclap.models.load import load_state_dict
 from espnet_mlclap.utils.languages import SONAR_LANGUAGES
 
 

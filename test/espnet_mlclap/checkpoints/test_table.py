@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from espnet_mlclap.checkpoints.ced_sizes import SIZES
 from espnet_mlclap.checkpoints.table import (
     cache_dir,
     cached_path,
@@ -14,7 +15,6 @@ from espnet_mlclap.checkpoints.table import (
     resolve,
     use_local_copy,
 )
-from espnet_mlclap.models.audio_encoder.ced_sizes import SIZES
 from espnet_mlclap.utils.errors import UserError
 
 

@@ -42,18 +42,18 @@ def test_facts(tmp_path):
 
 def test_choices_are_facts_where_they_are_not_the_papers(tmp_path):
     paper = "clip_captions: all\nle_sharing: each\ncrop: none\nmax_seconds: null\n"
-    (tmp_path / "config.yaml").write_text(f"{paper}init_param: []\ntrain_data_weight: []\n")
+    (tmp_path / "config.yaml").write_text(f"{paper}started_from: []\ntrain_data_weight: []\n")
     assert read_facts(tmp_path) == {}
     own = "clip_captions: one\nle_sharing: shared\ncrop: random\nmax_seconds: 10.0\n"
     (tmp_path / "config.yaml").write_text(
-        f"{own}init_param: [a.pth]\ntrain_data_weight: [1.0, 0.5]\n"
+        f"{own}started_from: [a.pth]\ntrain_data_weight: [1.0, 0.5]\n"
     )
     assert read_facts(tmp_path) == {
         "clip_captions": "one",
         "le_sharing": "shared",
         "crop": "random",
         "max_seconds": "10.0",
-        "init_param": "a.pth",
+        "started_from": "a.pth",
         "train_data_weight": "1.0 0.5",
     }
 

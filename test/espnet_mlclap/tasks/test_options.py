@@ -55,7 +55,8 @@ class Built:
         options = ["--config", str(folder / "own.yaml"), "--output_dir", str(folder)]
         args = MLCLAPTask.get_parser().parse_args(resolve_arguments(options))
         torch.manual_seed(0)
-        self.model = MLCLAPTask.build_model(args).train()
+        self.objective = MLCLAPTask.build_model(args).train()
+        self.model = self.objective.model
         self.factory = MLCLAPTask.build_iter_factory(args, DistributedOption(), mode="train")
         self.plan = self.factory.plan
 
@@ -72,7 +73,7 @@ class Built:
 
     def loss(self):
         torch.manual_seed(1)
-        return self.model(**self.batches(1)[0][1])[:2]
+        return self.objective(**self.batches(1)[0][1])[:2]
 
     def tokens(self):
         return sorted(tuple(row.tolist()) for _, b in self.batches(1) for row in b["text"])
@@ -114,11 +115,11 @@ def another_piece_each_epoch(default, own):
 
 
 def a_temperature_that_is_trained(default, own):
-    assert not default.model.loss.temperature.requires_grad
-    optimiser = torch.optim.SGD(own.model.parameters(), lr=0.01)
+    assert not default.objective.loss.temperature.requires_grad
+    optimiser = torch.optim.SGD(own.objective.parameters(), lr=0.01)
     own.loss()[0].backward()
     optimiser.step()
-    assert own.model.loss.temperature.item() != pytest.approx(0.07)
+    assert own.objective.loss.temperature.item() != pytest.approx(0.07)
 
 
 def regularised_embeddings(default, own):
@@ -141,7 +142,7 @@ def normalised_captions(default, own):
 def a_text_encoder_that_stays(default, own):
     assert all(p.requires_grad for p in default.model.text_encoder.parameters())
     before = {key: value.clone() for key, value in own.model.state_dict().items()}
-    optimiser = torch.optim.SGD([p for p in own.model.parameters() if p.requires_grad], lr=0.1)
+    optimiser = torch.optim.SGD([p for p in own.objective.parameters() if p.requires_grad], lr=0.1)
     own.loss()[0].backward()
     optimiser.step()
     after = own.model.state_dict()
@@ -154,7 +155,7 @@ def a_text_encoder_that_stays(default, own):
 
 
 def towers_in_bfloat16(default, own):
-    assert {parameter.dtype for parameter in own.model.parameters()} == {torch.float32}
+    assert {parameter.dtype for parameter in own.objective.parameters()} == {torch.float32}
     loss, expected = own.loss()[0], default.loss()[0]
     assert loss.dtype == torch.float32
     assert loss.item() != expected.item()

@@ -5,8 +5,9 @@ import random
 import pytest
 import torch
 
+from espnet_mlclap.checkpoints.ced_sizes import SIZES
 from espnet_mlclap.models.audio_encoder.ced import CEDAudioEncoder
-from espnet_mlclap.models.audio_encoder.ced_sizes import SIZES
+from espnet_mlclap.models.pooling import MaxOfSegmentsPooling
 from espnet_mlclap.utils.errors import UserError
 
 SMALL = {"embed_dim": 24, "depth": 2, "num_heads": 3}
@@ -51,23 +52,23 @@ LENGTHS += [164319, 164480, 200000, 323680, 400000]
 @torch.no_grad()
 def test_an_embedding_is_the_same_alone_and_in_any_batch(encoder):
     clips = [sound(n, scale=1e-4 if i % 3 else 0.5) for i, n in enumerate(LENGTHS)]
-    alone = torch.cat([encoder(*batch([clip])) for clip in clips])
+    alone = torch.cat([encoder(*batch([clip])).mean() for clip in clips])
     assert alone.std(0).mean() > 0.05, "embeddings differ between clips"
-    together = encoder(*batch(clips, extra=12345))
+    together = encoder(*batch(clips, extra=12345)).mean()
     torch.testing.assert_close(together, alone, atol=1e-5, rtol=0)
     generator = random.Random(0)
     for _ in range(3):
         chosen = generator.sample(range(len(clips)), 4)
-        some = encoder(*batch([clips[i] for i in chosen], extra=generator.randrange(5000)))
+        some = encoder(*batch([clips[i] for i in chosen], extra=generator.randrange(5000))).mean()
         torch.testing.assert_close(some, alone[chosen], atol=1e-5, rtol=0)
 
 
 @torch.no_grad()
 def test_ten_minutes_in_a_batch_with_a_tenth_of_a_second(encoder):
     long, short = sound(600 * 16000), sound(1600)
-    together = encoder(*batch([short, long]))
-    torch.testing.assert_close(together[0], encoder(*batch([short]))[0], atol=1e-5, rtol=0)
-    torch.testing.assert_close(together[1], encoder(*batch([long]))[0], atol=1e-5, rtol=0)
+    together = encoder(*batch([short, long])).mean()
+    torch.testing.assert_close(together[0], encoder(*batch([short])).mean()[0], atol=1e-5, rtol=0)
+    torch.testing.assert_close(together[1], encoder(*batch([long])).mean()[0], atol=1e-5, rtol=0)
 
 
 @torch.no_grad()
@@ -75,8 +76,8 @@ def test_ten_minutes_in_a_batch_with_a_tenth_of_a_second(encoder):
 @pytest.mark.parametrize("samples", [0, 1, 160, 256, 257, 2399, 161919, 161920, 323679])
 def test_no_length_crashes(encoder, mode, samples):
     model = lively(CEDAudioEncoder(**SMALL, mode=mode)).eval()
-    assert torch.isfinite(model(*batch([sound(samples)]))).all()
-    assert torch.isfinite(model.train()(*batch([sound(samples)]))).all()
+    assert torch.isfinite(model(*batch([sound(samples)])).mean()).all()
+    assert torch.isfinite(model.train()(*batch([sound(samples)])).mean()).all()
 
 
 @torch.no_grad()
@@ -84,24 +85,34 @@ def test_modes_agree_on_a_clip_alone_that_fits_one_chunk(encoder):
     reference = lively(CEDAudioEncoder(**SMALL, mode="reference")).eval()
     for samples in (2400, 16000, 80000, 161760, 161919):
         alone = batch([sound(samples)])
-        torch.testing.assert_close(encoder(*alone), reference(*alone), atol=1e-6, rtol=0)
+        torch.testing.assert_close(
+            encoder(*alone).mean(), reference(*alone).mean(), atol=1e-6, rtol=0
+        )
 
 
 @torch.no_grad()
 def test_a_long_clip_is_the_mean_of_its_tokens(encoder):
     clip = batch([sound(400000)])  # 2,501 frames: 1,012 + 1,012 + 477
-    (chunks,) = encoder.token_features(*clip)
-    assert [len(tokens) for tokens in chunks] == [4 * 63, 4 * 63, 4 * 29]
-    expected = torch.cat(chunks).mean(0)
-    torch.testing.assert_close(encoder(*clip)[0], expected, atol=1e-5, rtol=0)
+    tokens = encoder(*clip)
+    assert tokens.segment[0].bincount().tolist() == [4 * 63, 4 * 63, 4 * 29]
+    torch.testing.assert_close(tokens.mean()[0], tokens.values[0].mean(0), atol=1e-5, rtol=0)
+    # each chunk as it comes out by itself: frames are cut, not windows of samples
+    mel = encoder.front_end(*clip)
+    for number, start in enumerate((0, 1012, 2024)):
+        piece = mel[:, start : start + 1012]
+        alone = encoder(piece, torch.tensor([piece.shape[1]])).real(0)
+        own = tokens.real(0)[tokens.segment[0] == number]
+        torch.testing.assert_close(own, alone, atol=1e-5, rtol=0)
 
 
 @torch.no_grad()
 def test_maximum_over_chunks():
-    model = lively(CEDAudioEncoder(**SMALL, chunk_pooling="max")).eval()
-    clips = batch([sound(400000), sound(16000)])
-    for chunks, embedding in zip(model.token_features(*clips), model(*clips)):
-        expected = torch.stack([tokens.mean(0) for tokens in chunks]).amax(0)
+    model = lively(CEDAudioEncoder(**SMALL)).eval()
+    pooling = MaxOfSegmentsPooling(input_size=model.output_size())
+    tokens = model(*batch([sound(400000), sound(16000)]))
+    for row, embedding in enumerate(pooling(tokens)):
+        own, segment = tokens.real(row), tokens.segment[row][tokens.mask[row]]
+        expected = torch.stack([own[segment == n].mean(0) for n in segment.unique()]).amax(0)
         torch.testing.assert_close(embedding, expected, atol=1e-5, rtol=0)
 
 
@@ -109,9 +120,9 @@ def test_maximum_over_chunks():
 def test_features_in_place_of_waveforms(encoder):
     audio, lengths = batch([sound(16000), sound(30000)])
     features = encoder.front_end(audio, lengths)
-    from_features = encoder(features, 1 + lengths // 160)
-    torch.testing.assert_close(from_features, encoder(audio, lengths), atol=1e-6, rtol=0)
-    empty = encoder(features, torch.tensor([0, 0]))
+    from_features = encoder(features, 1 + lengths // 160).mean()
+    torch.testing.assert_close(from_features, encoder(audio, lengths).mean(), atol=1e-6, rtol=0)
+    empty = encoder(features, torch.tensor([0, 0])).mean()
     assert torch.isfinite(empty).all()
     with pytest.raises(ValueError, match="64 mel bins, not 80"):
         encoder(torch.zeros(1, 20, 80), torch.tensor([20]))
@@ -122,9 +133,9 @@ def test_features_in_place_of_waveforms(encoder):
 @torch.no_grad()
 def test_long_clips_go_through_in_passes(encoder, monkeypatch):
     clips = batch([sound(400000), sound(16000), sound(200000)])
-    expected = encoder(*clips)
+    expected = encoder(*clips).mean()
     monkeypatch.setattr("espnet_mlclap.models.audio_encoder.ced._PATCHES_PER_PASS", 64)
-    torch.testing.assert_close(encoder(*clips), expected, atol=1e-5, rtol=0)
+    torch.testing.assert_close(encoder(*clips).mean(), expected, atol=1e-5, rtol=0)
 
 
 def test_training_is_invariant_to_padding_too():
@@ -132,7 +143,7 @@ def test_training_is_invariant_to_padding_too():
     tight = lively(CEDAudioEncoder(**settings)).train()
     padded = lively(CEDAudioEncoder(**settings)).train()
     clips = [sound(n) for n in (2000, 16000, 50000, 170000)]
-    first, second = tight(*batch(clips)), padded(*batch(clips, extra=100000))
+    first, second = tight(*batch(clips)).mean(), padded(*batch(clips, extra=100000)).mean()
     torch.testing.assert_close(first, second, atol=1e-5, rtol=0)
     first.square().sum().backward()
     second.square().sum().backward()
@@ -154,20 +165,20 @@ def test_patch_dropout_only_while_training_and_reproducible():
     clips = batch([sound(40000), sound(90000)])
     model.train()
     torch.manual_seed(1)
-    first = model(*clips)
+    first = model(*clips).mean()
     torch.manual_seed(1)
-    assert torch.equal(first, model(*clips))
-    assert not torch.allclose(first, model(*clips))
-    tokens = model.token_features(*clips)
-    assert [len(chunk) for (chunk,) in tokens] == [3 * (15 - 3), 3 * (35 - 8)]
+    assert torch.equal(first, model(*clips).mean())
+    assert not torch.allclose(first, model(*clips).mean())
+    tokens = model(*clips)
+    assert [len(tokens.real(row)) for row in range(2)] == [3 * (15 - 3), 3 * (35 - 8)]
     model.eval()
     with torch.no_grad():
-        assert torch.equal(model(*clips), model(*clips))
+        assert torch.equal(model(*clips).mean(), model(*clips).mean())
 
 
 def test_every_trained_parameter_gets_a_gradient_and_the_tagging_head_none():
     model = CEDAudioEncoder(**SMALL).train()
-    model(*batch([sound(16000), sound(200000)])).sum().backward()
+    model(*batch([sound(16000), sound(200000)])).mean().sum().backward()
     for name, parameter in model.named_parameters():
         assert parameter.requires_grad == (not name.startswith("outputlayer."))
         assert (parameter.grad is not None) == parameter.requires_grad, name
@@ -178,16 +189,16 @@ def test_tagging_probabilities(encoder):
     clips = batch([sound(16000), sound(400000)])
     probabilities = encoder.tagging_probabilities(*clips)
     assert probabilities.shape == (2, 527)
-    alone = encoder(*batch([sound(16000)]))
+    alone = encoder(*batch([sound(16000)])).mean()
     torch.testing.assert_close(probabilities[0], encoder.outputlayer(alone)[0].sigmoid())
 
 
 @torch.no_grad()
 def test_bfloat16_autocast_stays_close(encoder):
     clips = batch([sound(16000), sound(50000)])
-    expected = encoder(*clips)
+    expected = encoder(*clips).mean()
     with torch.autocast("cpu", dtype=torch.bfloat16):
-        output = encoder(*clips)
+        output = encoder(*clips).mean()
     assert output.dtype == torch.float32
     assert torch.nn.functional.cosine_similarity(output, expected).min() > 0.999
 
@@ -210,7 +221,6 @@ def test_published_sizes(size):
         ({"embed_dim": 96, "depth": 3}, "all of embed_dim"),
         ({"embed_dim": 100, "depth": 3, "num_heads": 3}, r"\(100\).*\(3\)"),
         ({**SMALL, "mode": "fast"}, "'default' or 'reference', not 'fast'"),
-        ({**SMALL, "chunk_pooling": "cat"}, "'mean' or 'max', not 'cat'"),
         ({**SMALL, "patch_dropout_time": 1.0}, "patch_dropout_time .* not 1.0"),
         ({**SMALL, "chunk_frames": 8}, "16 or more, not 8"),
     ],

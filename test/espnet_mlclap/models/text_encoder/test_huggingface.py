@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 import torch
 
+from espnet_mlclap.models.pooling import FirstPooling, MeanPooling
 from espnet_mlclap.models.text_encoder.huggingface import HuggingfaceTextEncoder
 from espnet_mlclap.models.text_encoder.sonar import SonarTextEncoder
 from espnet_mlclap.models.text_encoder.sonar_to_huggingface import export
@@ -54,7 +55,7 @@ def bert(tmp_path_factory):
 def golden_sonar():
     """A small text encoder in SONAR's published layout, with its 202 languages."""
     from espnet_mlclap.checkpoints.mlclap import configuration, to_our_names
-    from espnet_mlclap.models.load import load_state_dict
+    from espnet_mlclap.checkpoints.state_dict import load_state_dict
     from espnet_mlclap.utils.languages import SONAR_LANGUAGES
 
     folder = FIXTURES / "golden/mlclap"
@@ -86,14 +87,18 @@ def encode(encoder, captions, langs=None):
     langs = langs or ["eng_Latn"] * len(captions)
     tokens = [encoder.tokenizer(*pair) for pair in zip(captions, langs)]
     with torch.no_grad():
-        return encoder(*pad(tokens, encoder.tokenizer.pad_id))
+        return encoder(*pad(tokens, encoder.tokenizer.pad_id)).mean()
 
 
 def test_pooling_against_the_model_itself(bert):
     model = transformers.BertModel.from_pretrained(bert).eval()
     tokenizer = transformers.AutoTokenizer.from_pretrained(bert)
-    mean = encode(HuggingfaceTextEncoder(model=bert).eval(), CAPTIONS)
-    first = encode(HuggingfaceTextEncoder(model=bert, pooling="cls").eval(), CAPTIONS)
+    encoder = HuggingfaceTextEncoder(model=bert).eval()
+    tokens = [encoder.tokenizer(caption, "eng_Latn") for caption in CAPTIONS]
+    with torch.no_grad():
+        encoded = encoder(*pad(tokens, encoder.tokenizer.pad_id))
+    size = {"input_size": encoder.output_size()}
+    mean, first = MeanPooling(**size)(encoded), FirstPooling(**size)(encoded)
     for row, caption in enumerate(CAPTIONS):
         with torch.no_grad():
             (states,) = model(**tokenizer(caption, return_tensors="pt")).last_hidden_state
@@ -104,7 +109,7 @@ def test_pooling_against_the_model_itself(bert):
 def test_every_parameter_gets_a_gradient(bert):
     encoder = HuggingfaceTextEncoder(model=bert, dropout=0.0).train()
     tokens = [encoder.tokenizer(caption, "eng_Latn") for caption in CAPTIONS]
-    once, twice = (encoder(*pad(tokens, 0)) for _ in range(2))
+    once, twice = (encoder(*pad(tokens, 0)).mean() for _ in range(2))
     assert torch.equal(once, twice)  # no dropout
     once.sum().backward()
     assert [name for name, p in encoder.named_parameters() if p.grad is None] == []
@@ -231,8 +236,6 @@ def test_m2m100s_own_tokenizer_and_models_with_a_decoder(tmp_path):
 
 
 def test_bad_input(bert, sonar_port, tmp_path):
-    with pytest.raises(UserError, match="pooling must be mean or cls"):
-        HuggingfaceTextEncoder(model=bert, pooling="max")
     with pytest.raises(UserError, match="init must be pretrained or scratch"):
         HuggingfaceTextEncoder(model=bert, init="random")
     with pytest.raises(UserError, match="max_tokens must be 3 to 20"):

@@ -1,38 +1,36 @@
-"""The model: audio encoder, text encoder, two projections, one loss.
+"""The model: audio encoder, text encoder, and for each a pooling and a projection (ML-CLAP, Figure 1).
 
 Legend: U distinct clips, B captions, D width of an encoder, E width of the shared space.
 """
 
 from contextlib import AbstractContextManager, nullcontext
-from typing import Any, Dict, Optional, Tuple
+from typing import Any, Optional
 
 import torch
-from espnet2.torch_utils.device_funcs import force_gatherable
-from espnet2.train.abs_espnet_model import AbsESPnetModel
 from torch import Tensor
 from torch.nn.functional import normalize
 
 from espnet_mlclap.models.audio_encoder.abs_audio_encoder import AbsAudioEncoder
-from espnet_mlclap.models.projection import Projection
+from espnet_mlclap.models.pooling import AbsPooling
+from espnet_mlclap.models.projection import AbsProjection
 from espnet_mlclap.models.text_encoder.abs_text_encoder import AbsTextEncoder
-from espnet_mlclap.objectives.abs_loss import AbsLoss
+from espnet_mlclap.models.tokens import Tokens
 from espnet_mlclap.utils.errors import UserError
 
 _AMP_DTYPES = {None: None, "bfloat16": torch.bfloat16}
 
 
-class ESPnetMLCLAPModel(AbsESPnetModel):
-    """Two towers and the loss between them (ML-CLAP, Figure 1).
+class TwoTowerModel(torch.nn.Module):
+    """Clips and captions to unit vectors of one space. It knows no loss; an objective trains it.
 
     Args:
-        audio_encoder: clips to [U, D].
-        text_encoder: captions to [B, D].
-        loss: the training objective.
+        audio_encoder, text_encoder: clips and captions to tokens.
+        audio_pooling, text_pooling: tokens to one vector.
+        audio_projection, text_projection: that vector to the shared space.
         embed_size: E, the width of the shared space.
         amp_dtype: "bfloat16" computes the towers in it (torch.autocast), in training and afterwards, on
             any device; faster and with less memory on a GPU that has it (NVIDIA Ampere or later).
-            Weights, log-mel features, embeddings, similarities and the loss stay in float32. None for
-            float32 throughout.
+            Weights, log-mel features and embeddings stay in float32. None for float32 throughout.
         freeze_text_encoder: keep the text encoder as it is: no gradient, no dropout.
 
     Raises:
@@ -44,7 +42,10 @@ class ESPnetMLCLAPModel(AbsESPnetModel):
         *,
         audio_encoder: AbsAudioEncoder,
         text_encoder: AbsTextEncoder,
-        loss: AbsLoss,
+        audio_pooling: AbsPooling,
+        text_pooling: AbsPooling,
+        audio_projection: AbsProjection,
+        text_projection: AbsProjection,
         embed_size: int = 1024,
         amp_dtype: Optional[str] = None,
         freeze_text_encoder: bool = False,
@@ -54,20 +55,17 @@ class ESPnetMLCLAPModel(AbsESPnetModel):
             raise UserError(f"model_conf: amp_dtype must be bfloat16 or null, not {amp_dtype!r}")
         self.audio_encoder = audio_encoder
         self.text_encoder = text_encoder
-        self.audio_projection = Projection(
-            input_size=audio_encoder.output_size(), output_size=embed_size
-        )
-        self.text_projection = Projection(
-            input_size=text_encoder.output_size(), output_size=embed_size
-        )
-        self.loss = loss
+        self.audio_pooling = audio_pooling
+        self.text_pooling = text_pooling
+        self.audio_projection = audio_projection
+        self.text_projection = text_projection
         self.embed_size = embed_size
         self.amp_dtype = _AMP_DTYPES[amp_dtype]
         self.freeze_text_encoder = freeze_text_encoder
         if freeze_text_encoder:
             self.text_encoder.requires_grad_(False)
 
-    def train(self, mode: bool = True) -> "ESPnetMLCLAPModel":
+    def train(self, mode: bool = True) -> "TwoTowerModel":
         super().train(mode)
         if self.freeze_text_encoder:
             self.text_encoder.eval()
@@ -77,6 +75,16 @@ class ESPnetMLCLAPModel(AbsESPnetModel):
         if self.amp_dtype is None:
             return nullcontext()
         return torch.autocast(device.type, dtype=self.amp_dtype)
+
+    def audio_tokens(self, audio: Tensor, audio_lengths: Tensor) -> Tokens:
+        """Tokens of clips, for a model of pairs; arguments as `encode_audio`."""
+        with self._autocast(audio.device):
+            return self.audio_encoder(audio, audio_lengths)
+
+    def text_tokens(self, text: Tensor, text_lengths: Tensor) -> Tokens:
+        """Tokens of captions, for a model of pairs; arguments as `encode_text`."""
+        with self._autocast(text.device):
+            return self.text_encoder(text, text_lengths)
 
     def encode_audio(self, audio: Tensor, audio_lengths: Tensor) -> Tensor:
         """Embeddings of clips.
@@ -89,8 +97,8 @@ class ESPnetMLCLAPModel(AbsESPnetModel):
             [U, E] float32, L2-normalised.
         """
         with self._autocast(audio.device):
-            encoded = self.audio_encoder(audio, audio_lengths)
-            return normalize(self.audio_projection(encoded).float(), dim=-1)
+            pooled = self.audio_pooling(self.audio_encoder(audio, audio_lengths))
+            return normalize(self.audio_projection(pooled).float(), dim=-1)
 
     def encode_text(self, text: Tensor, text_lengths: Tensor) -> Tensor:
         """Embeddings of captions in any languages.
@@ -103,36 +111,5 @@ class ESPnetMLCLAPModel(AbsESPnetModel):
             [B, E] float32, L2-normalised.
         """
         with self._autocast(text.device):
-            encoded = self.text_encoder(text, text_lengths)
-            return normalize(self.text_projection(encoded).float(), dim=-1)
-
-    def forward(
-        self,
-        audio: Tensor,
-        audio_lengths: Tensor,
-        text: Tensor,
-        text_lengths: Tensor,
-        clip_index: Tensor,
-        utt_id: Any = None,
-    ) -> Tuple[Tensor, Dict[str, Tensor], Tensor]:
-        """Loss of a batch.
-
-        Args:
-            audio, audio_lengths: U distinct clips, as in `encode_audio`.
-            text, text_lengths: B captions, as in `encode_text`.
-            clip_index: [B] the row of `audio` that each caption belongs to.
-            utt_id: names that ESPnet's trainer hands on; not used.
-
-        Returns:
-            The loss, numbers to report, and B as the batch's weight.
-        """
-        embedded_audio = self.encode_audio(audio, audio_lengths)
-        embedded_text = self.encode_text(text, text_lengths)
-        loss, stats = self.loss(embedded_audio, embedded_text, clip_index)
-        weight = torch.tensor(float(text.shape[0]), device=text.device)
-        # the trainer averages over ranks, for which everything must have one dimension
-        return force_gatherable((loss, stats, weight), loss.device)
-
-    def collect_feats(self, **batch: Tensor) -> Dict[str, Tensor]:
-        """ESPnet's statistics stage has nothing to collect here (lengths are known from stage 3)."""
-        return {}
+            pooled = self.text_pooling(self.text_encoder(text, text_lengths))
+            return normalize(self.text_projection(pooled).float(), dim=-1)

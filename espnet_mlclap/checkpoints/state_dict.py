@@ -1,56 +1,14 @@
-"""Build the model of an experiment and load its weights, checking that they fit."""
+"""Files of tensors: read without running anything in them, and held against what a model needs."""
 
-import argparse
 from pathlib import Path
-from typing import Any, Dict, Mapping, Tuple, Union
+from typing import Dict, Mapping, Union
 
 import torch
 from torch import Tensor
 
-from espnet_mlclap.models.choices import build_model, text_encoder_choices
-from espnet_mlclap.objectives.espnet_model import ESPnetMLCLAPModel
-from espnet_mlclap.utils.config import read_yaml
 from espnet_mlclap.utils.errors import UserError
 
 _SHOWN = 5  # keys named in an error
-
-
-def load_experiment(
-    config_file: Union[str, Path], model_file: Union[str, Path]
-) -> Tuple[ESPnetMLCLAPModel, Dict[str, Any]]:
-    """Build the model that `config.yaml` of an experiment describes and load its weights.
-
-    Args:
-        config_file: the experiment's config.yaml; paths in it are relative to its folder.
-        model_file: a state dict saved while training.
-
-    Returns:
-        The model in evaluation mode, and the configuration.
-
-    Raises:
-        UserError: a file is missing or broken, or the weights do not fit the configuration.
-    """
-    config_file = Path(config_file)
-    config = read_yaml(config_file)
-    missing = [
-        name for name in ("audio_encoder", "text_encoder", "loss", "model") if name not in config
-    ]
-    if missing:
-        raise UserError(
-            f"{config_file}: {missing[0]!r} is missing; give the config.yaml of stage 5."
-        )
-    text_encoder = text_encoder_choices.get_class(config["text_encoder"])
-    for key in text_encoder.exported_paths:
-        path = config["text_encoder_conf"].get(key)
-        if path is not None:
-            config["text_encoder_conf"][key] = str(config_file.parent / path)
-    audio_conf = config.get("audio_encoder_conf") or {}
-    if "checkpoint" in audio_conf:
-        audio_conf["checkpoint"] = None  # the weights come from model_file
-    model = build_model(argparse.Namespace(**config))
-    load_weights(model, load_state_dict(model_file), str(model_file))
-    _ = model.text_encoder.tokenizer  # read now: the files of a packed model are temporary
-    return model.eval(), config
 
 
 def load_state_dict(path: Union[str, Path]) -> Dict[str, Tensor]:
@@ -109,3 +67,40 @@ def check_weights(model: torch.nn.Module, states: Mapping[str, Tensor], where: s
     ]
     if found:
         raise UserError(f"{where} does not fit the model. " + "; ".join(found))
+
+
+def initialise(model: torch.nn.Module, value: str) -> None:
+    """Load what ESPnet's option `--init_param` names, whole or in part.
+
+    Args:
+        model: what the weights are for.
+        value: a file, whose tensors must be exactly those of `model`; or `file:source:target:excluded`, as in
+            ESPnet: the tensors below `source` for the part `target` of the model (empty: all), but for
+            those below the keys in `excluded` (with commas between; as they are called in the file).
+
+    Raises:
+        UserError: as `load_state_dict` and `check_weights`; a part that the model or the file does not have.
+    """
+    where = f"--init_param {value}"
+    if ":" not in value or Path(value).exists():
+        load_weights(model, load_state_dict(value), where)
+        return
+    path, source, target, excluded, *_ = *value.split(":"), "", "", ""
+    part = model
+    if target:
+        try:
+            part = model.get_submodule(target)
+        except AttributeError as error:
+            raise UserError(f"{where}: the model has no part {target!r}.") from error
+    left_out = tuple(f"{key}." for key in excluded.split(",") if key)
+    prefix = f"{source}." if source else ""
+    states = {
+        key[len(prefix) :]: tensor
+        for key, tensor in load_state_dict(path).items()
+        if key.startswith(prefix) and not f"{key}.".startswith(left_out or ("\0",))
+    }
+    if not states:
+        raise UserError(f"{where}: {path} has no tensors below {source!r}.")
+    if excluded:
+        states = {**part.state_dict(), **states}
+    load_weights(part, states, where)
