@@ -163,14 +163,3 @@ def _value_of(arguments: List[str], option: str) -> Tuple[int, Any]:
             found = (position, arguments[position].partition("=")[2])
         position += 1
     return found
-
-
-def check_keys(conf: Mapping[str, Any], allowed: Sequence[str], where: str) -> None:
-    """Make sure that a configuration has no key that nobody reads.
-
-    Raises:
-        UserError: names the key, the place and the keys there are.
-    """
-    for key in conf:
-        if key not in allowed:
-            raise UserError(f"{where}: unknown key {key!r}; known are {', '.join(allowed)}")
