@@ -71,6 +71,7 @@ setup(
         "sentencepiece",
         "soundfile",
         "soxr",
+        "tabulate",
         "torch>=2.9.1,<2.10",
         "torchaudio>=2.9.1,<2.10",
         "tqdm",

@@ -9,9 +9,9 @@ from espnet_mlclap.evaluation.scores import DIRECTIONS
 from espnet_mlclap.experiments.paper import Paper, PaperTable
 from espnet_mlclap.experiments.plan import ExperimentList
 from espnet_mlclap.experiments.results import RunScores, mean_scores, read_runs, summarise
-from espnet_mlclap.reports.tables import Table
 from espnet_mlclap.utils.atomic import atomic_open
 from espnet_mlclap.utils.languages import PAPER_SOURCE
+from espnet_mlclap.utils.tables import Table
 
 _READING = """\
 Per cent. Ours: mean over the seeds ± their standard deviation (with more than one seed), and in brackets

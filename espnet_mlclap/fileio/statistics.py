@@ -8,6 +8,7 @@ from typing import Any, Dict, List, Mapping, Sequence, Union
 
 from espnet_mlclap.fileio.data_dir import Caption, DataDir, read_captions, read_table
 from espnet_mlclap.utils.atomic import atomic_open
+from espnet_mlclap.utils.tables import Table
 
 
 def normal_caption(caption: Caption) -> str:
@@ -112,7 +113,8 @@ def statistics(
 
 def format_statistics(facts: Mapping[str, Any]) -> str:
     """A table of the sets, then what needs attention, as plain text."""
-    rows = [["set", "clips", "hours", "seconds", "captions", "a clip", "languages"]]
+    headers = ["set", "clips", "hours", "seconds", "captions", "per clip", "languages"]
+    rows = []
     for path, counts in facts["sets"].items():
         seconds = counts.get("seconds")
         span = f"{seconds['shortest']:.1f}-{seconds['longest']:.1f}" if seconds else "-"
@@ -128,12 +130,8 @@ def format_statistics(facts: Mapping[str, Any]) -> str:
                 _languages(counts["captions_by_language"]),
             ]
         )
-    widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]) - 1)]
-    lines = [
-        "  ".join([*(cell.ljust(width) for cell, width in zip(row, widths)), row[-1]])
-        for row in rows
-    ]
-    return "\n".join(lines + _remarks(facts)) + "\n"
+    table = Table(headers, rows, text_columns=len(headers))
+    return "\n".join([table.text(), *_remarks(facts)]) + "\n"
 
 
 def _languages(counts: Mapping[str, int]) -> str:

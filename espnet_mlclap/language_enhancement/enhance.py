@@ -25,7 +25,11 @@ from espnet_mlclap.language_enhancement.quality import (
     check_translations,
     chrf,
 )
-from espnet_mlclap.language_enhancement.quality_report import summarize, table, write_report
+from espnet_mlclap.language_enhancement.quality_report import (
+    language_table,
+    summarize,
+    write_report,
+)
 from espnet_mlclap.utils.atomic import atomic_dir
 from espnet_mlclap.utils.errors import UserError
 from espnet_mlclap.utils.languages import check_language
@@ -121,7 +125,7 @@ def enhance(request: Request, config: TranslationConfig) -> Dict[Path, Dict[str,
         scores = chrf(checked, references) if references else None
         summaries[out_dir] = summarize(checked, config.quality, scores)
         write_translations(out_dir, checked, summaries[out_dir], made_by, data_dir, config)
-        logging.info("%s:\n%s", out_dir, "\n".join(table(summaries[out_dir])))
+        logging.info("%s:\n%s", out_dir, language_table(summaries[out_dir]).text())
         _warn_of_losses(out_dir, summaries[out_dir])
     return summaries
 

@@ -9,6 +9,7 @@ from typing import Any, Dict, List, Mapping, Optional, Sequence
 import numpy as np
 
 from espnet_mlclap.language_enhancement.quality import PROBLEMS, CheckedTranslation, QualityConfig
+from espnet_mlclap.utils.tables import Table
 
 
 def summarize(
@@ -76,8 +77,8 @@ def write_report(folder: Path, summary: Mapping[str, Any], made_by: str) -> None
     (folder / "quality.md").write_text(_markdown(summary, made_by), encoding="utf-8")
 
 
-def table(summary: Mapping[str, Any]) -> List[str]:
-    """Lines of a Markdown table, one row a language."""
+def language_table(summary: Mapping[str, Any]) -> Table:
+    """One row per language."""
     languages = summary["languages"]
     shown = [name for name in PROBLEMS if any(name in e["problems"] for e in languages.values())]
     head = ["language", "translations", "kept", *shown, "length ratio", "copied words"]
@@ -85,7 +86,7 @@ def table(summary: Mapping[str, Any]) -> List[str]:
     with_chrf = any("chrF" in entry for entry in languages.values())
     head += ["cosine", "cosine (5 %)"] if with_cosine else []
     head += ["chrF", "references"] if with_chrf else []
-    lines = ["| " + " | ".join(head) + " |", "| --- " + "| ---: " * (len(head) - 1) + "|"]
+    rows = []
     for lang, entry in languages.items():
         cells = [lang, entry["translations"], entry["kept"]]
         cells += [entry["problems"].get(name, 0) for name in shown]
@@ -98,13 +99,20 @@ def table(summary: Mapping[str, Any]) -> List[str]:
                 f"{entry['chrF']:.1f}" if "chrF" in entry else "",
                 entry.get("references", ""),
             ]
-        lines.append("| " + " | ".join(str(cell) for cell in cells) + " |")
-    return lines
+        rows.append([str(cell) for cell in cells])
+    return Table(head, rows)
 
 
 def _markdown(summary: Mapping[str, Any], made_by: str) -> str:
     settings = summary["settings"]
-    lines = ["# Quality of the translations", "", made_by, "", *table(summary), ""]
+    lines = [
+        "# Quality of the translations",
+        "",
+        made_by,
+        "",
+        language_table(summary).markdown(),
+        "",
+    ]
     lines.append(
         "Translations with a problem are left out."
         if settings["filter"]
@@ -130,16 +138,17 @@ def _markdown(summary: Mapping[str, Any], made_by: str) -> str:
         if not entry["worst"]:
             continue
         lines += ["", f"## {lang}: the worst {len(entry['worst'])}", ""]
-        lines += ["| source | translation | cosine | problems |", "| --- | --- | ---: | --- |"]
-        for example in entry["worst"]:
-            cosine = f"{example['cosine']:.3f}" if "cosine" in example else ""
-            cells = [
+        rows = [
+            [
                 example["source"],
                 example["translation"],
-                cosine,
                 " ".join(example["problems"]),
+                f"{example['cosine']:.3f}" if "cosine" in example else "",
             ]
-            lines.append("| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |")
+            for example in entry["worst"]
+        ]
+        headers = ["source", "translation", "problems", "cosine"]
+        lines.append(Table(headers, rows, text_columns=3).markdown())
     return "\n".join(lines) + "\n"
 
 

@@ -9,9 +9,10 @@ from espnet_mlclap.evaluation.embeddings import read_embeddings
 from espnet_mlclap.evaluation.scores import AllScores, read_scores
 from espnet_mlclap.evaluation.zero_shot import read_zero_shot_scores
 from espnet_mlclap.reports.history import read_facts, read_history
-from espnet_mlclap.reports.tables import Table, criterion_line, score_tables
+from espnet_mlclap.reports.tables import criterion_line, score_tables
 from espnet_mlclap.reports.zero_shot import zero_shot_table
 from espnet_mlclap.utils.atomic import atomic_open
+from espnet_mlclap.utils.tables import Table
 
 _PACKAGES = ("espnet", "torch", "fairseq2", "sonar-space", "numpy")
 _READING = """\
@@ -94,7 +95,7 @@ def _training(experiment_dir: Union[str, Path], history: Sequence[Mapping[str, A
     if not facts:
         return []
     rows = [[f"`{key}`" if "_" in key else key, value] for key, value in facts.items()]
-    return ["## Training", "", Table(["", "value"], rows).markdown().replace("---:", "---"), ""]
+    return ["## Training", "", Table(["", "value"], rows, text_columns=2).markdown(), ""]
 
 
 def _draw_set(

@@ -1,7 +1,7 @@
-"""Tables of scores, as text for a terminal and as Markdown."""
+"""Tables of scores."""
 
 import statistics
-from typing import Collection, Dict, List, Mapping, NamedTuple, Optional, Sequence, Tuple
+from typing import Collection, Dict, List, Mapping, Optional, Sequence, Tuple
 
 from espnet_mlclap.evaluation.scores import (
     CRITERION,
@@ -12,38 +12,12 @@ from espnet_mlclap.evaluation.scores import (
     mean_of_languages,
     mean_of_others,
 )
+from espnet_mlclap.utils.tables import Table
 
 COMPARED_METRICS = ("R@1", "R@10", "mAP@10")
 # Metrics that are printed with their interval; scores.json has those of all.
 TEXT_INTERVALS = ("mAP@10",)
 MARKDOWN_INTERVALS = ("R@1", "R@10", "mAP@10")
-
-
-class Table(NamedTuple):
-    """Cells under headers; the first column is text, the others are numbers."""
-
-    headers: Sequence[str]
-    rows: Sequence[Sequence[str]]
-
-    def text(self) -> str:
-        """Aligned columns."""
-        lines = [self.headers, *self.rows]
-        widths = [max(len(line[column]) for line in lines) for column in range(len(self.headers))]
-        return "\n".join(
-            "  ".join(
-                cell.ljust(width) if column == 0 else cell.rjust(width)
-                for column, (cell, width) in enumerate(zip(line, widths))
-            ).rstrip()
-            for line in lines
-        )
-
-    def markdown(self) -> str:
-        """A GitHub table."""
-        rule = ["---", *["---:"] * (len(self.headers) - 1)]
-        return "\n".join(
-            "| " + " | ".join(cell.replace("|", "\\|") for cell in line) + " |"
-            for line in [self.headers, rule, *self.rows]
-        )
 
 
 def number(metric: str, value: float) -> str:

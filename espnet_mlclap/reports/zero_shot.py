@@ -3,7 +3,7 @@
 from typing import Any, Mapping
 
 from espnet_mlclap.evaluation.embeddings import sort_languages
-from espnet_mlclap.reports.tables import Table
+from espnet_mlclap.utils.tables import Table
 
 
 def zero_shot_table(scores: Mapping[str, Mapping[str, Any]], source_lang: str) -> Table:

@@ -1,6 +1,7 @@
 """score, report, compare and zero_shot as a user calls them."""
 
 import json
+import re
 import subprocess
 import sys
 import types
@@ -69,7 +70,7 @@ def test_score_writes_json_and_prints_tables(experiment, capsys):
     assert line.split()[:4] == ["fra_Latn", "20", "20", f"{figure:.1f}"]
     assert "mean of the 2 others" in printed
     run_score(experiment, "--markdown", "true")
-    assert "| Audio to text | clips |" in capsys.readouterr().out
+    assert "| Audio to text | clips |" in re.sub(" +", " ", capsys.readouterr().out)
 
 
 def test_the_source_of_langs_is_the_source_of_the_reports(experiment, capsys):
@@ -139,6 +140,7 @@ def test_report_has_facts_tables_and_figures(experiment, tmp_path):
          "--baseline", str(baseline / "best")]
     )  # fmt: skip
     text = (experiment / "best" / "RESULTS.md").read_text(encoding="utf-8")
+    text = re.sub(" +", " ", text)  # tables without their alignment
     scores = read_scores(experiment / "best")["test"]
     assert text.startswith("# Mini\n\n> The corpus is synthetic.\n> It says little about real")
     assert "| `audio_encoder` | ced |" in text
@@ -184,7 +186,7 @@ def test_compare(experiment, tmp_path, capsys):
     scores = read_scores(experiment / "best")["test"]
     others = (scores["fra_Latn"]["t2a"]["R@1"] + scores["zho_Hans"]["t2a"]["R@1"]) / 2
     cells = f"{scores['eng_Latn']['t2a']['R@1']:.1f} | {others:.1f}"
-    assert f"| mlclap_le | {cells} |" in (tmp_path / "table.md").read_text()
+    assert f"| mlclap_le | {cells} |" in re.sub(" +", " ", (tmp_path / "table.md").read_text())
     assert "no LE" in printed
     fails(capsys, compare.main, [paths[0], paths[0]], "two experiments are called 'mlclap_le'")
     fails(capsys, compare.main, [paths[0], "--sets", "x"], "--sets x: not scored; there are test")

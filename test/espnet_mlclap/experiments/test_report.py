@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import statistics
 
 import pytest
@@ -128,6 +129,7 @@ def test_the_whole_report(expdir, tmp_path):
     assert "> Synthetic.\n> Small." in text
     trained = "Trained: seeds 1 (baseline, mixture_20); seeds 1 2 10 (mixture)."
     assert f"{trained} Not run: fra, pretrained." in text
+    text = re.sub(" +", " ", text)  # tables without their alignment
     assert "| OnePeace | - | 51.0 |" in text
     assert "| Proposed: fine-tuning | 21.2 ± 1.1 [40.5, 45.5] | 59.3 |" in text
     assert "| eng_Latn | 20.0 [18.0, 23.0] | 42.5 ± 2.3 [40.5, 45.5] |" in text

@@ -184,7 +184,7 @@ def test_of_a_test_set_all_captions_that_lack_are_translated_and_kept(run, chat_
     made = read_captions(out).values()
     assert {"clip0"} == {f"clip{n}" for n in range(20)} - {c.clip for c in made if c.lang[0] == "f"}
     assert len(made) == 19 * 3 + 20 * 3
-    assert "| fra_Latn | 57 | 57 | 57 |" in (out / "quality.md").read_text()
+    assert "| fra_Latn | 57 | 57 | 57 |" in re.sub(" +", " ", (out / "quality.md").read_text())
 
 
 def test_a_test_set_that_lacks_nothing_gives_an_empty_folder(
@@ -197,7 +197,7 @@ def test_a_test_set_that_lacks_nothing_gives_an_empty_folder(
     out = run("le", "--test_set", "true", langs="fra_Latn")
     for name in ("text", "utt2clip", "utt2lang", "utt2source"):
         assert (out / name).read_bytes() == b""
-    assert "Nothing was left to translate." in (out / "quality.md").read_text()
+    assert "Nothing was left to translate." in re.sub(" +", " ", (out / "quality.md").read_text())
     assert chat_server.requests == []
 
 

@@ -15,7 +15,11 @@ from espnet_mlclap.language_enhancement.quality import (
     chrf,
     repeats,
 )
-from espnet_mlclap.language_enhancement.quality_report import summarize, table, write_report
+from espnet_mlclap.language_enhancement.quality_report import (
+    language_table,
+    summarize,
+    write_report,
+)
 from espnet_mlclap.language_enhancement.scripts import script_share
 from espnet_mlclap.utils.errors import UserError
 from espnet_mlclap.utils.languages import SONAR_LANGUAGES
@@ -228,7 +232,9 @@ def test_report(tmp_path):
         "clip-fra_Latn-2",
         "clip-fra_Latn-3",
     }
-    assert table(summary)[2] == "| fra_Latn | 4 | 2 | 1 | 1 | 0.47 | 0.00 | 50.0 | 4 |"
+    assert language_table(summary).rows == [
+        ["fra_Latn", "4", "2", "1", "1", "0.47", "0.00", "50.0", "4"]
+    ]
     write_report(tmp_path, summary, "Made by hand.")
     assert json.loads((tmp_path / "quality.json").read_text())["languages"]["fra_Latn"] == entry
     text = (tmp_path / "quality.md").read_text()

@@ -2,7 +2,6 @@
 
 from espnet_mlclap.evaluation.scores import SetScores
 from espnet_mlclap.reports.tables import (
-    Table,
     comparison_tables,
     direction_table,
     relevance_table,
@@ -24,12 +23,6 @@ def entry(value, interval=None, chance=1.0):
 
 def english(**entries):
     return SetScores("eng_Latn", entries)
-
-
-def test_text_and_markdown():
-    table = Table(["name", "value"], [["a|b", "1.0"], ["c", "10.5"]])
-    assert table.text() == "name  value\na|b     1.0\nc      10.5"
-    assert table.markdown() == "| name | value |\n| --- | ---: |\n| a\\|b | 1.0 |\n| c | 10.5 |"
 
 
 def test_direction_table():
