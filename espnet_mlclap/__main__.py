@@ -5,7 +5,6 @@ fast as Python does.
 """
 
 import ast
-import difflib
 import importlib
 import re
 import sys
@@ -13,6 +12,7 @@ from pathlib import Path
 from typing import Dict, Optional, Sequence, Tuple
 
 import espnet_mlclap
+from espnet_mlclap.utils.registry import did_you_mean
 
 BIN = Path(__file__).with_name("bin")
 # Each module in bin/ is a command and stands in one group.
@@ -62,10 +62,9 @@ def main(arguments: Optional[Sequence[str]] = None) -> None:
         print(f"mlclap {espnet_mlclap.__version__}")
         sys.exit(0)
     if command not in COMMANDS:
-        near = difflib.get_close_matches(command.replace("-", "_"), COMMANDS, n=1)
-        hint = f"did you mean {near[0]!r}? " if near else ""
+        hint = did_you_mean(command.replace("-", "_"), COMMANDS)
         print(
-            f"mlclap: error: there is no command {command!r}; {hint}`mlclap --help` lists them all.",
+            f"mlclap: error: there is no command {command!r}; `mlclap --help` lists them all.{hint}",
             file=sys.stderr,
         )
         sys.exit(2)

@@ -49,10 +49,9 @@ def test_every_other_file_is_package_data(arguments):
 
 # What a room may import beyond the plain installation. Rooms that are not here: nothing.
 EXTRAS_OF_ROOM = {
-    "fileio": {"corpora"},
     "corpora": {"corpora"},
     "checkpoints": {"sonar"},
-    "models": {"sonar", "huggingface", "train"},
+    "models": {"sonar", "huggingface"},
     "objectives": {"train"},
     "language_enhancement": {"sonar", "huggingface", "chat"},
     "iterators": {"train"},
@@ -61,7 +60,6 @@ EXTRAS_OF_ROOM = {
     "search": {"search"},
     "experiments": {"train"},
     "tasks": {"train"},
-    "inference": {"train"},
     "bin": {"train"},
 }
 # Needed to set up and to run espnet, and imported by nothing here.

@@ -53,8 +53,8 @@ def test_a_command_gets_its_options_and_its_status_comes_back(tmp_path, capsys):
 @pytest.mark.parametrize(
     ("word", "hint"),
     [
-        ("serch", "did you mean 'search'? "),
-        ("zero-shot", "did you mean 'zero_shot'? "),
+        ("serch", " Did you mean search?"),
+        ("zero-shot", " Did you mean zero_shot?"),
         ("xyz", ""),
     ],
 )
@@ -65,7 +65,7 @@ def test_a_mistyped_command(word, hint, capsys):
     output = capsys.readouterr()
     assert output.out == ""
     assert output.err == (
-        f"mlclap: error: there is no command {word!r}; {hint}`mlclap --help` lists them all.\n"
+        f"mlclap: error: there is no command {word!r}; `mlclap --help` lists them all.{hint}\n"
     )
 
 

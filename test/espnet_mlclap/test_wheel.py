@@ -156,7 +156,6 @@ def test_translation_with_given_text(plain, tmp_path):
     assert [line.split(" ", 1)[1] for line in text] == ["Ein Hund bellt", "Es regnet"]
 
 
-@pytest.mark.xfail(reason="models import espnet2", strict=False)
 def test_embedding_and_scoring(plain, experiment, tones, tmp_path):
     plain.mlclap(
         *("embed", "--model_dir", experiment, "--data_dir", tones / "valid"),
@@ -168,14 +167,18 @@ def test_embedding_and_scoring(plain, experiment, tones, tmp_path):
     assert "valid" in json.dumps(scores)
 
 
-@pytest.mark.xfail(reason="models import espnet2", strict=False)
-def test_a_query(plain, experiment, tones, tmp_path):
+def test_a_query_of_an_experiment_and_of_a_packed_model(plain, experiment, tones, tmp_path):
+    packed = tmp_path / "model.zip"
+    plain.mlclap("pack", "--experiment_dir", experiment, "--out", packed)
+    recordings = tmp_path / "recordings"
+    recordings.mkdir()
     for path in (tones / "audio").glob("valid*"):
-        (tmp_path / path.name).symlink_to(path)
-    lines = plain.mlclap(
-        *("search", "--model_dir", experiment, "--audio_dir", tmp_path, "--top", 2),
-        *("--lang", "deu_Latn", "Ein Hund bellt"),
-    ).splitlines()
-    assert lines[0] == "Ein Hund bellt (deu_Latn)"
-    assert re.fullmatch(rf" *-?[\d.]+  {re.escape(str(tmp_path))}/valid\d+\.flac", lines[1])
-    assert len(lines) == 3
+        (recordings / path.name).symlink_to(path)
+    for model in (experiment, packed):
+        lines = plain.mlclap(
+            *("search", "--model_dir", model, "--audio_dir", recordings, "--top", 2),
+            *("--lang", "deu_Latn", "Ein Hund bellt"),
+        ).splitlines()
+        assert lines[0] == "Ein Hund bellt (deu_Latn)"
+        assert re.fullmatch(rf" *-?[\d.]+  {recordings}/valid\d+\.flac", lines[1])
+        assert len(lines) == 3

@@ -28,12 +28,10 @@ def package(tmp_path):
     return write
 
 
-REMAINING = {"checkpoints uses models", "corpora uses checkpoints", "models uses objectives"}
-
-
 def test_no_room_of_this_package_uses_one_above_it():
-    lines = rooms().stderr.splitlines()
-    assert {line.split(": ", 1)[1].split(",")[0] for line in lines} <= REMAINING
+    run = rooms()
+    assert run.stderr == ""
+    assert run.returncode == 0
 
 
 def test_the_table_counts_imports(package, tmp_path):
