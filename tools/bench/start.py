@@ -43,8 +43,8 @@ def make_model(folder: Path) -> None:
     """Write an experiment of the mini recipe's model, untrained, without need of fairseq2."""
     import torch
     import yaml
-    from espnet_mlclap.models.registry import build_model
 
+    from espnet_mlclap.models.registry import build_model
     from espnet_mlclap.utils.config import BEST_MODEL
 
     config = yaml.safe_load((MINI / "conf/train.yaml").read_text(encoding="utf-8"))

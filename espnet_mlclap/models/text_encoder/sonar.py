@@ -21,7 +21,7 @@ _TOKENIZER_FILE = "sentencepiece.model"
 
 
 class SonarTextEncoder(AbsTextEncoder):
-    """Transformer encoder with mean pooling over the tokens; one pass for captions of any languages.
+    """Transformer encoder, one pass for captions of any languages. SONAR pools its tokens by their mean.
 
     The published model (`text_sonar_basic_encoder`: 24 layers, width 1024, 202 languages) and the
     small one of the mini recipe (`sonar_mini_encoder`) load through the same path. Token id 1 is `<unk>`
@@ -102,7 +102,7 @@ class SonarTextEncoder(AbsTextEncoder):
 
     def forward(self, text: Tensor, text_lengths: Tensor) -> Tokens:
         # text: [captions, tokens] -> [captions, tokens, D]
-        return Tokens(*self.model(text, text_lengths))
+        return self.model(text, text_lengths)
 
     def export(self, folder: Path) -> Dict[str, Any]:
         name = Path("text_encoder", _TOKENIZER_FILE)

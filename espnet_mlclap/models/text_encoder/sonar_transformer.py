@@ -13,17 +13,17 @@ Shape letters: n captions, t tokens of the longest, s tokens of all captions tog
 """
 
 import math
-from typing import List, NamedTuple, Sequence, Tuple
+from typing import List, NamedTuple, Sequence
 
 import torch
 from torch import Tensor, nn
 from torch.nn.functional import scaled_dot_product_attention
 
 from espnet_mlclap.checkpoints.sonar_architecture import SonarArchitecture
+from espnet_mlclap.models.tokens import Tokens, length_mask
 
-_SLOWEST_WAVE = (
-    10000.0  # of the sinusoids: 2 pi times as many positions (Vaswani et al., 2017, section 3.5)
-)
+# The slowest sinusoid is 2 pi times as many positions long (Vaswani et al., 2017, section 3.5).
+_SLOWEST_WAVE = 10000.0
 
 
 class SonarTransformer(nn.Module):
@@ -40,7 +40,7 @@ class SonarTransformer(nn.Module):
         self.layer_norm = nn.LayerNorm(architecture.model_dim)
         self.positions = architecture.positions
 
-    def forward(self, text: Tensor, text_lengths: Tensor) -> Tuple[Tensor, Tensor]:
+    def forward(self, text: Tensor, text_lengths: Tensor) -> Tokens:
         """Encode a batch.
 
         Args:
@@ -48,7 +48,7 @@ class SonarTransformer(nn.Module):
             text_lengths: [n] tokens of each caption; what stands behind them is never looked at.
 
         Returns:
-            [n, t, d] features, 0 where there is padding, and [n, t] bool, True for real tokens.
+            [n, t, d] features, 0 where there is padding; no mask where there is none.
 
         Raises:
             ValueError: a caption longer than the encoder has positions.
@@ -60,9 +60,9 @@ class SonarTransformer(nn.Module):
         states = self.layer_norm(self.encoder(states, place.groups))
         features = states.new_zeros(*text.shape, states.shape[1])
         features[place.row, place.column] = states
-        mask = torch.zeros_like(text, dtype=torch.bool)
-        mask[place.row, place.column] = True
-        return features, mask
+        if len(states) == text.numel():
+            return Tokens(features)
+        return Tokens(features, length_mask(text_lengths.to(text.device), text.shape[1]))
 
 
 class _Group(NamedTuple):

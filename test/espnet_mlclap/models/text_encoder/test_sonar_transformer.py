@@ -72,7 +72,7 @@ def run_theirs(model, text, lengths=LENGTHS):
 @pytest.mark.parametrize("training", [False, True])
 def test_features_and_gradients_are_those_of_sonar_space(both, training):
     theirs, ours, text = both
-    features, mask = ours.train(training)(text, LENGTHS)
+    features, mask, _ = ours.train(training)(text, LENGTHS)
     assert torch.equal(mask.sum(1), LENGTHS)
     expected = run_theirs(theirs.train(training), text)[mask]
     torch.testing.assert_close(features[mask], expected, rtol=0, atol=1e-5)
@@ -90,7 +90,7 @@ def test_bfloat16(both):
     """As far from float32 as sonar-space's module is, and from that by rounding alone (1 in 128)."""
     theirs, ours, text = both
     with torch.no_grad(), torch.autocast("cpu", torch.bfloat16):
-        features, mask = ours.eval()(text, LENGTHS)
+        features, mask, _ = ours.eval()(text, LENGTHS)
         expected = run_theirs(theirs.eval(), text)[mask]
     assert features.dtype == expected.dtype == torch.float32
     torch.testing.assert_close(features[mask], expected, rtol=2**-7, atol=2**-5)
@@ -112,7 +112,7 @@ def test_initial_values_are_those_of_sonar_space(name):
 
 def test_the_padding_token_gets_no_gradient():
     model = SonarTransformer(read_architecture(SMALL))
-    model(torch.tensor([[1, 4, 1]]), torch.tensor([3]))[0].square().sum().backward()
+    model(torch.tensor([[1, 4, 1]]), torch.tensor([3])).values.square().sum().backward()
     gradient = model.encoder_frontend.embed.weight.grad
     assert not gradient[1].any()
     assert gradient[4].any()
@@ -137,7 +137,7 @@ def test_nothing_is_computed_for_padding(monkeypatch):
     model.encoder.layers[0].ffn.register_forward_hook(lambda _, inputs, __: rows.append(inputs[0]))
     calls = watch_attention(monkeypatch)
     text = torch.randint(4, 300, (len(LENGTHS), 20))
-    features, mask = model(text, LENGTHS)
+    features, mask, _ = model(text, LENGTHS)
     assert rows[0].shape == (int(LENGTHS.sum()), 64)
     assert [shape for shape, _ in calls] == [
         (1, 4, 2, 16),
@@ -147,14 +147,14 @@ def test_nothing_is_computed_for_padding(monkeypatch):
     ]
     assert all(attn_mask is None for _, attn_mask in calls)
     for row, length in enumerate(LENGTHS.tolist()):  # each caption is where it was
-        alone, _ = model(text[row : row + 1, :length], torch.tensor([length]))
+        alone = model(text[row : row + 1, :length], torch.tensor([length])).values
         torch.testing.assert_close(features[row, :length], alone[0], rtol=0, atol=1e-5)
 
 
 def test_captions_of_one_length_are_one_call(monkeypatch):
     model = SonarTransformer(read_architecture({**SMALL, "num_encoder_layers": 1}))
     calls = watch_attention(monkeypatch)
-    model(torch.randint(4, 300, (3, 7)), torch.tensor([7, 7, 7]))
+    assert model(torch.randint(4, 300, (3, 7)), torch.tensor([7, 7, 7])).mask is None
     assert calls == [((3, 4, 7, 16), None)]
 
 
@@ -162,13 +162,13 @@ def test_captions_of_one_length_are_one_call(monkeypatch):
 def test_dropout_in_training_alone(key):
     model = SonarTransformer(read_architecture({**SMALL, key: 0.5}))
     text, lengths = torch.randint(4, 300, (3, 7)), torch.tensor([7, 4, 7])
-    assert not torch.equal(model(text, lengths)[0], model(text, lengths)[0])
+    assert not torch.equal(model(text, lengths).values, model(text, lengths).values)
     model.eval()
-    assert torch.equal(model(text, lengths)[0], model(text, lengths)[0])
+    assert torch.equal(model(text, lengths).values, model(text, lengths).values)
 
 
 def test_a_caption_longer_than_the_positions():
     model = SonarTransformer(read_architecture(SMALL)).eval()
-    assert model(torch.full((1, 22), 4), torch.tensor([22]))[1].all()
+    assert model(torch.full((1, 22), 4), torch.tensor([22])).values.shape == (1, 22, 64)
     with pytest.raises(ValueError, match="a caption of 23 tokens; the encoder has 22"):
         model(torch.full((1, 23), 4), torch.tensor([23]))
