@@ -6,6 +6,7 @@
     utt2clip  caption id   clip id
     utt2lang  caption id   FLORES-200 code
     clip2label   clip id   class of the clip, for zero-shot classification (optional)
+    utt2source   caption id   the caption that a translation was made from (translations; optional)
     clip2source  clip id   recording that the clip is from, such as youtube:7fmOlUlwoNg (optional, for
                            some of the clips): clips of two corpora may be the same recording
 
@@ -227,6 +228,27 @@ def read_captions(path: Union[str, Path]) -> Dict[str, Caption]:
     for number, lang in enumerate(langs.values(), 1):
         check_language(lang, f"{path / 'utt2lang'}:{number}")
     return {key: Caption(text[key], clips[key], langs[key]) for key in text}
+
+
+def read_caption_sources(path: Union[str, Path], captions: Mapping[str, Caption]) -> Dict[str, str]:
+    """Read `utt2source` of a directory of translations: the id of the caption that each was made from.
+
+    Args:
+        path: the directory.
+        captions: its captions.
+
+    Returns:
+        Ids of originals by caption id; empty where there is no such file (captions from elsewhere).
+
+    Raises:
+        UserError: the file is broken, or names a caption that the directory does not have.
+    """
+    path = Path(path)
+    if not (path / "utt2source").exists():
+        return {}
+    sources = read_table(path / "utt2source")
+    _check_keys(path / "utt2source", sources, captions, path / "text")
+    return sources
 
 
 def write_captions(path: Union[str, Path], captions: Mapping[str, Caption]) -> None:

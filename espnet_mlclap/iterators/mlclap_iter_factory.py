@@ -1,16 +1,16 @@
-"""ESPnet iterator factories: training batches drawn anew each epoch, validation clip by clip."""
+"""ESPnet iterator factory: training batches drawn anew each epoch."""
 
 import logging
-from typing import Callable, List, Sequence
+from typing import Callable
 
 from espnet2.iterators.abs_iter_factory import AbsIterFactory
 from torch.utils.data import DataLoader, Dataset
 
-from espnet_mlclap.iterators.epoch_plan import Batch, ClipCaptions, EpochPlan
+from espnet_mlclap.iterators.epoch_plan import EpochPlan
 
 
 class EpochPlanIterFactory(AbsIterFactory):
-    """Training: the batches of an epoch plan, for this rank.
+    """The batches of an epoch plan, for this rank.
 
     Args:
         plan: what each epoch consists of.
@@ -39,10 +39,15 @@ class EpochPlanIterFactory(AbsIterFactory):
         self.rank = rank
         self.world_size = world_size
 
-    def count_batches(self, epochs: int) -> int:
-        """Batches in the first `epochs` epochs."""
+    def count_steps(self, epochs: int, accum_grad: int = 1) -> int:
+        """Steps of the optimiser in the first `epochs` epochs.
+
+        Args:
+            epochs: how many.
+            accum_grad: batches per step; those that are left over at the end of an epoch make no step.
+        """
         return sum(
-            len(self.plan.batches(epoch, self.rank, self.world_size))
+            len(self.plan.batches(epoch, self.rank, self.world_size)) // accum_grad
             for epoch in range(1, epochs + 1)
         )
 
@@ -51,57 +56,10 @@ class EpochPlanIterFactory(AbsIterFactory):
         counts = self.plan.count(epoch)
         shown = ", ".join(f"{lang} {number}" for lang, number in counts.items())
         logging.info(f"epoch {epoch}: {sum(counts.values())} captions ({shown})")
-        batches = self.plan.batches(epoch, self.rank, self.world_size)
-        return _loader(self.dataset, batches, self.collate_fn, self.num_workers, self.pin_memory)
-
-
-class WholeSetIterFactory(AbsIterFactory):
-    """Validation: every clip once, with all of its captions, in batches of clips of like length.
-
-    Args:
-        clips: clips with all of their captions.
-        lengths: length of each of `clips`, in any one unit.
-        batch_size: captions in a batch, about.
-    """
-
-    def __init__(
-        self,
-        *,
-        clips: Sequence[ClipCaptions],
-        lengths: Sequence[float],
-        dataset: Dataset,
-        collate_fn: Callable,
-        batch_size: int,
-        num_workers: int = 0,
-        pin_memory: bool = False,
-    ):
-        self.dataset = dataset
-        self.collate_fn = collate_fn
-        self.num_workers = num_workers
-        self.pin_memory = pin_memory
-        self.batches: List[Batch] = []
-        count = batch_size
-        for _, item in sorted(zip(lengths, clips), key=lambda pair: (-pair[0], pair[1].clip)):
-            if count + len(item.captions) > batch_size:
-                self.batches.append([])
-                count = 0
-            self.batches[-1].append(item)
-            count += len(item.captions)
-
-    def build_iter(self, epoch: int, shuffle: bool = False) -> DataLoader:
-        """Loader of the whole set; the same in every epoch."""
-        return _loader(
-            self.dataset, self.batches, self.collate_fn, self.num_workers, self.pin_memory
+        return DataLoader(
+            self.dataset,
+            batch_sampler=self.plan.batches(epoch, self.rank, self.world_size),
+            collate_fn=self.collate_fn,
+            num_workers=self.num_workers,
+            pin_memory=self.pin_memory,
         )
-
-
-def _loader(
-    dataset: Dataset, batches: List[Batch], collate_fn: Callable, num_workers: int, pin_memory: bool
-) -> DataLoader:
-    return DataLoader(
-        dataset,
-        batch_sampler=batches,
-        collate_fn=collate_fn,
-        num_workers=num_workers,
-        pin_memory=pin_memory,
-    )

@@ -1,39 +1,37 @@
-"""ESPnet task of multilingual audio-text retrieval: the choices, and what is built from them."""
+"""ESPnet task of multilingual audio-text retrieval: what is built from a training's options."""
 
 import argparse
 import logging
 from pathlib import Path
-from typing import Any, Callable, ClassVar, Dict, List, Optional, Tuple
+from typing import Any, Callable, Dict, List, Optional, Sequence, Tuple, Union
 
-from espnet2.iterators.abs_iter_factory import AbsIterFactory
+import torch
 from espnet2.tasks.abs_task import AbsTask, IteratorOptions, scheduler_classes
 from espnet2.train.distributed_utils import DistributedOption
-from espnet2.utils.types import float_or_none, int_or_none
 
 from espnet_mlclap.checkpoints.state_dict import initialise
-from espnet_mlclap.fileio.data_dir import Caption, DataDir, read_captions
-from espnet_mlclap.iterators.epoch_plan import (
-    CLIP_CAPTIONS,
-    LE_SHARING,
-    ClipCaptions,
-    EpochPlan,
-    PlanOptions,
-)
-from espnet_mlclap.iterators.mlclap_iter_factory import EpochPlanIterFactory, WholeSetIterFactory
-from espnet_mlclap.models.registry import build_model
+from espnet_mlclap.evaluation.embeddings import sort_languages
+from espnet_mlclap.evaluation.validation import ValidationSet
+from espnet_mlclap.iterators.epoch_plan import EpochPlan, PlanOptions
+from espnet_mlclap.iterators.mlclap_iter_factory import EpochPlanIterFactory
+from espnet_mlclap.models.registry import build_model, build_part, text_encoders
 from espnet_mlclap.models.text_encoder.abs_text_encoder import Tokenizer
 from espnet_mlclap.objectives.abs_objective import AbsObjective
 from espnet_mlclap.objectives.gather import world_size
 from espnet_mlclap.objectives.registry import build_objective
+from espnet_mlclap.tasks.arguments import add_data_arguments, add_plan_arguments, set_defaults
 from espnet_mlclap.tasks.choices import all_choices
 from espnet_mlclap.train.collate_fn import MLCLAPCollateFn
-from espnet_mlclap.train.dataset import CROPS, CaptionedClipDataset
+from espnet_mlclap.train.dataset import CaptionedClipDataset
+from espnet_mlclap.train.options import check_options
 from espnet_mlclap.train.trainer import MLCLAPTrainer
+from espnet_mlclap.train.training_sets import read_training_languages, read_training_sets
 from espnet_mlclap.train.warmup_cosine import WarmupCosineLR
 from espnet_mlclap.utils.errors import UserError
 from espnet_mlclap.utils.normalize import NORMALIZERS
 
-# ESPnet's own schedules stay available beside it.
+# `--scheduler` takes its choices from this dictionary of ESPnet's and offers no other way to add one; the
+# schedules that are there stay available.
 scheduler_classes["warmupcosinelr"] = WarmupCosineLR
 
 
@@ -43,101 +41,24 @@ class MLCLAPTask(AbsTask):
     num_optimizers = 1
     class_choices_list = all_choices()
     trainer = MLCLAPTrainer
-    # Of the model that build_model made; the iterator factories need it and get only `args`.
-    tokenizer: ClassVar[Optional[Tokenizer]] = None
 
     @classmethod
     def add_task_arguments(cls, parser: argparse.ArgumentParser) -> None:
-        parser.set_defaults(
-            iterator_type="task",
-            num_att_plot=0,
-            use_matplotlib=False,
-            batch_size=128,
-            best_model_criterion=[("valid", "mAP@10", "max")],
-            early_stopping_criterion=("valid", "mAP@10", "max"),
-            val_scheduler_criterion=("valid", "mAP@10"),
-            keep_nbest_models=[1],
-        )
+        set_defaults(parser)
         for choices in cls.class_choices_list:
             choices.add_arguments(parser)
-
-        group = parser.add_argument_group("Clips and captions")
-        group.add_argument(
-            "--train_data_dir",
-            action="append",
-            default=[],
-            help="formatted training set; repeatable",
-        )
-        group.add_argument(
-            "--train_data_weight",
-            type=float,
-            action="append",
-            default=[],
-            help="how often each captions of a train_data_dir count in an epoch; one a directory, or none",
-        )
-        group.add_argument("--valid_data_dir", default=None, help="formatted validation set")
-        group.add_argument(
-            "--le_data_dir",
-            action="append",
-            default=[],
-            help="translated captions of the training sets; repeatable",
-        )
-        group.add_argument(
-            "--text_normalization",
-            default="none",
-            choices=sorted(NORMALIZERS),
-            help="mlclap: lower case without punctuation, as the authors' code does",
-        )
-        group.add_argument(
-            "--crop",
-            default="none",
-            choices=CROPS,
-            help="of a clip longer than max_seconds: none takes the start, random another part each epoch",
-        )
-        group.add_argument(
-            "--max_seconds",
-            type=float_or_none,
-            default=None,
-            help="longest part of a training clip that is used; null for whole clips",
-        )
-
-        group = parser.add_argument_group("Epoch plan")
-        group.add_argument(
-            "--le_ratio",
-            type=float,
-            default=0.1,
-            help="probability that an epoch uses a translated caption",
-        )
-        group.add_argument(
-            "--le_langs",
-            default=None,
-            help="FLORES-200 codes with spaces between; all if not given",
-        )
-        group.add_argument(
-            "--le_sharing",
-            default="each",
-            choices=LE_SHARING,
-            help="each: le_ratio holds for each language; shared: it is divided among them",
-        )
-        group.add_argument(
-            "--clip_captions",
-            default="all",
-            choices=CLIP_CAPTIONS,
-            help="captions of a clip that an epoch uses: all, or one, drawn anew each epoch",
-        )
-        group.add_argument(
-            "--length_buckets",
-            type=int,
-            default=8,
-            help="groups of clips of similar length; a batch is from one of them",
-        )
-        group.add_argument(
-            "--plan_seed", type=int_or_none, default=None, help="the seed if not given"
-        )
+        add_data_arguments(parser)
+        add_plan_arguments(parser)
 
     @classmethod
-    def build_collate_fn(cls, args: argparse.Namespace, train: bool) -> MLCLAPCollateFn:
-        return MLCLAPCollateFn(pad_id=cls.tokenizer.pad_id)
+    def check_required_command_args(cls, args: argparse.Namespace) -> None:
+        """ESPnet's checks, and that nothing is asked for which this project does not support.
+
+        Raises:
+            UserError: an option that is not supported; names it and says what to do.
+        """
+        super().check_required_command_args(args)
+        check_options(args)
 
     @classmethod
     def build_preprocess_fn(cls, args: argparse.Namespace, train: bool) -> Optional[Callable]:
@@ -156,19 +77,23 @@ class MLCLAPTask(AbsTask):
     def build_model(cls, args: argparse.Namespace) -> AbsObjective:
         """Build the objective with its model, and make the experiment independent of what it started from.
 
-        `args.text_encoder_conf` is replaced by one that needs only files of the experiment. The weights of
-        `args.init_param` are loaded here, strictly and by the safe reader, and go on as
-        `args.started_from`; ESPnet writes `args` to config.yaml afterwards.
+        ESPnet writes `args` to config.yaml afterwards. Changed for that file are `text_encoder_conf`, which
+        then needs only files of the experiment; `init_param`, whose weights are loaded here, strictly and by
+        the safe reader, and which goes on as `started_from`; and `train_langs` and `source_lang` are added:
+        the languages that the model hears, the source first, and the source where it is known.
 
         Raises:
-            UserError: a weight that `--init_param` does not have, or has too many of.
+            UserError: a weight that `--init_param` does not have, or has too many of; a part in
+                `--freeze_param` that the model does not have.
         """
         model = build_model(vars(args))
         for value in args.init_param:
             initialise(model, value)
         args.started_from, args.init_param = args.init_param, []
+        for name in args.freeze_param:
+            freeze(model, name)
         args.text_encoder_conf = model.text_encoder.export(Path(args.output_dir))
-        cls.tokenizer = model.text_encoder.tokenizer
+        args.train_langs, args.source_lang = training_languages(args)
         return build_objective(vars(args), model)
 
     @classmethod
@@ -178,131 +103,118 @@ class MLCLAPTask(AbsTask):
         distributed_option: DistributedOption,
         mode: str,
         kwargs: Optional[Dict[str, Any]] = None,
-    ) -> AbsIterFactory:
-        """Training batches from the epoch plan, or the validation set clip by clip."""
-        if args.iterator_type != "task":
-            raise UserError("iterator_type must be task: an epoch is drawn by the epoch plan")
+    ) -> Union[EpochPlanIterFactory, ValidationSet]:
+        """Training batches from the epoch plan; for validation the set itself, which scores a model."""
+        if mode == "valid":
+            return cls._validation_set(args)
         return super().build_iter_factory(args, distributed_option, mode, kwargs)
+
+    @classmethod
+    def build_collate_fn(cls, args: argparse.Namespace, train: bool) -> MLCLAPCollateFn:
+        return MLCLAPCollateFn(pad_id=load_tokenizer(args).pad_id)
 
     @classmethod
     def build_task_iter_factory(
         cls, args: argparse.Namespace, iter_options: IteratorOptions, mode: str
-    ) -> AbsIterFactory:
-        if mode == "train":
-            return cls._train_iter_factory(args, iter_options)
-        return cls._valid_iter_factory(args, iter_options)
-
-    @classmethod
-    def _dataset(
-        cls, args: argparse.Namespace, data: DataDir, captions: Dict[str, Caption], train: bool
-    ) -> CaptionedClipDataset:
-        return CaptionedClipDataset(
-            wav_scp=data.wav_scp,
-            captions=captions,
-            tokenizer=cls.tokenizer,
-            normalize=NORMALIZERS[args.text_normalization],
-            crop=args.crop if train else "none",
-            max_seconds=args.max_seconds if train else None,
-            seed=args.seed,
-        )
-
-    @classmethod
-    def _train_iter_factory(
-        cls, args: argparse.Namespace, iter_options: IteratorOptions
     ) -> EpochPlanIterFactory:
-        if not args.train_data_dir:
-            raise UserError("--train_data_dir: give at least one formatted training set")
-        data, weights = read_training_sets(args.train_data_dir, args.train_data_weight)
-        translations: Dict[str, Caption] = {}
-        if args.le_ratio > 0:
-            for folder in args.le_data_dir:
-                translations.update(read_captions(folder))
+        sets = read_training_sets(
+            args.train_data_dir,
+            weights=args.train_data_weight,
+            translations=args.le_data_dir if args.le_ratio > 0 else [],
+        )
         plan = EpochPlan(
-            lengths={clip: float(value) for clip, value in data.extra["utt2num_samples"].items()},
-            originals=data.captions,
-            translations=translations,
+            lengths=sets.lengths,
+            originals=sets.originals,
+            translations=sets.translations,
             options=PlanOptions(
                 batch_size=iter_options.batch_size,
                 le_ratio=args.le_ratio,
-                le_langs=args.le_langs.split() if args.le_langs else None,
+                le_langs=_le_langs(args),
                 le_sharing=args.le_sharing,
                 clip_captions=args.clip_captions,
                 length_buckets=args.length_buckets,
-                seed=args.seed if args.plan_seed is None else args.plan_seed,
+                seed=args.seed,
             ),
-            clip_weights=weights,
+            clip_weights=sets.weights,
         )
         languages = " ".join(plan.le_langs) or "no"
         logging.info(
-            f"training on {len(data.wav_scp)} clips with {len(data.captions)} captions; language "
+            f"training on {len(sets.wav_scp)} clips with {len(sets.originals)} captions; language "
             f"enhancement with {languages} translations at {plan.draw_probability:g}"
         )
-        rank = 0
-        if iter_options.distributed:
-            import torch
-
-            rank = torch.distributed.get_rank()
         return EpochPlanIterFactory(
             plan=plan,
-            dataset=cls._dataset(args, data, plan.captions, train=True),
+            dataset=CaptionedClipDataset(
+                wav_scp=sets.wav_scp,
+                captions=plan.captions,
+                tokenizer=load_tokenizer(args),
+                langs=args.train_langs,
+                sources=sets.sources,
+                normalize=NORMALIZERS[args.text_normalization],
+                crop=args.crop,
+                max_seconds=args.max_seconds,
+                seed=args.seed,
+            ),
             collate_fn=iter_options.collate_fn,
             num_workers=args.num_workers,
             pin_memory=args.ngpu > 0,
-            rank=rank,
+            rank=torch.distributed.get_rank() if iter_options.distributed else 0,
             world_size=world_size(),
         )
 
     @classmethod
-    def _valid_iter_factory(
-        cls, args: argparse.Namespace, iter_options: IteratorOptions
-    ) -> WholeSetIterFactory:
+    def _validation_set(cls, args: argparse.Namespace) -> ValidationSet:
         if args.valid_data_dir is None:
             raise UserError("--valid_data_dir: give the formatted validation set")
-        data = DataDir.read(args.valid_data_dir)
-        clips = [
-            ClipCaptions(clip, tuple(keys), 0) for clip, keys in data.captions_of_clips().items()
-        ]
-        samples = data.extra["utt2num_samples"]
-        return WholeSetIterFactory(
-            clips=clips,
-            lengths=[float(samples[item.clip]) for item in clips],
-            dataset=cls._dataset(args, data, data.captions, train=False),
-            collate_fn=iter_options.collate_fn,
-            batch_size=iter_options.batch_size,
+        return ValidationSet(
+            args.valid_data_dir,
+            normalize=NORMALIZERS[args.text_normalization],
             num_workers=args.num_workers,
-            pin_memory=args.ngpu > 0,
         )
 
 
-def read_training_sets(
-    folders: List[str], weights: List[float]
-) -> Tuple[DataDir, Optional[Dict[str, float]]]:
-    """Read training sets as one.
-
-    Returns:
-        The clips and captions of all sets, and the weight of each clip (None if no weights are given).
+def freeze(model: torch.nn.Module, name: str) -> None:
+    """Let a part of the model, or one weight of it, stay as it is (`--freeze_param`).
 
     Raises:
-        UserError: an id that is in two sets, or another number of weights than sets.
+        UserError: the model has no such part.
     """
-    if weights and len(weights) != len(folders):
-        raise UserError(
-            f"--train_data_weight: {len(weights)} weights for {len(folders)} training sets; give one each"
-        )
-    merged = DataDir(extra={"utt2num_samples": {}})
-    clip_weights: Dict[str, float] = {}
-    for number, folder in enumerate(folders):
-        data = DataDir.read(folder)
-        if "utt2num_samples" not in data.extra:
-            raise UserError(f"{folder}/utt2num_samples is missing. Run stage 3 (formatting).")
-        twice = set(merged.wav_scp) & set(data.wav_scp) or set(merged.captions) & set(data.captions)
-        if twice:
-            raise UserError(
-                f"{folder}: {min(twice)!r} is also in another training set. Rename one."
-            )
-        merged.wav_scp.update(data.wav_scp)
-        merged.captions.update(data.captions)
-        merged.extra["utt2num_samples"].update(data.extra["utt2num_samples"])
-        if weights:
-            clip_weights.update(dict.fromkeys(data.wav_scp, weights[number]))
-    return merged, clip_weights or None
+    found = [
+        weight
+        for key, weight in model.named_parameters()
+        if key == name or key.startswith(f"{name}.")
+    ]
+    if not found:
+        parts = ", ".join(key for key, _ in model.named_children())
+        raise UserError(f"--freeze_param {name}: the model has no such part; it has {parts}.")
+    for weight in found:
+        weight.requires_grad_(False)
+
+
+def load_tokenizer(args: argparse.Namespace) -> Tokenizer:
+    """The tokenizer that an experiment exported, without the weights of its encoder.
+
+    Args:
+        args: after `MLCLAPTask.build_model`, which exports it to `args.output_dir`.
+    """
+    conf = dict(args.text_encoder_conf)
+    for key in text_encoders.get(args.text_encoder).exported_paths:
+        if conf.get(key) is not None:
+            conf[key] = str(Path(args.output_dir) / conf[key])
+    with torch.device("meta"):
+        return build_part(text_encoders, args.text_encoder, conf).tokenizer
+
+
+def training_languages(args: argparse.Namespace) -> Tuple[List[str], Optional[str]]:
+    """Languages of the training captions, the source first, and the source where it is known."""
+    languages = read_training_languages(
+        args.train_data_dir,
+        translations=args.le_data_dir if args.le_ratio > 0 else [],
+        le_langs=_le_langs(args),
+    )
+    source = [] if languages.source is None else [languages.source]
+    return [*source, *sort_languages(languages.others)], languages.source
+
+
+def _le_langs(args: argparse.Namespace) -> Optional[Sequence[str]]:
+    return args.le_langs.split() if args.le_langs else None

@@ -1,43 +1,142 @@
-"""Checkpoints that survive a kill at any moment.
+"""The files of a training, which survive a kill at any moment.
 
-ESPnet's trainer writes `checkpoint.pth` (everything needed to go on), then `<n>epoch.pth` (the weights of
-epoch n), then the links `latest.pth` and `<phase>.<criterion>.best.pth`. A kill between two of these
-leaves a whole `checkpoint.pth` with files missing beside it; `repair` makes them again from it.
+After each epoch, in this order, each of them whole or not at all:
+
+    checkpoint.pth                       everything needed to go on: objective, optimisers, schedules, reports
+    <n>epoch.pth                         the model of epoch n alone
+    latest.pth, <phase>.<name>.best.pth  links to these
+    history.jsonl                        a line for each epoch: what training and validation reported
+
+A kill between two of these leaves a whole `checkpoint.pth` with files missing beside it; resuming makes
+them again. At the end come `<phase>.<name>.ave_<n>best.pth`, means of the best epochs' weights.
 """
 
-import contextlib
 import json
 import logging
 import os
+import tempfile
 from pathlib import Path
-from typing import Any, Iterator, Sequence, Union
-from unittest import mock
+from typing import Any, Dict, Iterator, Sequence, Tuple, Union
 
 import torch
+from espnet2.main_funcs.average_nbest_models import average_nbest_models
 from espnet2.train.reporter import Reporter
 
+from espnet_mlclap.objectives.abs_objective import AbsObjective
 from espnet_mlclap.utils.atomic import atomic_open
 
-_save = torch.save
+
+class TrainingFiles:
+    """Writes and completes the files of a training.
+
+    Args:
+        output_dir: the experiment's folder.
+        reporter: what was reported so far.
+        criteria: (phase, name, "max" or "min") by which epochs are the best.
+        best_counts: numbers of best epochs whose weights are averaged at the end; so many are kept.
+    """
+
+    def __init__(
+        self,
+        output_dir: Union[str, Path],
+        reporter: Reporter,
+        *,
+        criteria: Sequence[Sequence[str]],
+        best_counts: Union[int, Sequence[int]],
+    ):
+        self.folder = Path(output_dir)
+        self.reporter = reporter
+        self.criteria = criteria
+        self.best_counts = [best_counts] if isinstance(best_counts, int) else list(best_counts)
+
+    @property
+    def checkpoint(self) -> Path:
+        """The file to go on from."""
+        return self.folder / "checkpoint.pth"
+
+    def write(
+        self,
+        objective: AbsObjective,
+        optimizers: Sequence[torch.optim.Optimizer],
+        schedulers: Sequence[Any],
+    ) -> None:
+        """Write everything there is after an epoch."""
+        states = {  # in the layout that ESPnet's Trainer.resume reads
+            "model": objective.state_dict(),
+            "reporter": self.reporter.state_dict(),
+            "optimizers": [optimizer.state_dict() for optimizer in optimizers],
+            "schedulers": [None if one is None else one.state_dict() for one in schedulers],
+            "scaler": None,
+        }
+        _save(states, self.checkpoint)
+        _save(objective.model.state_dict(), self._weights(self.reporter.get_epoch()))
+        self._follow()
+
+    def complete(self, objective: AbsObjective) -> None:
+        """Make the files again that a kill after `checkpoint.pth` was written has left missing.
+
+        Args:
+            objective: with the weights of that checkpoint.
+        """
+        weights = self._weights(self.reporter.get_epoch())
+        if not weights.exists():
+            logging.info(f"{weights} was missing; written again from {self.checkpoint}")
+            _save(objective.model.state_dict(), weights)
+        self._follow()
+
+    def write_averages(self) -> None:
+        """Write the means of the weights of the best epochs, as ESPnet names them.
+
+        ESPnet's function writes in place; here it does so in a folder of its own, from which whole
+        files move to theirs.
+        """
+        with tempfile.TemporaryDirectory(prefix=".average.", dir=self.folder) as name:
+            aside = Path(name)
+            for path in self.folder.glob("*epoch.pth"):
+                (aside / path.name).symlink_to(path.resolve())
+            average_nbest_models(
+                output_dir=aside,
+                reporter=self.reporter,
+                best_model_criterion=self.criteria,
+                nbest=self.best_counts,
+            )
+            made = sorted(aside.glob("*.ave*.pth"), key=Path.is_symlink)  # links after files
+            for path in made:
+                os.replace(path, self.folder / path.name)
+
+    def _weights(self, epoch: int) -> Path:
+        return self.folder / f"{epoch}epoch.pth"
+
+    def _ranked(self) -> Iterator[Tuple[str, Sequence[int]]]:
+        """Each criterion's name and epochs, the best first."""
+        for phase, name, mode in self.criteria:
+            if self.reporter.has(phase, name):
+                yield f"{phase}.{name}", self.reporter.sort_epochs(phase, name, mode)
+
+    def _follow(self) -> None:
+        """What follows from the epoch's weights: links, the history, and that others are not needed."""
+        last = self.reporter.get_epoch()
+        kept = {last}
+        _link(self.folder / "latest.pth", self._weights(last).name)
+        for name, epochs in self._ranked():
+            kept.update(epochs[: max(self.best_counts)])
+            if epochs[0] == last:
+                logging.info(f"epoch {last} is the best so far by {name}")
+            if self._weights(epochs[0]).exists():
+                _link(self.folder / f"{name}.best.pth", self._weights(epochs[0]).name)
+        for epoch in range(1, last):
+            if epoch not in kept:
+                self._weights(epoch).unlink(missing_ok=True)
+        _write_history(self.folder / "history.jsonl", self.reporter)
 
 
-def atomic_save(obj: Any, file: Union[str, Path]) -> None:
-    """`torch.save` that replaces `file` only when the new one is whole and on disk."""
-    if Path(file).name.endswith("epoch.pth"):  # of the objective, the model alone
-        prefix = "model."
-        obj = {key[len(prefix) :]: obj[key] for key in obj if key.startswith(prefix)}
-    with atomic_open(file, "wb") as stream:
-        _save(obj, stream)
+def _save(states: Any, path: Path) -> None:
+    """`torch.save` into a file that appears under its name when it is whole and on disk."""
+    with atomic_open(path, "wb") as stream:
+        torch.save(states, stream)
 
 
-@contextlib.contextmanager
-def atomic_checkpoints() -> Iterator[None]:
-    """Within the block, `torch.save` (as ESPnet's trainer calls it) writes aside and renames."""
-    with mock.patch.object(torch, "save", atomic_save):
-        yield
-
-
-def link(path: Path, target: str) -> None:
+def _link(path: Path, target: str) -> None:
     """Make `path` a symbolic link to `target`, replacing what was there in one step."""
     temporary = path.with_name(f".{path.name}.tmp")
     temporary.unlink(missing_ok=True)
@@ -45,48 +144,16 @@ def link(path: Path, target: str) -> None:
     os.replace(temporary, path)
 
 
-def repair(output_dir: Path, best_model_criterion: Sequence[Sequence[str]]) -> None:
-    """Make the files again that a kill after `checkpoint.pth` was written has left missing.
-
-    Args:
-        output_dir: folder of the experiment; nothing happens without a `checkpoint.pth` in it.
-        best_model_criterion: (phase, key, mode) triples that links are kept for.
-    """
-    checkpoint = output_dir / "checkpoint.pth"
-    if not checkpoint.exists():
-        return
-    # Our own file of this experiment, which the trainer loads the same way right after.
-    states = torch.load(checkpoint, map_location="cpu", weights_only=False)
-    reporter = Reporter()
-    reporter.load_state_dict(states["reporter"])
-    epoch = reporter.get_epoch()
-    weights = output_dir / f"{epoch}epoch.pth"
-    if not weights.exists():
-        logging.info(f"{weights} was missing; written again from {checkpoint}")
-        atomic_save(states["model"], weights)
-    link(output_dir / "latest.pth", weights.name)
-    for phase, key, mode in best_model_criterion:
-        if reporter.has(phase, key):
-            best = f"{reporter.get_best_epoch(phase, key, mode)}epoch.pth"
-            if (output_dir / best).exists():
-                link(output_dir / f"{phase}.{key}.best.pth", best)
-
-
-def write_history(output_dir: Path) -> None:
-    """Write `history.jsonl`: one line an epoch with what was reported while training and validating."""
-    checkpoint = output_dir / "checkpoint.pth"
-    states = torch.load(checkpoint, map_location="cpu", weights_only=False)
-    with atomic_open(output_dir / "history.jsonl") as file:
-        for epoch, phases in sorted(states["reporter"]["stats"].items()):
-            line = {"epoch": epoch}
+def _write_history(path: Path, reporter: Reporter) -> None:
+    """{"epoch", "train": {...}, "valid": {...}, "seconds"} in a line per epoch."""
+    with atomic_open(path) as file:
+        for epoch, phases in sorted(reporter.stats.items()):
+            line: Dict[str, Any] = {"epoch": epoch}
             for phase in ("train", "valid"):
                 line[phase] = {
-                    key: float(value)
-                    for key, value in phases.get(phase, {}).items()
-                    if key not in ("time", "total_count") and not hasattr(value, "total_seconds")
+                    name: float(value)
+                    for name, value in phases.get(phase, {}).items()
+                    if name not in ("time", "total_count")
                 }
-            seconds = [
-                phase["time"].total_seconds() for phase in phases.values() if "time" in phase
-            ]
-            line["seconds"] = sum(seconds)
+            line["seconds"] = sum(phase["time"].total_seconds() for phase in phases.values())
             file.write(json.dumps(line) + "\n")

@@ -1,4 +1,18 @@
-"""Items to a batch: the tensors that the model takes."""
+"""Items to a batch: plain tensors whose names and shapes are stated here, once.
+
+U distinct clips with B captions:
+
+    audio          [U, samples] float32 at 16 kHz, or [U, frames, mel bins] float32 in dB; zero padded
+    audio_lengths  [U] int64   samples (or frames) of each clip
+    text           [B, tokens] int64, padded with the tokenizer's pad token
+    text_lengths   [B] int64   tokens of each caption
+    clip_index     [B] int64   row of `audio` that each caption belongs to
+    lang_index     [B] int64   language of each caption, as its place in the list that the dataset was given
+    source_index   [B] int64   the same number for captions that say the same thing in other languages;
+                               numbers hold for a training, over batches and ranks
+
+The ids of the captions stand beside the tensors. They are the user's: nobody reads anything out of them.
+"""
 
 from typing import Dict, List, Sequence, Tuple
 
@@ -15,24 +29,26 @@ class MLCLAPCollateFn:
     Args:
         pad_id: token that pads captions.
 
-    Returns (when called): the caption ids of the batch, and
-        audio [U, samples] or [U, frames, mel bins] float32, audio_lengths [U] int64,
-        text [B, tokens] int64, text_lengths [B] int64, clip_index [B] int64 (row of `audio`).
+    Returns (when called): the caption ids [B], and the tensors by name.
     """
 
     def __init__(self, pad_id: int):
         self.pad_id = pad_id
 
     def __call__(self, items: Sequence[CaptionedClip]) -> Tuple[List[str], Dict[str, Tensor]]:
-        tokens = [caption for item in items for caption in item.tokens]
+        captions = [caption for item in items for caption in item.captions]
         audio, audio_lengths = pad([item.audio for item in items], 0.0)
-        text, text_lengths = pad(tokens, self.pad_id)
-        owners = [row for row, item in enumerate(items) for _ in item.tokens]
-        keys = [key for item in items for key in item.captions]
-        return keys, {
+        text, text_lengths = pad([caption.tokens for caption in captions], self.pad_id)
+        return [caption.key for caption in captions], {
             "audio": audio,
             "audio_lengths": audio_lengths,
             "text": text,
             "text_lengths": text_lengths,
-            "clip_index": torch.tensor(owners, dtype=torch.int64),
+            "clip_index": _int64(row for row, item in enumerate(items) for _ in item.captions),
+            "lang_index": _int64(caption.lang_index for caption in captions),
+            "source_index": _int64(caption.source_index for caption in captions),
         }
+
+
+def _int64(values) -> Tensor:
+    return torch.tensor(list(values), dtype=torch.int64)

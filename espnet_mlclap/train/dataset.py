@@ -1,28 +1,35 @@
 """Clips with their captions, read and tokenised in the data workers."""
 
 import zlib
-from typing import Callable, Dict, List, Mapping, NamedTuple, Optional
+from typing import Callable, Dict, List, Mapping, NamedTuple, Optional, Sequence
 
 import numpy as np
 from torch.utils.data import Dataset
 
-from espnet_mlclap.fileio.audio import SAMPLING_RATE, load_clip
+from espnet_mlclap.fileio.audio import HOP_LENGTH, SAMPLING_RATE, load_clip
 from espnet_mlclap.fileio.data_dir import Caption
 from espnet_mlclap.iterators.epoch_plan import ClipCaptions
 from espnet_mlclap.models.text_encoder.abs_text_encoder import Tokenizer
 from espnet_mlclap.utils.errors import UserError
 
-_FRAME_SAMPLES = 160  # samples between two frames of log-mel features
 CROPS = ("none", "random")
 
 
+class TokenizedCaption(NamedTuple):
+    """One caption: its id, its tokens [tokens] int64, and the numbers of its language and source."""
+
+    key: str
+    tokens: np.ndarray
+    lang_index: int
+    source_index: int
+
+
 class CaptionedClip(NamedTuple):
-    """audio: [samples] or [frames, mel bins] float32; tokens: one [tokens] int64 a caption."""
+    """A clip, [samples] or [frames, mel bins] float32, with its captions."""
 
     clip: str
-    captions: List[str]
     audio: np.ndarray
-    tokens: List[np.ndarray]
+    captions: List[TokenizedCaption]
 
 
 class CaptionedClipDataset(Dataset):
@@ -32,6 +39,9 @@ class CaptionedClipDataset(Dataset):
         wav_scp: location of each clip (a file, or archive:offset).
         captions: captions by id.
         tokenizer: caption and language to token ids.
+        langs: the languages of the captions, in the order that `lang_index` counts.
+        sources: id of the original by id of the translation, where it is known. A caption that is not
+            here is taken for an original, which says what no other says.
         normalize: applied to a caption before it is tokenised.
         crop: "random" takes another piece of `max_seconds` of a longer clip each epoch, "none" its start.
         max_seconds: longest piece of a clip that is used; None for whole clips.
@@ -47,6 +57,8 @@ class CaptionedClipDataset(Dataset):
         wav_scp: Mapping[str, str],
         captions: Mapping[str, Caption],
         tokenizer: Tokenizer,
+        langs: Sequence[str],
+        sources: Optional[Mapping[str, str]] = None,
         normalize: Optional[Callable[[str, str], str]] = None,
         crop: str = "none",
         max_seconds: Optional[float] = None,
@@ -59,10 +71,16 @@ class CaptionedClipDataset(Dataset):
         self.wav_scp = dict(wav_scp)
         self.captions: Dict[str, Caption] = dict(captions)
         self.tokenizer = tokenizer
+        self.langs = list(langs)
         self.normalize = normalize
         self.crop = crop
         self.max_seconds = max_seconds
         self.seed = seed
+        self._lang_index = {lang: index for index, lang in enumerate(self.langs)}
+        known = sources or {}
+        origin = {key: known.get(key, key) for key in self.captions}
+        numbers = {key: number for number, key in enumerate(sorted(set(origin.values())))}
+        self._source_index = {key: numbers[source] for key, source in origin.items()}
 
     def __len__(self) -> int:
         return len(self.wav_scp)
@@ -74,19 +92,20 @@ class CaptionedClipDataset(Dataset):
             AudioError: the clip cannot be read.
         """
         audio = self._cut(load_clip(self.wav_scp[item.clip]), item)
-        tokens = [self._tokens(self.captions[key]) for key in item.captions]
-        return CaptionedClip(item.clip, list(item.captions), audio, tokens)
+        return CaptionedClip(item.clip, audio, [self._tokenized(key) for key in item.captions])
 
-    def _tokens(self, caption: Caption) -> np.ndarray:
-        text = caption.text
+    def _tokenized(self, key: str) -> TokenizedCaption:
+        text, _, lang = self.captions[key]
         if self.normalize is not None:
-            text = self.normalize(text, caption.lang)
-        return self.tokenizer(text, caption.lang)
+            text = self.normalize(text, lang)
+        return TokenizedCaption(
+            key, self.tokenizer(text, lang), self._lang_index[lang], self._source_index[key]
+        )
 
     def _cut(self, audio: np.ndarray, item: ClipCaptions) -> np.ndarray:
         if self.max_seconds is None:
             return audio
-        per_second = SAMPLING_RATE if audio.ndim == 1 else SAMPLING_RATE / _FRAME_SAMPLES
+        per_second = SAMPLING_RATE if audio.ndim == 1 else SAMPLING_RATE / HOP_LENGTH
         length = max(1, round(self.max_seconds * per_second))
         if audio.shape[0] <= length:
             return audio

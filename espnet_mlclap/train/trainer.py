@@ -1,172 +1,257 @@
-"""ESPnet's trainer with whole-set validation, checkpoints that survive a kill, and time left."""
+"""The loop over epochs: train, validate by scoring the whole set, write files that survive a kill."""
 
-import argparse
+import logging
 from pathlib import Path
-from typing import Any, Dict, Iterable, List, Sequence
+from typing import Any, Dict, Iterator, Protocol, Sequence
 
 import torch
-from espnet2.torch_utils.device_funcs import to_device
+from espnet2.schedulers.abs_scheduler import AbsEpochStepScheduler, AbsValEpochStepScheduler
+from espnet2.torch_utils.set_all_random_seed import set_all_random_seed
 from espnet2.train.distributed_utils import DistributedOption
-from espnet2.train.reporter import SubReporter
+from espnet2.train.reporter import Reporter, SubReporter
 from espnet2.train.trainer import Trainer, TrainerOptions
 
-from espnet_mlclap.evaluation.metrics import retrieval_scores
 from espnet_mlclap.iterators.mlclap_iter_factory import EpochPlanIterFactory
-from espnet_mlclap.train.checkpoint import atomic_checkpoints, repair, write_history
+from espnet_mlclap.objectives.abs_objective import AbsObjective
+from espnet_mlclap.train.checkpoint import TrainingFiles
+from espnet_mlclap.train.options import check_criteria
 from espnet_mlclap.train.warmup_cosine import WarmupCosineLR
 from espnet_mlclap.utils.errors import UserError
 from espnet_mlclap.utils.progress import progress
 
-# What training and validation report; a criterion for the best checkpoint must be one of these.
-REPORTED = {
-    "train": ("loss", "loss_t2a", "loss_a2t"),
-    "valid": ("mAP@10", "t2a_mAP@10", "a2t_mAP@10", "t2a_R@1", "a2t_R@1", "t2a_R@10", "a2t_R@10"),
-}
-MODES = ("max", "min")
+
+class Validation(Protocol):
+    """Turns a model into figures; handed in, because scoring knows of training and not the other way.
+
+    Attributes:
+        reported: names of the figures.
+    """
+
+    reported: Sequence[str]
+
+    def __call__(self, model: torch.nn.Module, device: str) -> Dict[str, float]:
+        """Figures of `model`, which is on `device`."""
 
 
 class MLCLAPTrainer(Trainer):
-    """Trains as ESPnet does; differs in how it validates and saves.
+    """ESPnet's training of an epoch in a loop of our own.
 
-    Validation embeds the whole validation set and reports retrieval metrics in per cent, per language and
-    as the mean over its languages: `t2a_*` text to audio, `a2t_*` audio to text, and `mAP@10`, the mean
-    of both directions' mAP@10, by which the best checkpoint is chosen.
+    ESPnet's loop writes checkpoints in place, saves what it trains as a whole (here an objective, of which
+    the model alone is to be saved) and validates batch by batch. This one does what this project needs of
+    it; `options.py` refuses what it leaves out.
     """
-
-    @classmethod
-    def build_options(cls, args: argparse.Namespace) -> TrainerOptions:
-        """Options of a run.
-
-        Raises:
-            UserError: a criterion that is never reported (ESPnet would silently ignore it).
-        """
-        check_criteria("best_model_criterion", args.best_model_criterion)
-        if args.patience is not None:
-            check_criteria("early_stopping_criterion", [args.early_stopping_criterion])
-        return super().build_options(args)
 
     @classmethod
     def run(
         cls,
         *,
+        model: AbsObjective,
+        optimizers: Sequence[torch.optim.Optimizer],
         schedulers: Sequence[Any],
         train_iter_factory: EpochPlanIterFactory,
-        trainer_options: Any,
+        valid_iter_factory: Validation,
+        trainer_options: TrainerOptions,
         distributed_option: DistributedOption,
-        **parts: Any,
+        plot_attention_iter_factory: None = None,
     ) -> None:
-        """Train until `max_epoch`, going on from `checkpoint.pth` if there is one."""
+        """Train until `max_epoch`, going on from `checkpoint.pth` if there is one.
+
+        The names of the arguments are those by which ESPnet's task hands them over.
+
+        Raises:
+            UserError: a criterion that is never reported.
+        """
+        options = trainer_options
+        _check_criteria(options, schedulers, model, valid_iter_factory)
         for scheduler in schedulers:
             if isinstance(scheduler, WarmupCosineLR):
-                batches = train_iter_factory.count_batches(trainer_options.max_epoch)
-                scheduler.total_steps = batches // trainer_options.accum_grad
-        output_dir = Path(trainer_options.output_dir)
-        first = not distributed_option.distributed or distributed_option.dist_rank == 0
-        if first and trainer_options.resume:
-            repair(output_dir, trainer_options.best_model_criterion)
-        if distributed_option.distributed:
-            torch.distributed.barrier()
-        with atomic_checkpoints():
-            super().run(
-                schedulers=schedulers,
-                train_iter_factory=train_iter_factory,
-                trainer_options=trainer_options,
-                distributed_option=distributed_option,
-                **parts,
-            )
-        if first:
-            write_history(output_dir)
+                steps = train_iter_factory.count_steps(options.max_epoch, options.accum_grad)
+                scheduler.set_total_steps(steps)
+        reporter = Reporter()
+        files = TrainingFiles(
+            options.output_dir,
+            reporter,
+            criteria=options.best_model_criterion,
+            best_counts=options.keep_nbest_models,
+        )
+        writes = _is_first(distributed_option)
+        if options.resume and files.checkpoint.exists():
+            cls._resume(files.checkpoint, model, optimizers, schedulers, reporter, options)
+            if writes:
+                files.complete(model)
+        parallel = _data_parallel(model, options, distributed_option)
+        writers = _summary_writers(options, distributed_option)
+        for epoch in range(reporter.get_epoch() + 1, options.max_epoch + 1):
+            if _stops_early(reporter, options):
+                break
+            logging.info(f"epoch {epoch}/{options.max_epoch} starts")
+            set_all_random_seed(options.seed + epoch)
+            reporter.set_epoch(epoch)
+            with reporter.observe("train") as phase:
+                all_steps_failed = cls.train_one_epoch(
+                    model=parallel,
+                    optimizers=optimizers,
+                    schedulers=schedulers,
+                    iterator=_Shown(
+                        train_iter_factory.build_iter(epoch), f"epoch {epoch}/{options.max_epoch}"
+                    ),
+                    reporter=phase,
+                    scaler=None,
+                    summary_writer=writers.get("train"),
+                    options=options,
+                    distributed_option=distributed_option,
+                )
+            with reporter.observe("valid") as phase:
+                _validate(valid_iter_factory, model, phase, options, distributed_option)
+            _step_by_epoch(schedulers, reporter, options)
+            _report(reporter, writers, options, distributed_option)
+            if writes:
+                files.write(model, optimizers, schedulers)
+            if all_steps_failed:
+                logging.warning(
+                    f"no step of epoch {epoch} had finite gradients; the training ends here. Try a lower "
+                    "learning rate."
+                )
+                break
+        if writes:
+            files.write_averages()
 
     @classmethod
-    def train_one_epoch(
-        cls, *, iterator: Any, reporter: SubReporter, options: Any, **rest: Any
-    ) -> bool:
-        """Train on one epoch's batches, showing how long the epoch will take."""
-        name = f"epoch {reporter.get_epoch()}/{options.max_epoch}"
-        shown = _SizedProgress(iterator, name)
-        return super().train_one_epoch(iterator=shown, reporter=reporter, options=options, **rest)
-
-    @classmethod
-    @torch.no_grad()
-    def validate_one_epoch(
+    def _resume(
         cls,
-        *,
-        model: torch.nn.Module,
-        iterator: Iterable,
-        reporter: SubReporter,
-        options: Any,
-        distributed_option: DistributedOption,
+        checkpoint: Path,
+        objective: AbsObjective,
+        optimizers: Sequence[torch.optim.Optimizer],
+        schedulers: Sequence[Any],
+        reporter: Reporter,
+        options: TrainerOptions,
     ) -> None:
-        """Embed the whole validation set and report retrieval metrics.
+        """Take the state of everything from a checkpoint.
 
-        Every rank does the whole set, so that all of them know the same numbers.
+        Raises:
+            UserError: it is of another model.
         """
-        model = getattr(model, "module", model).eval().model
-        audio: List[torch.Tensor] = []
-        text: List[torch.Tensor] = []
-        owners: List[torch.Tensor] = []
-        keys: List[str] = []
-        clips = 0
-        for batch_keys, batch in progress(iterator, "validation", unit="batches"):
-            batch = to_device(batch, "cuda" if options.ngpu > 0 else "cpu")
-            audio.append(model.encode_audio(batch["audio"], batch["audio_lengths"]).cpu())
-            text.append(model.encode_text(batch["text"], batch["text_lengths"]).cpu())
-            owners.append(batch["clip_index"].cpu() + clips)
-            clips += batch["audio"].shape[0]
-            keys.extend(batch_keys)
-        langs = [key.rsplit("-", 2)[1] for key in keys]
-        stats = validation_stats(torch.cat(audio), torch.cat(text), torch.cat(owners), langs)
-        reporter.register(stats)
-        reporter.next()
-
-
-def validation_stats(
-    audio: torch.Tensor, text: torch.Tensor, clip_index: torch.Tensor, langs: Sequence[str]
-) -> Dict[str, float]:
-    """Retrieval metrics in per cent, per language and over the languages.
-
-    Args:
-        audio: [N, E] embeddings of clips.
-        text: [M, E] embeddings of captions.
-        clip_index: [M] the row of `audio` that a caption belongs to.
-        langs: language of each caption.
-    """
-    per_language = []
-    stats: Dict[str, float] = {}
-    for lang in sorted(set(langs)):
-        rows = torch.tensor([index for index, name in enumerate(langs) if name == lang])
-        clips, owners = clip_index[rows].unique(return_inverse=True)
-        scores = retrieval_scores(audio[clips].numpy(), text[rows].numpy(), owners.numpy())
-        flat = {
-            f"{way}_{key}": scores[way][key] for way in scores for key in ("R@1", "R@10", "mAP@10")
-        }
-        per_language.append(flat)
-        stats[f"t2a_mAP@10_{lang}"] = flat["t2a_mAP@10"]
-    for key in per_language[0]:
-        stats[key] = sum(flat[key] for flat in per_language) / len(per_language)
-    stats["mAP@10"] = (stats["t2a_mAP@10"] + stats["a2t_mAP@10"]) / 2
-    return stats
-
-
-def check_criteria(option: str, criteria: Sequence[Sequence[str]]) -> None:
-    """Make sure that each (phase, key, mode) is one that training reports.
-
-    Raises:
-        UserError: otherwise; names the option and what there is.
-    """
-    for criterion in criteria:
-        phase, key, mode = criterion
-        known = REPORTED.get(phase, ())
-        per_language = phase == "valid" and key.startswith("t2a_mAP@10_")
-        if (key not in known and not per_language) or mode not in MODES:
-            choices = "; ".join(f"{name}: {', '.join(keys)}" for name, keys in REPORTED.items())
-            raise UserError(
-                f"{option}: {phase},{key},{mode} is never reported. Choose phase and key from {choices}, "
-                f"and max or min."
+        try:
+            cls.resume(
+                checkpoint=checkpoint,
+                model=objective,
+                optimizers=optimizers,
+                schedulers=schedulers,
+                reporter=reporter,
+                scaler=None,
+                ngpu=options.ngpu,
             )
+        except RuntimeError as error:
+            raise UserError(
+                f"{checkpoint}: is of another model or version and cannot be gone on from ({error}). Move it "
+                "away, or train into another folder."
+            ) from error
 
 
-class _SizedProgress:
+def _is_first(distributed_option: DistributedOption) -> bool:
+    """Whether this process writes the files."""
+    return not distributed_option.distributed or distributed_option.dist_rank == 0
+
+
+def _check_criteria(
+    options: TrainerOptions,
+    schedulers: Sequence[Any],
+    objective: AbsObjective,
+    validation: Validation,
+) -> None:
+    reported = {"train": objective.reported, "valid": validation.reported}
+    check_criteria("best_model_criterion", options.best_model_criterion, reported)
+    if any(isinstance(scheduler, AbsValEpochStepScheduler) for scheduler in schedulers):
+        check_criteria("val_scheduler_criterion", [options.val_scheduler_criterion], reported)
+    if options.patience is not None:
+        check_criteria("early_stopping_criterion", [options.early_stopping_criterion], reported)
+
+
+def _data_parallel(
+    objective: AbsObjective, options: TrainerOptions, distributed_option: DistributedOption
+) -> torch.nn.Module:
+    """The objective as one of several ranks, if there are several."""
+    if not distributed_option.distributed:
+        return objective
+    device = torch.cuda.current_device() if distributed_option.ngpu == 1 else None
+    return torch.nn.parallel.DistributedDataParallel(
+        objective,
+        device_ids=None if device is None else [device],
+        output_device=device,
+        find_unused_parameters=options.unused_parameters,
+        gradient_as_bucket_view=options.gradient_as_bucket_view,
+    )
+
+
+def _stops_early(reporter: Reporter, options: TrainerOptions) -> bool:
+    """Whether the epochs so far are enough; asked before each, so that resuming does not add one."""
+    return (
+        options.patience is not None
+        and reporter.get_epoch() > 0
+        and reporter.check_early_stopping(options.patience, *options.early_stopping_criterion)
+    )
+
+
+@torch.no_grad()
+def _validate(
+    validation: Validation,
+    objective: AbsObjective,
+    reporter: SubReporter,
+    options: TrainerOptions,
+    distributed_option: DistributedOption,
+) -> None:
+    """Report the figures of the model.
+
+    Every rank computes them, so that none waits longer than torch.distributed allows; those of the first
+    rank count for all. (Batch normalisation's averages differ from rank to rank, and its are saved.)
+    """
+    stats = [validation(objective.model, "cuda" if options.ngpu > 0 else "cpu")]
+    if distributed_option.distributed:
+        torch.distributed.broadcast_object_list(stats, src=0)
+    reporter.register(stats[0])
+    reporter.next()
+
+
+def _step_by_epoch(schedulers: Sequence[Any], reporter: Reporter, options: TrainerOptions) -> None:
+    """Move the schedules that change with epochs; the others move with each step."""
+    for scheduler in schedulers:
+        if isinstance(scheduler, AbsValEpochStepScheduler):
+            scheduler.step(reporter.get_value(*options.val_scheduler_criterion))
+        elif isinstance(scheduler, AbsEpochStepScheduler):
+            scheduler.step()
+
+
+def _summary_writers(
+    options: TrainerOptions, distributed_option: DistributedOption
+) -> Dict[str, Any]:
+    """Tensorboard's writers by phase, where they are wanted."""
+    if not options.use_tensorboard or not _is_first(distributed_option):
+        return {}
+    from torch.utils.tensorboard import SummaryWriter
+
+    folder = Path(options.output_dir) / "tensorboard"
+    return {phase: SummaryWriter(str(folder / phase)) for phase in ("train", "valid")}
+
+
+def _report(
+    reporter: Reporter,
+    writers: Dict[str, Any],
+    options: TrainerOptions,
+    distributed_option: DistributedOption,
+) -> None:
+    """Show what was reported in an epoch wherever it is wanted."""
+    if not _is_first(distributed_option):
+        return
+    logging.info(reporter.log_message())
+    if options.use_matplotlib:
+        reporter.matplotlib_plot(Path(options.output_dir) / "images")
+    for phase, writer in writers.items():
+        reporter.tensorboard_add_scalar(writer, key1=phase)
+    if options.use_wandb:
+        reporter.wandb_log()
+
+
+class _Shown:
     """An iterable with a length (the trainer asks for it) that shows its progress."""
 
     def __init__(self, loader: Any, desc: str):
@@ -176,5 +261,5 @@ class _SizedProgress:
     def __len__(self) -> int:
         return len(self.loader)
 
-    def __iter__(self):
+    def __iter__(self) -> Iterator[Any]:
         return iter(progress(self.loader, self.desc, unit="batches"))

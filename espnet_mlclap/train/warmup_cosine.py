@@ -1,17 +1,21 @@
 """Learning rate: linear warm-up, then half a cosine down to nothing at the last step."""
 
 import math
-from typing import Any, Dict
+from typing import Any, Dict, List, Optional
 
 from espnet2.schedulers.abs_scheduler import AbsBatchStepScheduler
 from torch.optim import Optimizer
-from torch.optim.lr_scheduler import LambdaLR
+from torch.optim.lr_scheduler import LRScheduler
 
 from espnet_mlclap.utils.errors import UserError
 
 
-class WarmupCosineLR(LambdaLR, AbsBatchStepScheduler):
-    """The peak is the optimiser's learning rate; the trainer says how many steps there will be.
+class WarmupCosineLR(LRScheduler, AbsBatchStepScheduler):
+    """The peak is the optimiser's learning rate.
+
+    ESPnet builds schedulers before it knows the data, and how many steps there are depends on the data:
+    the trainer says it by `set_total_steps` before the first step. (It is no `LambdaLR`, for ESPnet moves
+    these at the end of an epoch as well.)
 
     Args:
         optimizer: the optimiser.
@@ -33,16 +37,30 @@ class WarmupCosineLR(LambdaLR, AbsBatchStepScheduler):
             raise UserError("scheduler_conf: warmup_steps must be 0 or more, final_ratio in [0, 1]")
         self.warmup_steps = warmup_steps
         self.final_ratio = final_ratio
-        self.total_steps = math.inf
-        super().__init__(optimizer, self.factor, last_epoch)
+        self._total_steps: Optional[int] = None
+        super().__init__(optimizer, last_epoch)
 
-    def factor(self, step: int) -> float:
+    def set_total_steps(self, total_steps: int) -> None:
+        """Say how many steps the whole training has, from its first epoch to its last."""
+        self._total_steps = total_steps
+
+    def get_lr(self) -> List[float]:
+        """Rate of each group of parameters at this step.
+
+        Raises:
+            RuntimeError: a step after the warm-up, before `set_total_steps`.
+        """
+        return [peak * self._factor(self.last_epoch) for peak in self.base_lrs]
+
+    def _factor(self, step: int) -> float:
         """Share of the peak at `step` (from 0)."""
         if step < self.warmup_steps:
             return (step + 1) / self.warmup_steps
-        if math.isinf(self.total_steps):
+        if self._total_steps is None:
+            if step > 0:
+                raise RuntimeError("WarmupCosineLR: set_total_steps must be called before training")
             return 1.0
-        span = max(1.0, self.total_steps - self.warmup_steps)
+        span = max(1, self._total_steps - self.warmup_steps)
         done = min(1.0, (step - self.warmup_steps) / span)
         return self.final_ratio + (1.0 - self.final_ratio) * (1.0 + math.cos(math.pi * done)) / 2.0
 

@@ -8,7 +8,6 @@ import pytest
 import torch
 import yaml
 
-import espnet_mlclap.train.checkpoint as checkpoint
 from espnet_mlclap.inference import MLCLAP
 from espnet_mlclap.utils.errors import UserError
 
@@ -52,6 +51,29 @@ def test_the_experiment_does_not_need_the_asset(experiment):
     assert (experiment / config["text_encoder_conf"]["tokenizer_model"]).is_file()
 
 
+def test_the_configuration_says_which_languages_were_heard(
+    experiment, run_training, training_options, tmp_path
+):
+    config = yaml.safe_load((experiment / "config.yaml").read_text())
+    assert config["source_lang"] == "eng_Latn"
+    assert config["train_langs"] == ["eng_Latn", "deu_Latn"]
+    folder = run_training(training_options, tmp_path / "exp", 1, "--le_ratio", "0")
+    config = yaml.safe_load((folder / "config.yaml").read_text())
+    assert config["train_langs"] == ["eng_Latn"]
+
+
+def test_a_part_may_stay_as_it_is(run_training, training_options, tmp_path):
+    options = ["--freeze_param", "text_encoder", "audio_projection.0.bias"]
+    folder = run_training(
+        training_options, tmp_path / "exp", 2, *options, "--keep_nbest_models", "2"
+    )
+    first, second = (weights(folder / f"{epoch}epoch.pth") for epoch in (1, 2))
+    changed = {key for key in first if not torch.equal(first[key], second[key])}
+    assert not {key for key in changed if key.startswith("text_encoder.")}
+    assert "audio_projection.0.bias" not in changed
+    assert "audio_projection.0.weight" in changed
+
+
 def test_gradient_checkpointing_changes_nothing_but_memory(
     experiment, run_training, training_options, tmp_path
 ):
@@ -65,32 +87,98 @@ def test_gradient_checkpointing_changes_nothing_but_memory(
     np.testing.assert_allclose(second.encode_text(*captions), expected, atol=1e-4)
 
 
-@pytest.mark.parametrize("kill_at", [3, 4, 5])
-def test_resuming_after_a_kill_gives_the_same(
-    experiment, run_training, training_options, tmp_path, monkeypatch, kill_at
-):
-    """Killed while the n-th file is written: in or between the files of epoch 2."""
+class Killed(BaseException):
+    """What no handler catches."""
 
-    class Killed(BaseException):
-        pass
 
-    count = 0
+def train_and_be_killed(run_training, monkeypatch, kill_at, *arguments):
+    """Train in this process until the n-th file is half written."""
+    count, original = 0, torch.save
 
-    def save(obj, stream):
+    def save(states, stream):
         nonlocal count
         count += 1
         if count == kill_at:
             stream.write(b"half a checkpoint")
             raise Killed
-        original(obj, stream)
+        original(states, stream)
 
-    original = checkpoint._save
-    monkeypatch.setattr(checkpoint, "_save", save)
-    with pytest.raises(Killed):
-        run_training(training_options, tmp_path / "exp")
-    monkeypatch.undo()
-    run_training(training_options, tmp_path / "exp")
-    assert_same_training(tmp_path / "exp", experiment)
+    with monkeypatch.context() as patched:
+        patched.setattr(torch, "save", save)
+        with pytest.raises(Killed):
+            run_training(*arguments)
+
+
+@pytest.mark.parametrize("kill_at", [3, 4, 5])
+def test_resuming_after_a_kill_gives_the_same(
+    experiment, run_training, training_options, tmp_path, monkeypatch, kill_at
+):
+    """Killed while the n-th file is written: in or between the files of epoch 2."""
+    folder = tmp_path / "exp"
+    train_and_be_killed(run_training, monkeypatch, kill_at, training_options, folder)
+    assert len((folder / "history.jsonl").read_text().splitlines()) in (1, 2)
+    run_training(training_options, folder)
+    assert_same_training(folder, experiment)
+
+
+def test_resuming_goes_on_with_schedule_and_temperature(
+    run_training, training_options, tmp_path, monkeypatch
+):
+    options = [
+        *training_options,
+        *("--scheduler", "warmupcosinelr", "--scheduler_conf", "warmup_steps=2"),
+        *("--loss_conf", "learnable_temperature=true"),
+    ]
+    whole = run_training(options, tmp_path / "whole")
+    train_and_be_killed(run_training, monkeypatch, 5, options, tmp_path / "killed")
+    run_training(options, tmp_path / "killed")
+    assert_same_training(tmp_path / "killed", whole)
+    first, second = (
+        torch.load(folder / "checkpoint.pth", weights_only=False)
+        for folder in (whole, tmp_path / "killed")
+    )
+    assert first["schedulers"] == second["schedulers"]
+    assert first["model"]["loss.temperature"] == second["model"]["loss.temperature"] != 0.07
+    assert not [key for key in weights(whole / "latest.pth") if key.startswith("loss")]
+
+
+def test_the_schedule_ends_with_the_training(run_training, training_options, tmp_path):
+    """The cosine goes down over the steps that are made, of two batches each; leftovers make none."""
+    options = ["--scheduler", "warmupcosinelr", "--scheduler_conf", "final_ratio=0.1"]
+    options += ["--batch_size", "5", "--accum_grad", "2", "--le_ratio", "0"]
+    folder = run_training(training_options, tmp_path / "exp", 3, *options)
+    states = torch.load(folder / "checkpoint.pth", weights_only=False)
+    assert states["schedulers"][0]["_last_lr"] == [pytest.approx(0.001 * 0.1)]
+    steps = states["schedulers"][0]["last_epoch"]
+    lines = [json.loads(line) for line in (folder / "history.jsonl").read_text().splitlines()]
+    assert steps == 3  # 12 captions: batches of 5, 5 and 2 in each of 3 epochs
+    for epoch, line in enumerate(lines):
+        done = (epoch + 1) / steps
+        expected = 0.001 * (0.1 + 0.9 * (1 + np.cos(np.pi * done)) / 2)
+        assert line["train"]["optim0_lr0"] == pytest.approx(expected)
+
+
+def test_early_stopping_holds_when_resumed(run_training, training_options, tmp_path):
+    options = ["--patience", "1", "--optim_conf", "lr=0.0"]  # the first epoch stays the best
+    for _ in range(2):
+        folder = run_training(training_options, tmp_path / "exp", 9, *options)
+        lines = (folder / "history.jsonl").read_text().splitlines()
+        assert len(lines) < 9
+        assert os.readlink(folder / "latest.pth") == f"{len(lines)}epoch.pth"
+
+
+def test_means_of_the_best_epochs(run_training, training_options, tmp_path):
+    options = ["--keep_nbest_models", "1", "--keep_nbest_models", "2"]
+    folder = run_training(training_options, tmp_path / "exp", 3, *options)
+    lines = [json.loads(line) for line in (folder / "history.jsonl").read_text().splitlines()]
+    best = sorted((1, 2, 3), key=lambda epoch: -lines[epoch - 1]["valid"]["mAP@10"])[:2]
+    first, second = (weights(folder / f"{epoch}epoch.pth") for epoch in best)
+    mean = weights(folder / "valid.mAP@10.ave_2best.pth")
+    for key, value in mean.items():
+        if value.is_floating_point():
+            torch.testing.assert_close(value, (first[key] + second[key]) / 2)
+    assert os.readlink(folder / "valid.mAP@10.ave.pth") == "valid.mAP@10.ave_2best.pth"
+    assert not list(folder.glob(".average*"))
 
 
 def test_links_that_a_kill_took_are_made_again(
@@ -128,6 +216,14 @@ def test_embeddings_do_not_depend_on_neighbours(experiment, tones):
         (["--train_data_weight", "1", "--train_data_weight", "2"], "2 weights for 1 training sets"),
         (["--train_data_dir", "nowhere"], "nowhere: no such data directory"),
         (["--iterator_type", "sequence"], "iterator_type must be task"),
+        (
+            ["--use_amp", "true"],
+            "use_amp must be false, not True: model_conf: {amp_dtype: bfloat16}",
+        ),
+        (["--sharded_ddp", "true"], "sharded_ddp must be false"),
+        (["--ngpu", "2"], "--ngpu 2 needs --multiprocessing_distributed true"),
+        (["--freeze_param", "text_encodre"], "the model has no such part; it has audio_encoder"),
+        (["--best_model_criterion", "valid,t2a_mAP@10_fra_Latn,max"], "is never reported"),
     ],
 )
 def test_mistakes_are_named(run_training, training_options, tmp_path, more, message):

@@ -16,7 +16,7 @@ from espnet_mlclap.utils.errors import UserError
 class Letters:
     """A tokenizer of one id a letter; the language decides the first."""
 
-    pad_id = 0
+    pad_id = 9
 
     def __call__(self, caption, lang):
         return np.array([ord(lang[0]), *map(ord, caption)], dtype=np.int64)
@@ -38,10 +38,17 @@ CAPTIONS = {
     "long-fra_Latn-1": Caption("Abcd", "long", "fra_Latn"),
     "short-eng_Latn-1": Caption("X", "short", "eng_Latn"),
 }
+PAD = 9
 
 
 def make(clips, **options):
-    return CaptionedClipDataset(wav_scp=clips[0], captions=CAPTIONS, tokenizer=Letters(), **options)
+    return CaptionedClipDataset(
+        wav_scp=clips[0],
+        captions=CAPTIONS,
+        tokenizer=Letters(),
+        langs=["fra_Latn", "eng_Latn"],
+        **options,
+    )
 
 
 def test_a_batch(clips):
@@ -50,23 +57,43 @@ def test_a_batch(clips):
         data[ClipCaptions("short", ("short-eng_Latn-1",), 1)],
         data[ClipCaptions("long", ("long-eng_Latn-1", "long-fra_Latn-1"), 1)],
     ]
-    keys, batch = MLCLAPCollateFn(pad_id=0)(items)
+    keys, batch = MLCLAPCollateFn(pad_id=PAD)(items)
     assert keys == ["short-eng_Latn-1", "long-eng_Latn-1", "long-fra_Latn-1"]
     assert batch["audio"].shape == (2, 48000)
     assert batch["audio_lengths"].tolist() == [8000, 48000]
     assert batch["clip_index"].tolist() == [0, 1, 1]
     assert batch["text_lengths"].tolist() == [2, 3, 5]
-    assert batch["text"][1].tolist() == [ord("e"), ord("A"), ord("b"), 0, 0]
+    assert batch["text"][1].tolist() == [ord("e"), ord("A"), ord("b"), PAD, PAD]
     assert batch["text"][2].tolist() == [ord("f"), *map(ord, "Abcd")]
     np.testing.assert_allclose(batch["audio"][1], clips[1]["long"], atol=2e-4)
     assert (batch["audio"][0, 8000:] == 0).all()
     assert batch["audio"].dtype == torch.float32
+    assert batch["lang_index"].tolist() == [1, 1, 0]
+    assert {tensor.dtype for name, tensor in batch.items() if name != "audio"} == {torch.int64}
+
+
+def test_captions_that_say_the_same_share_a_source(clips):
+    items = [
+        ClipCaptions("short", ("short-eng_Latn-1",), 1),
+        ClipCaptions("long", ("long-eng_Latn-1", "long-fra_Latn-1"), 1),
+    ]
+
+    def sources(data, items):
+        return MLCLAPCollateFn(pad_id=PAD)([data[item] for item in items])[1][
+            "source_index"
+        ].tolist()
+
+    data = make(clips, sources={"long-fra_Latn-1": "long-eng_Latn-1"})
+    short, original, translation = sources(data, items)
+    assert original == translation != short
+    assert sources(data, items[1:]) == [original, translation]  # whatever else is in the batch
+    assert len(set(sources(make(clips), items))) == 3  # nothing is known
 
 
 def test_normalisation(clips):
     data = make(clips, normalize=lambda text, lang: f"{text.lower()}{lang[:1]}")
     item = data[ClipCaptions("long", ("long-eng_Latn-1",), 1)]
-    assert item.tokens[0].tolist() == [ord("e"), *map(ord, "abe")]
+    assert item.captions[0].tokens.tolist() == [ord("e"), *map(ord, "abe")]
 
 
 def test_crops(clips):
@@ -82,6 +109,17 @@ def test_crops(clips):
     assert first.shape == other.shape == (16000,)
     assert not np.array_equal(first, other)
     assert data[ClipCaptions("short", (), 1)].audio.shape == (8000,)
+
+
+def test_random_crops_differ_from_clip_to_clip(clips, tmp_path):
+    """Clips of one length are not all cut at the same place."""
+    signal = np.linspace(-0.9, 0.9, 48000, dtype=np.float32)
+    for number in range(8):
+        soundfile.write(tmp_path / f"c{number}.flac", signal, 16000)
+        clips[0][f"c{number}"] = str(tmp_path / f"c{number}.flac")
+    data = make(clips, max_seconds=1.0, crop="random", seed=3)
+    starts = {float(data[ClipCaptions(f"c{number}", (), 1)].audio[0]) for number in range(8)}
+    assert len(starts) == 8
 
 
 def test_bad_options_and_clips(clips, tmp_path):

@@ -12,7 +12,7 @@ from espnet_mlclap.utils.errors import UserError
 def make(total=20, **options):
     optimizer = torch.optim.Adam([torch.nn.Parameter(torch.zeros(1))], lr=0.5)
     scheduler = WarmupCosineLR(optimizer, **options)
-    scheduler.total_steps = total
+    scheduler.set_total_steps(total)
     return optimizer, scheduler
 
 
@@ -45,6 +45,14 @@ def test_resuming_goes_on_where_it_was():
     optimizer.load_state_dict(states[0])
     scheduler.load_state_dict(states[1])
     assert rates(optimizer, scheduler, 8) == pytest.approx(whole[7:])
+
+
+def test_it_must_know_how_many_steps_there_are():
+    optimizer = torch.optim.Adam([torch.nn.Parameter(torch.zeros(1))], lr=0.5)
+    scheduler = WarmupCosineLR(optimizer)
+    optimizer.step()
+    with pytest.raises(RuntimeError, match="set_total_steps"):
+        scheduler.step()
 
 
 def test_bad_settings():

@@ -1,0 +1,101 @@
+"""The options of a training that are this project's own, beside ESPnet's and those of the building blocks."""
+
+import argparse
+
+from espnet2.utils.types import float_or_none
+
+from espnet_mlclap.evaluation.scores import CRITERION
+from espnet_mlclap.iterators.epoch_plan import CLIP_CAPTIONS, LE_SHARING, PlanOptions
+from espnet_mlclap.train.dataset import CROPS
+from espnet_mlclap.utils.normalize import NORMALIZERS
+
+
+def set_defaults(parser: argparse.ArgumentParser) -> None:
+    """Give options of ESPnet's the values that they have here."""
+    parser.set_defaults(
+        iterator_type="task",
+        num_att_plot=0,
+        use_matplotlib=False,
+        batch_size=PlanOptions.batch_size,
+        best_model_criterion=[("valid", CRITERION, "max")],
+        early_stopping_criterion=("valid", CRITERION, "max"),
+        val_scheduler_criterion=("valid", CRITERION),
+        keep_nbest_models=[1],
+    )
+
+
+def add_data_arguments(parser: argparse.ArgumentParser) -> None:
+    """Sets of clips and captions, and how one of them is taken."""
+    group = parser.add_argument_group("Clips and captions")
+    group.add_argument(
+        "--train_data_dir",
+        action="append",
+        default=[],
+        help="formatted training set; repeatable",
+    )
+    group.add_argument(
+        "--train_data_weight",
+        type=float,
+        action="append",
+        default=[],
+        help="how often each caption of a train_data_dir counts in an epoch; one per directory, or none",
+    )
+    group.add_argument("--valid_data_dir", default=None, help="formatted validation set")
+    group.add_argument(
+        "--le_data_dir",
+        action="append",
+        default=[],
+        help="translated captions of the training sets; repeatable",
+    )
+    group.add_argument(
+        "--text_normalization",
+        default="none",
+        choices=sorted(NORMALIZERS),
+        help="mlclap: lower case without punctuation, as the authors' code does",
+    )
+    group.add_argument(
+        "--crop",
+        default="none",
+        choices=CROPS,
+        help="of a clip longer than max_seconds: none takes the start, random another part each epoch",
+    )
+    group.add_argument(
+        "--max_seconds",
+        type=float_or_none,
+        default=None,
+        help="longest part of a training clip that is used; null for whole clips",
+    )
+
+
+def add_plan_arguments(parser: argparse.ArgumentParser) -> None:
+    """What an epoch consists of; the defaults are those of `PlanOptions`."""
+    group = parser.add_argument_group("Epoch plan")
+    group.add_argument(
+        "--le_ratio",
+        type=float,
+        default=PlanOptions.le_ratio,
+        help="probability that an epoch uses a translated caption",
+    )
+    group.add_argument(
+        "--le_langs",
+        default=PlanOptions.le_langs,
+        help="FLORES-200 codes with spaces between; all if not given",
+    )
+    group.add_argument(
+        "--le_sharing",
+        default=PlanOptions.le_sharing,
+        choices=LE_SHARING,
+        help="each: le_ratio holds for each language; shared: it is divided among them",
+    )
+    group.add_argument(
+        "--clip_captions",
+        default=PlanOptions.clip_captions,
+        choices=CLIP_CAPTIONS,
+        help="captions of a clip that an epoch uses: all, or one, drawn anew each epoch",
+    )
+    group.add_argument(
+        "--length_buckets",
+        type=int,
+        default=PlanOptions.length_buckets,
+        help="groups of clips of similar length; a batch is from one of them",
+    )
