@@ -19,8 +19,8 @@ import torch
 from espnet_mlclap.fileio.audio import Waveform, check_samples, load_clip, read_audio, to_mono
 from espnet_mlclap.fileio.packed import unpack
 from espnet_mlclap.models.experiment import load_experiment
+from espnet_mlclap.models.padding import pad
 from espnet_mlclap.models.two_tower import TwoTowerModel
-from espnet_mlclap.train.collate_fn import pad
 from espnet_mlclap.utils.config import BEST_MODEL
 from espnet_mlclap.utils.errors import UserError
 from espnet_mlclap.utils.languages import check_language

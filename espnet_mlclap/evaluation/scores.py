@@ -128,7 +128,8 @@ def mean_of_languages(scores: SetScores) -> Dict[str, float]:
 
     Returns:
         The means over its languages as `t2a_R@1`, ..., `a2t_mAP@10`, and `mAP@10`: the mean of both
-        directions' mAP@10, by which training chooses the best checkpoint.
+        directions' mAP@10, by which training chooses the best checkpoint. (`fmean` adds exactly, so that the
+        order of the languages does not matter.)
     """
     means = {
         f"{way}_{name}": statistics.fmean(scores[lang][way][name] for lang in scores)

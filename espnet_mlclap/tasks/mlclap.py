@@ -212,8 +212,8 @@ def training_languages(args: argparse.Namespace) -> Tuple[List[str], Optional[st
         translations=args.le_data_dir if args.le_ratio > 0 else [],
         le_langs=_le_langs(args),
     )
-    source = [] if languages.source is None else [languages.source]
-    return [*source, *sort_languages(languages.others)], languages.source
+    order = [languages.source] if languages.source else []
+    return sort_languages(languages.all, *order), languages.source
 
 
 def _le_langs(args: argparse.Namespace) -> Optional[Sequence[str]]:

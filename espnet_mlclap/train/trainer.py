@@ -21,7 +21,7 @@ from espnet_mlclap.utils.progress import progress
 
 
 class Validation(Protocol):
-    """Turns a model into figures; handed in, because scoring knows of training and not the other way.
+    """Turns a model into figures; handed in by the task, so that the loop knows nothing of what is scored.
 
     Attributes:
         reported: names of the figures.
@@ -143,7 +143,7 @@ class MLCLAPTrainer(Trainer):
             )
         except RuntimeError as error:
             raise UserError(
-                f"{checkpoint}: is of another model or version and cannot be gone on from ({error}). Move it "
+                f"{checkpoint}: is of another model or version and cannot be continued ({error}). Move it "
                 "away, or train into another folder."
             ) from error
 

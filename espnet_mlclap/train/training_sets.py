@@ -98,9 +98,9 @@ class TrainingLanguages:
         return min(self.originals) if len(self.originals) == 1 else None
 
     @property
-    def others(self) -> Set[str]:
-        """All but the source."""
-        return (self.originals | self.translations) - {self.source}
+    def all(self) -> Set[str]:
+        """Those that the model hears."""
+        return self.originals | self.translations
 
 
 def read_training_languages(

@@ -17,11 +17,11 @@ from espnet_mlclap.checkpoints.mlclap import TEMPERATURE, to_our_names
 from espnet_mlclap.checkpoints.state_dict import load_state_dict
 from espnet_mlclap.models.audio_encoder.masked_batch_norm import PackedBatchNorm
 from espnet_mlclap.models.experiment import load_experiment
+from espnet_mlclap.models.padding import pad
 from espnet_mlclap.models.released import import_checkpoint
 from espnet_mlclap.models.two_tower import TwoTowerModel
 from espnet_mlclap.objectives.abs_objective import AbsObjective
 from espnet_mlclap.objectives.registry import build_objective
-from espnet_mlclap.train.collate_fn import pad
 from espnet_mlclap.utils.config import BEST_MODEL
 from golden.ced import RUNNING_MEAN, THREADS, fitting_heads, padded
 from golden.compare import Report

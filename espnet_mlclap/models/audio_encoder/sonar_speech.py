@@ -11,16 +11,16 @@ from torch import Tensor
 from torch.nn.utils.rnn import pad_sequence
 
 from espnet_mlclap.checkpoints.sonar_assets import load_sonar_model, read_asset
+from espnet_mlclap.fileio.audio import HOP_LENGTH, SAMPLING_RATE
 from espnet_mlclap.models.audio_encoder.abs_audio_encoder import AbsAudioEncoder
 from espnet_mlclap.models.audio_encoder.recompute import recompute_in_backward
 from espnet_mlclap.models.tokens import Tokens
 from espnet_mlclap.utils.errors import UserError
 
 _WHERE = "audio_encoder_conf of sonar_speech"
-_RATE = 16000.0
 _MEL_BINS = 80
 _SAMPLE_SCALE = 2.0**15  # the features are those of 16-bit samples, as in sonar-space's pipelines
-_WINDOW, _HOP = 400, 160  # samples
+_WINDOW = 400  # samples
 
 
 class SonarSpeechEncoder(AbsAudioEncoder):
@@ -85,8 +85,8 @@ class SonarSpeechEncoder(AbsAudioEncoder):
             conformer.dropout_p = conformer.attn_dropout_p = dropout
             conformer.ffn_inner_dropout_p = dropout
         self._step = conformer.fbank_stride
-        self._min_samples = _WINDOW + (self._step - 1) * _HOP
-        self._max_samples = _WINDOW + (conformer.max_seq_len * self._step - 1) * _HOP
+        self._min_samples = _WINDOW + (self._step - 1) * HOP_LENGTH
+        self._max_samples = _WINDOW + (conformer.max_seq_len * self._step - 1) * HOP_LENGTH
         self._size = config.model_dim
         try:
             self.model = SonarSpeechEncoderFactory(config).create_model()
@@ -155,7 +155,9 @@ class SonarSpeechEncoder(AbsAudioEncoder):
             samples = clip[: min(length, self._max_samples)]
             missing = max(0, self._min_samples - len(samples))
             samples = torch.nn.functional.pad(samples, (0, missing)).unsqueeze(1).contiguous()
-            frames = filter_bank({"waveform": samples, "sample_rate": _RATE})["fbank"]
+            frames = filter_bank({"waveform": samples, "sample_rate": float(SAMPLING_RATE)})[
+                "fbank"
+            ]
             whole = len(frames) // self._step * self._step
             found.append(torch.nan_to_num(frames[:whole]))
         return found

@@ -7,7 +7,8 @@ import pytest
 import torch
 from espnet2.train.distributed_utils import DistributedOption
 
-from espnet_mlclap.fileio.data_dir import Caption, DataDir, caption_id
+from espnet_mlclap.fileio.data_dir import Caption, DataDir, caption_id, read_table, write_table
+from espnet_mlclap.models.text_encoder.sonar_tokenizer import SonarTokenizer
 from espnet_mlclap.utils.config import resolve_arguments
 
 SECONDS = 0.5  # every clip of `tones` is at least this long
@@ -41,6 +42,10 @@ def sets(tones, tmp_path_factory):
             translated.captions[caption_id(clip, lang, 1)] = Caption("Un chien", clip, lang)
     train.write(folder / "train")
     translated.write(folder / "train_le")
+    sources = {
+        key: caption_id(caption.clip, "eng_Latn", 1) for key, caption in translated.captions.items()
+    }
+    write_table(folder / "train_le" / "utt2source", sources)
     return {"train": folder / "train", "valid": tones / "valid"}
 
 
@@ -57,6 +62,7 @@ class Built:
         torch.manual_seed(0)
         self.objective = MLCLAPTask.build_model(args).train()
         self.model = self.objective.model
+        self.train_langs = args.train_langs
         self.factory = MLCLAPTask.build_iter_factory(args, DistributedOption(), mode="train")
         self.plan = self.factory.plan
 
@@ -182,3 +188,29 @@ def test_an_option_does_what_it_says(sets, tmp_path, line, effect):
         (tmp_path / name).mkdir()
     default = Built(tmp_path / "default", sets, "")
     effect(default, Built(tmp_path / "own", sets, line))
+
+
+def test_what_a_training_batch_says(sets, tmp_path, monkeypatch):
+    """Clip, language and source of every caption as on disk; padding with the tokenizer's token."""
+    monkeypatch.setattr(SonarTokenizer, "pad_id", 5)
+    built = Built(tmp_path, sets, "le_ratio: 1.0")
+    assert built.train_langs == ["eng_Latn", "fra_Latn", "deu_Latn"]
+    on_disk = read_table(f"{sets['train']}_le/utt2source")
+    source_of_number = {}
+    for keys, batch in built.batches(1):
+        clips, padded = {}, 0
+        for row, key in enumerate(keys):
+            caption = built.plan.captions[key]
+            assert built.train_langs[batch["lang_index"][row]] == caption.lang
+            clips.setdefault(int(batch["clip_index"][row]), set()).add(caption.clip)
+            number = int(batch["source_index"][row])
+            source_of_number.setdefault(number, set()).add(on_disk.get(key, key))
+            rest = batch["text"][row, batch["text_lengths"][row] :]
+            assert (rest == 5).all()
+            padded += len(rest)
+        assert len(clips) == len(batch["audio"]) == len(batch["audio_lengths"])
+        assert all(len(names) == 1 for names in clips.values())
+        assert padded > 0
+    assert all(len(sources) == 1 for sources in source_of_number.values())
+    originals = [key for key in built.plan.captions if key not in on_disk]
+    assert len(source_of_number) == len(originals)  # a translation has no number of its own

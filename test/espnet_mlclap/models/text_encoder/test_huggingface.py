@@ -9,11 +9,11 @@ import numpy as np
 import pytest
 import torch
 
+from espnet_mlclap.models.padding import pad
 from espnet_mlclap.models.pooling import FirstPooling, MeanPooling
 from espnet_mlclap.models.text_encoder.huggingface import HuggingfaceTextEncoder
 from espnet_mlclap.models.text_encoder.sonar import SonarTextEncoder
 from espnet_mlclap.models.text_encoder.sonar_to_huggingface import export
-from espnet_mlclap.train.collate_fn import pad
 from espnet_mlclap.utils.errors import UserError
 
 transformers = pytest.importorskip("transformers")

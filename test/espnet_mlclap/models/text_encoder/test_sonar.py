@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 import torch
 
+from espnet_mlclap.models.padding import pad
 from espnet_mlclap.models.text_encoder.sonar import SonarTextEncoder
 from espnet_mlclap.models.text_encoder.sonar_tokenizer import SonarTokenizer
-from espnet_mlclap.train.collate_fn import pad
 from espnet_mlclap.utils.errors import UserError
 
 CAPTIONS = {
