@@ -42,15 +42,17 @@ def build(path, folder):
     """Model and optimiser of a training configuration."""
     from espnet2.tasks.abs_task import optim_classes, scheduler_classes
 
+    from espnet_mlclap.evaluation.scores import MEAN_NAMES
     from espnet_mlclap.models.registry import build_model
     from espnet_mlclap.objectives.registry import build_objective
     from espnet_mlclap.tasks.mlclap import MLCLAPTask
-    from espnet_mlclap.train.trainer import check_criteria
+    from espnet_mlclap.train.options import check_criteria, check_options
     from espnet_mlclap.utils.config import resolve_arguments
 
     options = ["--config", str(path), "--output_dir", str(folder)]
     args = MLCLAPTask.get_parser().parse_args(resolve_arguments(options))
-    check_criteria("best_model_criterion", args.best_model_criterion)
+    check_options(args)
+    check_criteria("best_model_criterion", args.best_model_criterion, {"valid": MEAN_NAMES})
     args.audio_encoder_conf["checkpoint"] = None  # published weights are not here
     conf = args.text_encoder_conf
     if "model" in conf:
