@@ -16,7 +16,11 @@ def get_parser() -> argparse.ArgumentParser:
     add("--out_dir", nargs="+", required=True, help="for the translations, one for each --data_dir")
     add("--source_lang", default=PAPER_SOURCE, help="captions of this language are translated")
     add("--langs", required=True, help='languages to translate into, "fra_Latn deu_Latn ..."')
-    add("--translator", default="sonar", help="sonar, huggingface, chat or file")
+    add(
+        "--translator",
+        default="sonar",
+        help="sonar, huggingface, chat, file (given translations), or package.module:Class of your own",
+    )
     add(
         "--config",
         nargs="+",
@@ -36,7 +40,10 @@ def get_parser() -> argparse.ArgumentParser:
         "use it for the cosine",
     )
     add("--decoder", help="SONAR text decoder (fairseq2 asset), in place of the config's")
-    add("--model", help="model of huggingface or chat, in place of the config's")
+    add(
+        "--model",
+        help="model of huggingface, chat or a class of your own, in place of the config's",
+    )
     add("--captions_per_clip", help="one or all, in place of the config's")
     add("--given_dir", help="with --translator file: text, utt2clip and utt2lang")
     add("--reference_dir", help="good translations with the same captions' numbers, for chrF")
@@ -92,8 +99,9 @@ def _changes(options: argparse.Namespace) -> Dict[str, Any]:
             changes.setdefault("sonar", {})[name] = getattr(options, name)
     if options.encoder and options.translator != "sonar":
         changes.setdefault("quality", {})["encoder"] = options.encoder
-    if options.model and options.translator in ("huggingface", "chat"):
-        changes[options.translator] = {"model": options.model}
+    if options.model and options.translator not in ("sonar", "file"):
+        section = "custom" if ":" in options.translator else options.translator
+        changes[section] = {"model": options.model}
     return changes
 
 

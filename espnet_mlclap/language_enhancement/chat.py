@@ -64,52 +64,57 @@ class ChatTranslator(AbsTranslator):
     """A chat model as a translator.
 
     Args:
-        config: see `ChatConfig`.
+        settings: see `ChatConfig`.
+        device: not used; the server computes.
 
     Raises:
         UserError: the openai package or the key is missing.
     """
 
-    def __init__(self, config: ChatConfig):
+    settings_class = ChatConfig
+    on_device = False
+
+    def __init__(self, settings: ChatConfig, device: str = "cpu"):
         try:
             import openai
         except ImportError as error:
             raise UserError(
                 "--translator chat needs the openai package: pip install 'espnet_mlclap[chat]'"
             ) from error
-        key = os.environ.get(config.key_variable)
+        key = os.environ.get(settings.key_variable)
         if not key:
             raise UserError(
                 f"--translator chat needs the server's key in the environment variable "
-                f"{config.key_variable} (any word where the server wants none)."
+                f"{settings.key_variable} (any word where the server wants none)."
             )
         logging.getLogger("httpx").setLevel(logging.WARNING)  # a line for each request otherwise
         logging.getLogger("httpx2").setLevel(logging.WARNING)
-        self.config = config
+        self.settings = settings
         self._openai = openai
         self._last = ""  # what the server answered last, for the error
         self._client = openai.OpenAI(
             api_key=key,
-            base_url=config.base_url,
-            timeout=config.timeout,
-            max_retries=config.max_retries,
+            base_url=settings.base_url,
+            timeout=settings.timeout,
+            max_retries=settings.max_retries,
         )
 
-    def identity(self) -> Dict[str, object]:
+    @classmethod
+    def identity(cls, settings: ChatConfig) -> Dict[str, object]:
         names = ("model", "base_url", "temperature", "instruction")
-        return {"translator": "chat", **{name: getattr(self.config, name) for name in names}}
+        return {"translator": "chat", **{name: getattr(settings, name) for name in names}}
 
     def translate(self, sentences: Sequence[str], source_lang: str, target_lang: str) -> List[str]:
         translations = self._translate(sentences, source_lang, target_lang)
         if len(sentences) > 1 and not any(translations):
             raise UserError(
-                f"{self.config.base_url}: no usable answer of {self.config.model} for any of "
+                f"{self.settings.base_url}: no usable answer of {self.settings.model} for any of "
                 f"{len(sentences)} captions; the last was {self._last[:500]!r}."
             )
         return translations
 
     def _translate(self, sentences: Sequence[str], source_lang: str, target_lang: str) -> List[str]:
-        for _ in range(self.config.max_attempts):
+        for _ in range(self.settings.max_attempts):
             answer = self._ask(sentences, source_lang, target_lang)
             translations = parse_answer(answer, len(sentences))
             if translations is not None:
@@ -124,11 +129,11 @@ class ChatTranslator(AbsTranslator):
 
     def _ask(self, sentences: Sequence[str], source_lang: str, target_lang: str) -> str:
         """Text of the model's answer; "" where something else came in its place."""
-        instruction = self.config.instruction.format(source=source_lang, target=target_lang)
+        instruction = self.settings.instruction.format(source=source_lang, target=target_lang)
         try:
             completion = self._client.chat.completions.create(
-                model=self.config.model,
-                temperature=self.config.temperature,
+                model=self.settings.model,
+                temperature=self.settings.temperature,
                 messages=[
                     {"role": "system", "content": instruction},
                     {"role": "user", "content": json.dumps(list(sentences), ensure_ascii=False)},
@@ -139,12 +144,12 @@ class ChatTranslator(AbsTranslator):
             return ""  # by a content filter, say: only some are lost
         except self._openai.APIStatusError as error:
             raise UserError(
-                f"{self.config.base_url}: the server answered {error.status_code}: {error.message}. "
+                f"{self.settings.base_url}: the server answered {error.status_code}: {error.message}. "
                 "What was translated is kept; run the stage again to go on."
             ) from error
         except self._openai.APIConnectionError as error:
             raise UserError(
-                f"{self.config.base_url}: no connection ({error}). What was translated is kept; run the "
+                f"{self.settings.base_url}: no connection ({error}). What was translated is kept; run the "
                 "stage again to go on."
             ) from error
         except (self._openai.APIResponseValidationError, ValueError, RecursionError) as error:

@@ -30,11 +30,10 @@ from espnet_mlclap.language_enhancement.quality_report import (
     summarize,
     write_report,
 )
+from espnet_mlclap.language_enhancement.registry import GIVEN, translators
 from espnet_mlclap.utils.atomic import atomic_dir
 from espnet_mlclap.utils.errors import UserError
 from espnet_mlclap.utils.languages import check_language
-
-TRANSLATORS = ("sonar", "huggingface", "chat", "file")
 
 Pairs = List[Tuple[Task, str]]
 
@@ -47,11 +46,11 @@ class Request:
         sets: (data directory, directory for its translations).
         source_lang: language of the captions that are translated.
         langs: languages to translate into.
-        translator: one of `TRANSLATORS`.
+        translator: a name or a dotted path of `registry.translators`, or `GIVEN`.
         lacking_only: pass over the languages in which a clip has captions already.
         given_dir: with "file", the directory of given translations.
         reference_dir: directory of good translations, for chrF.
-        nj: most processes (see `_Translators.processes`).
+        nj: most processes (see `_Factory.processes`).
         device: "cpu", "cuda" ...
         seed: of the draw of one caption a clip.
     """
@@ -73,11 +72,9 @@ class Request:
             raise UserError("--langs names no language.")
         for lang in self.langs:
             check_language(lang, "--langs")
-        if self.translator not in TRANSLATORS:
-            raise UserError(
-                f"--translator must be {', '.join(TRANSLATORS)}, not {self.translator!r}"
-            )
-        if (self.translator == "file") != (self.given_dir is not None):
+        if self.translator != GIVEN:
+            translators.get(self.translator)
+        if (self.translator == GIVEN) != (self.given_dir is not None):
             raise UserError("--given_dir goes with --translator file, and only with it.")
         if self.nj < 1:
             raise UserError(f"--nj must be 1 or more, not {self.nj}")
@@ -99,8 +96,8 @@ def enhance(request: Request, config: TranslationConfig) -> Dict[Path, Dict[str,
     """
     originals = {data_dir: read_captions(data_dir) for data_dir, _ in request.sets}
     references = read_captions(request.reference_dir) if request.reference_dir else {}
-    translators = _Translators(request.translator, config, request.device)
-    if request.translator == "file":
+    factory = _Factory(request.translator, config, request.device)
+    if request.translator == GIVEN:
         translations = {
             data_dir: given_translations(
                 str(request.given_dir),
@@ -115,10 +112,10 @@ def enhance(request: Request, config: TranslationConfig) -> Dict[Path, Dict[str,
             for data_dir, captions in originals.items()
         }
     else:
-        translations = _translate(request, config, originals, translators)
+        translations = _translate(request, config, originals, factory)
     embed, made_by = None, "Nothing was left to translate."
     if any(translations.values()):
-        embed, made_by = translators.embedder(), translators.made_by(request.given_dir)
+        embed, made_by = factory.embedder(), factory.made_by(request.given_dir)
     summaries = {}
     for data_dir, out_dir in request.sets:
         checked = check_translations(translations[data_dir], config.quality, embed)
@@ -177,7 +174,7 @@ def _translate(
     request: Request,
     config: TranslationConfig,
     originals: Mapping[Path, Mapping[str, Caption]],
-    translators: "_Translators",
+    factory: "_Factory",
 ) -> Dict[Path, Pairs]:
     tasks = {
         data_dir: plan(
@@ -205,13 +202,13 @@ def _translate(
     if not wanted:
         return {data_dir: [] for data_dir in originals}
     # One journal serves all sets of a call, so that what they have in common is translated once.
-    with Journal(journal_path(request.sets[0][1]), translators.identity()) as journal:
+    with Journal(journal_path(request.sets[0][1]), factory.identity()) as journal:
         done = translate_all(
             wanted,
-            translators,
+            factory,
             journal,
-            batch_size=getattr(config, request.translator).batch_size,
-            nj=translators.processes(request.nj),
+            batch_size=factory.settings.batch_size,
+            nj=factory.processes(request.nj),
         )
     return {
         data_dir: [(task, done[task.source.lang, task.lang, task.source.text]) for task in group]
@@ -219,7 +216,7 @@ def _translate(
     }
 
 
-class _Translators:
+class _Factory:
     """Makes the translator of a call, in this process or in another (it is picklable)."""
 
     def __init__(self, name: str, config: TranslationConfig, device: str):
@@ -227,31 +224,21 @@ class _Translators:
         self.config = config
         self.device = device
         self._made: Optional[AbsTranslator] = None
+        if name != GIVEN:
+            self.cls = translators.get(name)
+            self.settings = config.of(name)
 
     def __getstate__(self) -> Dict[str, Any]:
         return {**self.__dict__, "_made": None}
 
     def __call__(self, process: int) -> AbsTranslator:
         if self._made is None:
-            self._made = self._make(process)
+            self._made = self.cls(self.settings, _device_of(process, self.device))
         return self._made
 
-    def _make(self, process: int) -> AbsTranslator:
-        if self.name == "sonar":
-            from espnet_mlclap.language_enhancement.sonar import SonarTranslator
-
-            return SonarTranslator(self.config.sonar, _device_of(process, self.device))
-        if self.name == "huggingface":
-            from espnet_mlclap.language_enhancement.huggingface import HuggingfaceTranslator
-
-            return HuggingfaceTranslator(self.config.huggingface, _device_of(process, self.device))
-        from espnet_mlclap.language_enhancement.chat import ChatTranslator
-
-        return ChatTranslator(self.config.chat)
-
     def processes(self, nj: int) -> int:
-        """How many of `nj` processes are of use: one a GPU for models on GPUs, else all."""
-        if self.name == "chat" or not self.device.startswith("cuda"):
+        """How many of `nj` processes are of use: one per GPU for models on GPUs, else all."""
+        if not self.cls.on_device or not self.device.startswith("cuda"):
             return nj
         if self.device != "cuda":  # one GPU, by its number
             return 1
@@ -260,16 +247,12 @@ class _Translators:
         return min(nj, max(1, torch.cuda.device_count()))
 
     def identity(self) -> Dict[str, object]:
-        """Who translates; without loading a model of SONAR's."""
-        if self.name == "sonar":
-            from espnet_mlclap.language_enhancement.sonar import sonar_identity
-
-            return sonar_identity(self.config.sonar)
-        return self(0).identity()
+        """Who translates; without loading a model."""
+        return self.cls.identity(self.settings)
 
     def made_by(self, given_dir: Optional[Path]) -> str:
         """Note of who translated; for given translations, what their own README says."""
-        if self.name != "file":
+        if self.name != GIVEN:
             note = f"Made by {_describe(self.identity())}."
             return f"{note} Machine translations were not proofread."
         note = f"Given in {given_dir} (the translator `file`)."
@@ -284,7 +267,7 @@ class _Translators:
         from espnet_mlclap.language_enhancement.sonar import SonarTranslator
         from espnet_mlclap.language_enhancement.sonar_encoder import SonarEncoder
 
-        sonar = self.config.sonar
+        sonar = self.config.of("sonar")
         name = self.config.quality.encoder
         if name is None and self.name == "sonar":
             name = sonar.encoder

@@ -53,28 +53,31 @@ class HuggingfaceTranslator(AbsTranslator):
     candidates may fall either way (float64 practically rules that out).
 
     Args:
-        config: see `HuggingfaceConfig`.
+        settings: see `HuggingfaceConfig`.
         device: "cpu", "cuda", "cuda:1" ...
 
     Raises:
         UserError: transformers is missing, or the model cannot be loaded.
     """
 
-    def __init__(self, config: HuggingfaceConfig, device: str = "cpu"):
-        self.config = config
+    settings_class = HuggingfaceConfig
+
+    def __init__(self, settings: HuggingfaceConfig, device: str = "cpu"):
+        self.settings = settings
         self._device = device
         self._loaded: Dict[str, Tuple[Any, Any]] = {}
 
-    def identity(self) -> Dict[str, object]:
+    @classmethod
+    def identity(cls, settings: HuggingfaceConfig) -> Dict[str, object]:
         names = ("model", "beam_size", "max_tokens", "dtype")
-        identity = {name: getattr(self.config, name) for name in names}
-        return {"translator": "huggingface", **identity, **_local_files(self.config.model)}
+        identity = {name: getattr(settings, name) for name in names}
+        return {"translator": "huggingface", **identity, **_local_files(settings.model)}
 
     def translate(self, sentences: Sequence[str], source_lang: str, target_lang: str) -> List[str]:
         import torch
 
         model, tokenizer = self._load(source_lang, target_lang)
-        prefix, forced = _language_tokens(tokenizer, source_lang, target_lang, self.config.model)
+        prefix, forced = _language_tokens(tokenizer, source_lang, target_lang, self.settings.model)
         inputs = tokenizer(
             [prefix + sentence for sentence in sentences],
             padding=True,
@@ -87,15 +90,15 @@ class HuggingfaceTranslator(AbsTranslator):
             output = model.generate(
                 **inputs,
                 **options,
-                num_beams=self.config.beam_size,
+                num_beams=self.settings.beam_size,
                 do_sample=False,
-                max_new_tokens=self.config.max_tokens,
+                max_new_tokens=self.settings.max_tokens,
             )
         texts = tokenizer.batch_decode(output, skip_special_tokens=True)
         return [text.strip() for text in texts]
 
     def _load(self, source_lang: str, target_lang: str) -> Tuple[Any, Any]:
-        name = self.config.model
+        name = self.settings.model
         if "{source}" in name or "{target}" in name:
             codes = {"source": source_lang, "target": target_lang}
             codes = {key: iso_code(lang, name) for key, lang in codes.items()}
@@ -121,14 +124,16 @@ class HuggingfaceTranslator(AbsTranslator):
             raise UserError(
                 f"--device {self._device}: this machine has no CUDA device. Use --device cpu."
             )
-        local = {"local_files_only": not self.config.download}
+        local = {"local_files_only": not self.settings.download}
         try:
             tokenizer = AutoTokenizer.from_pretrained(name, **local)
             model = AutoModelForSeq2SeqLM.from_pretrained(
-                name, dtype=getattr(torch, self.config.dtype), **local
+                name, dtype=getattr(torch, self.settings.dtype), **local
             )
         except (OSError, ValueError) as error:
-            hint = "" if self.config.download else " huggingface.download: true lets it be fetched."
+            hint = (
+                "" if self.settings.download else " huggingface.download: true lets it be fetched."
+            )
             reason = str(error).splitlines()[0]
             raise UserError(
                 f"huggingface.model {name}: cannot be loaded ({reason}).{hint}"

@@ -50,21 +50,6 @@ class SonarConfig:
             )
 
 
-def sonar_identity(config: SonarConfig) -> Dict[str, object]:
-    """What decides the output of a `SonarTranslator` (see `AbsTranslator.identity`).
-
-    Raises:
-        UserError: an unknown asset, or weights that are not on this machine.
-    """
-    names = ("encoder", "decoder", "beam_size", "max_tokens", "dtype")
-    identity: Dict[str, object] = {name: getattr(config, name) for name in names}
-    for name in (config.encoder, config.decoder):
-        # a small model of one's own may be trained anew under the same name
-        status = os.stat(read_asset(name).checkpoint)
-        identity[f"checkpoint {name}"] = [status.st_size, status.st_mtime_ns]
-    return {"translator": "sonar", **identity}
-
-
 class SonarTranslator(AbsTranslator):
     """SONAR's encoder and decoder as a translator, with fairseq2's beam search.
 
@@ -75,7 +60,7 @@ class SonarTranslator(AbsTranslator):
     batch; of 2,250 captions with the small SONAR none did in float32.
 
     Args:
-        config: see `SonarConfig`.
+        settings: see `SonarConfig`.
         device: "cpu", "cuda", "cuda:1" ...
 
     Attributes:
@@ -85,30 +70,39 @@ class SonarTranslator(AbsTranslator):
         UserError: an unknown asset, or a device that is not there.
     """
 
-    def __init__(self, config: SonarConfig, device: str = "cpu"):
+    settings_class = SonarConfig
+
+    def __init__(self, settings: SonarConfig, device: str = "cpu"):
         from fairseq2.generation.beam_search.generator import BeamSearchSeq2SeqGenerator
         from sonar.models.sonar_translation import SonarEncoderDecoderModel
         from sonar.models.sonar_translation.model import DummyEncoderModel
 
-        self.config = config
+        self.settings = settings
         self.encoder = SonarEncoder(
-            config.encoder,
+            settings.encoder,
             device=device,
-            dtype=config.dtype,
-            batch_size=config.batch_size,
-            batch_tokens=config.batch_tokens,
+            dtype=settings.dtype,
+            batch_size=settings.batch_size,
+            batch_tokens=settings.batch_tokens,
         )
-        decoder, self._tokenizer = load_asset(config.decoder, device, config.dtype)
+        decoder, self._tokenizer = load_asset(settings.decoder, device, settings.dtype)
         self._generator = BeamSearchSeq2SeqGenerator(
             SonarEncoderDecoderModel(DummyEncoderModel(), decoder),  # decodes embeddings
             self._tokenizer.vocab_info,
-            beam_size=config.beam_size,
-            max_gen_len=(0, config.max_tokens),
+            beam_size=settings.beam_size,
+            max_gen_len=(0, settings.max_tokens),
             max_seq_len=decoder.max_target_seq_len,
         )
 
-    def identity(self) -> Dict[str, object]:
-        return sonar_identity(self.config)
+    @classmethod
+    def identity(cls, settings: SonarConfig) -> Dict[str, object]:
+        names = ("encoder", "decoder", "beam_size", "max_tokens", "dtype")
+        identity: Dict[str, object] = {name: getattr(settings, name) for name in names}
+        for name in (settings.encoder, settings.decoder):
+            # a small model of one's own may be trained anew under the same name
+            status = os.stat(read_asset(name).checkpoint)
+            identity[f"checkpoint {name}"] = [status.st_size, status.st_mtime_ns]
+        return {"translator": "sonar", **identity}
 
     def translate(self, sentences: Sequence[str], source_lang: str, target_lang: str) -> List[str]:
         import torch
@@ -117,7 +111,7 @@ class SonarTranslator(AbsTranslator):
         from sonar.inference_pipelines.utils import SequenceToTextConverter
 
         tokens = self.encoder.tokenize(sentences, source_lang)
-        token_encoder(self._tokenizer, target_lang, "target", self.config.decoder)  # knows it?
+        token_encoder(self._tokenizer, target_lang, "target", self.settings.decoder)  # knows it?
         converter = SequenceToTextConverter(
             self._generator, self._tokenizer, "translation", target_lang, skip_special_tokens=True
         )

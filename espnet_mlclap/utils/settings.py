@@ -35,6 +35,8 @@ def build_settings(kind: Type[T], content: Any, where: str) -> T:
 
 
 def _value(value: Any, wanted: Any, where: str) -> Any:
+    if wanted is Any:
+        return value
     origin, inside = typing.get_origin(wanted), typing.get_args(wanted)
     if origin is Union:  # Optional
         if value is None:

@@ -81,6 +81,15 @@ def test_a_recipe_holds_choices_and_takes_the_rest_from_the_template(recipe):
     assert len((recipe / "run.sh").read_text().splitlines()) < 40
 
 
+@pytest.mark.parametrize("option", ["--translator", "--test_translator"])
+def test_a_class_of_ones_own_is_named_by_its_path(option):
+    assert run(option, "my_package.module:Mine", "--", "--help").returncode == 0
+    for value in ("my_package.module", "my package:Mine", ":Mine", "a:b:c", "sonnar"):
+        result = run(option, value, "--stage", "9", "--stop_stage", "9")
+        assert result.returncode == 2
+        assert f"{option} must be one of" in result.stderr
+
+
 def test_the_last_of_two_values_counts_and_both_spellings_work():
     result = run("--nj", "3", "--nj=5", "--", "--help")
     assert re.search(r"--nj .*\(default: 5\)", result.stdout)

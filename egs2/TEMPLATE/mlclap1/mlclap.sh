@@ -36,7 +36,7 @@ audio_format=flac      # {flac|flac.ark|log_mel.ark} how formatted audio is stor
 skip_bad_audio=false   # {true|false} go on without clips that cannot be read, and list them
 dumpdir=dump           # folder for formatted audio
 ## Language enhancement (LE)
-translator=sonar       # {sonar|file|huggingface|chat|none} who translates the training captions
+translator=sonar       # {sonar|file|huggingface|chat|package.module:Class|none} who translates the training captions
 translation_encoder=   # fairseq2 asset name of SONAR's text encoder
 translation_decoder=   # fairseq2 asset name of SONAR's text decoder
 translation_config=    # YAML file of the translator (batch size, beam, filters)
@@ -44,7 +44,7 @@ given_dir=             # with --translator file: folder of the given translation
 le_ratio=0.1           # {0-1} probability that an epoch uses a translated caption; 0: none are made
 le_langs=              # languages of LE (default: all of --langs but the source)
 reference_dir=         # folder of good translations (text, utt2clip, utt2lang), for chrF in quality.md
-test_translator=none   # {none|sonar|file|huggingface|chat} who translates the test captions into those of --langs that they lack
+test_translator=none   # {none|sonar|file|huggingface|chat|package.module:Class} who translates the test captions into those of --langs that they lack
 ## Training
 mlclap_config=conf/train.yaml  # model and training configuration
 mlclap_args=           # further options for training, e.g. "--max_epoch 2"
@@ -95,7 +95,7 @@ if [[ -z ${mlclap_tag} ]]; then
     if uses_le; then mlclap_tag+=_le${le_ratio}; else mlclap_tag+=_no_le; fi
     if uses_le && [[ ${le_langs} != "${target_langs}" ]]; then mlclap_tag+=_${le_langs// /_}; fi
     for name in langs translator train_sets valid_set; do # what is not the recipe's choice
-        if chosen "${name}"; then mlclap_tag+=_${!name// /_}; fi
+        if chosen "${name}"; then mlclap_tag+=_${!name//[ :]/_}; fi
     done
     if chosen translation_config; then mlclap_tag+=_$(basename "${translation_config}" .yaml); fi
     if [[ -n ${train_weights} ]]; then mlclap_tag+=_weights${train_weights// /_}; fi

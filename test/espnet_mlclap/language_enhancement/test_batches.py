@@ -15,7 +15,7 @@ from espnet_mlclap.utils.errors import UserError
 class Upper(AbsTranslator):
     """Writes sentences in capitals, and keeps what it was given; fails after some batches."""
 
-    def __init__(self, good_batches=10**9):
+    def __init__(self, settings=None, device="cpu", good_batches=10**9):
         self.batches = []
         self.good_batches = good_batches
 
@@ -25,12 +25,13 @@ class Upper(AbsTranslator):
         self.batches.append((source_lang, target_lang, list(sentences)))
         return [f"{target_lang} {sentence.upper()}" for sentence in sentences]
 
-    def identity(self):
+    @classmethod
+    def identity(cls, settings):
         return {"translator": "upper"}
 
 
 def run(translator, requests, path, **options):
-    with Journal(path, translator.identity()) as journal:
+    with Journal(path, translator.identity(None)) as journal:
         return translate_all(
             requests, lambda process: translator, journal, **{"batch_size": 4, "nj": 1, **options}
         )

@@ -14,7 +14,7 @@ pytest.importorskip("openai")
 def make(chat_server):
     def make(**changes):
         settings = {"base_url": chat_server.url, "max_retries": 2, "timeout": 20.0, **changes}
-        return ChatTranslator(dataclasses.replace(read_settings().chat, **settings))
+        return ChatTranslator(dataclasses.replace(read_settings().of("chat"), **settings))
 
     return make
 

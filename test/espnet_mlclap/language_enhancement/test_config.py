@@ -2,6 +2,7 @@ import pytest
 import yaml
 
 from espnet_mlclap.language_enhancement.config import DEFAULTS, read_settings
+from espnet_mlclap.language_enhancement.registry import translators
 from espnet_mlclap.utils.errors import UserError
 
 
@@ -9,16 +10,17 @@ def test_the_shipped_file_is_complete():
     config = read_settings()
     settings = yaml.safe_load(DEFAULTS.read_text())
     assert config.captions_per_clip == settings["captions_per_clip"]
-    for name in ("sonar", "huggingface", "chat", "quality"):
-        assert vars(getattr(config, name)) == settings[name]
+    assert vars(config.quality) == settings["quality"]
+    for name in translators.names:
+        assert vars(config.of(name)) == settings[name]
 
 
 def test_later_files_and_changes_lie_over_earlier_ones(tmp_path):
     mine = tmp_path / "mine.yaml"
     mine.write_text("sonar: {beam_size: 2}\n")
     config = read_settings([mine], {"sonar": {"encoder": "e"}})
-    assert (config.sonar.beam_size, config.sonar.encoder) == (2, "e")
-    assert config.sonar.decoder == "text_sonar_basic_decoder"
+    assert (config.of("sonar").beam_size, config.of("sonar").encoder) == (2, "e")
+    assert config.of("sonar").decoder == "text_sonar_basic_decoder"
 
 
 @pytest.mark.parametrize(
@@ -29,7 +31,10 @@ def test_later_files_and_changes_lie_over_earlier_ones(tmp_path):
             r"mine.yaml: sonar: unknown key 'beamsize'. Did you mean 'beam_size'",
         ),
         ("qualty: {}", r"mine.yaml: unknown key 'qualty'. Did you mean 'quality'"),
-        ("xyz: 1", "unknown key 'xyz'. Known are captions_per_clip, sonar"),
+        (
+            "xyz: 1",
+            "unknown key 'xyz'. Known are captions_per_clip, sonar, .*, custom, quality",
+        ),
         ("sonar: 3", "sonar: must hold"),
         ("sonar: {beam_size: two}", "sonar: beam_size: must be int, not 'two'"),
         ("sonar: {beam_size: true}", "sonar: beam_size: must be int, not True"),
@@ -58,7 +63,11 @@ def test_a_file_may_be_based_on_another(tmp_path):
     mine = tmp_path / "mine.yaml"
     mine.write_text("base: ours.yaml\nsonar: {batch_size: 9}\n")
     config = read_settings([mine])
-    assert (config.captions_per_clip, config.sonar.beam_size, config.sonar.batch_size) == (
+    assert (
+        config.captions_per_clip,
+        config.of("sonar").beam_size,
+        config.of("sonar").batch_size,
+    ) == (
         "all",
         3,
         9,

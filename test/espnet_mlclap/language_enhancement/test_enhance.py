@@ -12,7 +12,8 @@ import pytest
 
 from espnet_mlclap.bin.translate import main
 from espnet_mlclap.fileio.data_dir import read_captions
-from espnet_mlclap.language_enhancement.enhance import _device_of, _Translators
+from espnet_mlclap.language_enhancement.config import read_settings
+from espnet_mlclap.language_enhancement.enhance import _device_of, _Factory
 
 pytest.importorskip("openai")
 
@@ -217,8 +218,8 @@ def test_processes_and_their_devices(monkeypatch):
     for name, device, expected in (
         ("sonar", "cpu", 8), ("sonar", "cuda", 3), ("huggingface", "cuda:1", 1), ("chat", "cuda", 8),
     ):  # fmt: skip
-        assert _Translators(name, None, device).processes(8) == expected
-    assert _Translators("sonar", None, "cuda").processes(2) == 2
+        assert _Factory(name, read_settings(), device).processes(8) == expected
+    assert _Factory("sonar", read_settings(), "cuda").processes(2) == 2
     assert [_device_of(process, "cuda") for process in range(3)] == ["cuda", "cuda:1", "cuda:2"]
 
 
@@ -249,7 +250,10 @@ def test_with_sonar_the_cosine_is_reported(tiny_sonar, tmp_path, make_data_dir, 
         (["--langs", ""], "--langs names no language"),
         (["--source_lang", "en"], "--source_lang: unknown language code 'en'"),
         (["--source_lang", "jpn_Jpan"], "no caption is in jpn_Jpan"),
-        (["--translator", "google"], "--translator must be sonar, huggingface, chat, file"),
+        (
+            ["--translator", "google"],
+            "translator: there is no 'google'; choose one of sonar, huggingface, chat, or",
+        ),
         (["--translator", "file"], "--given_dir goes with --translator file"),
         (["--given_dir", "x"], "--given_dir goes with --translator file"),
         (["--out_dir", "a", "b"], "1 --data_dir but 2 --out_dir"),

@@ -71,6 +71,11 @@ def marian(folder, sentencepiece_model, *codes):
     return save(transformers.MarianMTModel(config), tokenizer, folder)
 
 
+def identity(name):
+    translator = make(name)
+    return translator.identity(translator.settings)
+
+
 def make(model, **changes):
     settings = {"beam_size": 1, "max_tokens": 10, "batch_size": 8, "dtype": "float64"}
     return HuggingfaceTranslator(
@@ -140,12 +145,12 @@ def test_identity_changes_with_the_files_of_a_folder(tmp_path):
         (tmp_path / name).mkdir()
         (tmp_path / name / "model.safetensors").write_bytes(b"weights")
     for name in ("opus-en-fr", "opus-{source}-{target}"):
-        before = make(str(tmp_path / name)).identity()
-        assert make(str(tmp_path / name)).identity() == before
+        before = identity(str(tmp_path / name))
+        assert identity(str(tmp_path / name)) == before
         weights = tmp_path / "opus-en-fr" / "model.safetensors"
         weights.write_bytes(weights.read_bytes() + b", more of them")
-        assert make(str(tmp_path / name)).identity() != before
-    assert not any(key.startswith("checkpoint") for key in make("facebook/nllb").identity())
+        assert identity(str(tmp_path / name)) != before
+    assert not any(key.startswith("checkpoint") for key in identity("facebook/nllb"))
 
 
 def test_nothing_is_fetched_unless_asked_for():

@@ -1,7 +1,7 @@
 import pytest
 import torch
 
-from espnet_mlclap.language_enhancement.sonar import SonarConfig, SonarTranslator, sonar_identity
+from espnet_mlclap.language_enhancement.sonar import SonarConfig, SonarTranslator
 from espnet_mlclap.language_enhancement.sonar_encoder import SonarEncoder
 from espnet_mlclap.utils.errors import UserError
 
@@ -99,7 +99,7 @@ def test_what_is_wrong_is_named(tiny_sonar):
 
 
 def test_identity_changes_with_what_decides_the_output_only(tiny_sonar):
-    base = sonar_identity(config(tiny_sonar))
-    assert base == sonar_identity(config(tiny_sonar, batch_size=3, batch_tokens=99))
+    base = SonarTranslator.identity(config(tiny_sonar))
+    assert base == SonarTranslator.identity(config(tiny_sonar, batch_size=3, batch_tokens=99))
     for changes in ({"beam_size": 2}, {"max_tokens": 9}, {"dtype": "float64"}):
-        assert base != sonar_identity(config(tiny_sonar, **changes))
+        assert base != SonarTranslator.identity(config(tiny_sonar, **changes))

@@ -7,7 +7,8 @@
 #
 #     name=default  # {allowed} what it is for
 #
-# {allowed} is optional: {a|b} for words, {1..9} or {0..} for whole numbers, {0-1} for a number in a range.
+# {allowed} is optional: {a|b} for words, {1..9} or {0..} for whole numbers, {0-1} for a number in a range. The word
+# package.module:Class stands for every class that is named like this.
 # `--name value` or `--name=value` sets it, `--help` prints what stands there. An unknown name, a missing
 # or a forbidden value ends the script with status 2.
 #
@@ -62,7 +63,8 @@ _check_value() {  # NAME VALUE ALLOWED
             fi
             ;;
         *)
-            [[ "|${allowed}|" == *"|${value}|"* && -n ${value} ]] ||
+            [[ "|${allowed}|" == *"|package.module:Class|"* && ${value} =~ ^[A-Za-z0-9_.]+:[A-Za-z0-9_]+$ ]] ||
+                [[ "|${allowed}|" == *"|${value}|"* && -n ${value} ]] ||
                 option_error "--${name} must be one of ${allowed//|/, }, not '${value}'."
             ;;
     esac
