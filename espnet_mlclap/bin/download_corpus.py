@@ -7,90 +7,50 @@ Examples:
 """
 
 import argparse
-import json
-from typing import Any, Dict, Optional, Sequence
+import sys
+from typing import Optional, Sequence
 
-from espnet_mlclap.utils.cli import run_command
+from espnet_mlclap.corpora.registry import corpora, named_in
+from espnet_mlclap.utils.cli import one_line_errors, run_command
 from espnet_mlclap.utils.errors import UserError
 
-_PARTS = {
-    "audiocaps": "train, val, test",
-    "clotho": "development, validation, evaluation",
-    "wavcaps": "audioset, bbc, freesound, soundbible",
-}
 
-
-def get_parser() -> argparse.ArgumentParser:
-    """Options of this command."""
+def get_parser(names: Sequence[str] = corpora.names) -> argparse.ArgumentParser:
+    """Options of this command, for corpora by name or dotted path."""
     parser = argparse.ArgumentParser(
         prog="mlclap download_corpus", description=(__doc__ or "").split("\n")[0]
     )
-    corpora = parser.add_subparsers(dest="corpus", metavar="CORPUS", required=True)
-    for name, parts in _PARTS.items():
-        corpus = corpora.add_parser(name, help=f"parts: {parts}")
-        corpus.add_argument("--out_dir", required=True, help="folder of the corpus")
-        corpus.add_argument("--parts", nargs="+", help=f"of {parts}; default: all")
-        if name == "audiocaps":
-            corpus.add_argument(
-                "--version", choices=("1", "2.0"), default="1", help="of the captions"
-            )
-            corpus.add_argument("--jobs", type=int, default=2, help="clips at a time")
-            corpus.add_argument(
-                "--yt_dlp",
-                type=json_object,
-                default={},
-                help='further options of yt-dlp as JSON, such as \'{"cookiefile": "cookies.txt"}\'',
-            )
+    choices = parser.add_subparsers(dest="corpus", metavar="CORPUS", required=True)
+    for name in names:
+        corpus = corpora.get(name)()
+        parts = ", ".join(corpus.parts)
+        options = choices.add_parser(name, help=f"parts: {parts}")
+        options.add_argument("--out_dir", required=True, help="folder of the corpus")
+        options.add_argument("--parts", nargs="+", help=f"of {parts}; default: all")
+        corpus.add_download_options(options)
     return parser
-
-
-def json_object(text: str) -> Dict[str, Any]:
-    value = json.loads(text)
-    if not isinstance(value, dict):
-        raise ValueError(text)
-    return value
 
 
 def download(options: argparse.Namespace) -> None:
     """Fetch the parts.
 
     Raises:
-        UserError: an unknown part, or what the corpus' `download_<corpus>` raises.
+        UserError: an unknown part, or what the corpus raises.
     """
-    known = _PARTS[options.corpus].split(", ")
-    unknown = sorted(set(options.parts or ()) - set(known))
+    corpus = corpora.get(options.corpus)()
+    unknown = sorted(set(options.parts or ()) - set(corpus.parts))
     if unknown:
-        raise UserError(f"--parts {unknown[0]}: must be of {', '.join(known)}.")
-    parts = options.parts or known
-    if options.corpus == "clotho":
-        from espnet_mlclap.corpora.clotho import download_clotho
-
-        download_clotho(options.out_dir, splits=parts)
-    elif options.corpus == "wavcaps":
-        from espnet_mlclap.corpora.wavcaps import download_wavcaps
-
-        download_wavcaps(options.out_dir, sources=parts)
-    else:
-        from espnet_mlclap.corpora.audiocaps import download_audiocaps
-
-        if options.jobs < 1:
-            raise UserError(f"--jobs {options.jobs}: must be 1 or more.")
-        missing = download_audiocaps(
-            options.out_dir,
-            splits=parts,
-            version=options.version,
-            jobs=options.jobs,
-            options=options.yt_dlp,
-        )
-        for split, reasons in missing.items():
-            print(
-                f"{split}: {len(reasons)} clips are missing: {options.out_dir}/{split}/missing.tsv"
-            )
+        raise UserError(f"--parts {unknown[0]}: must be of {', '.join(corpus.parts)}.")
+    options.parts = options.parts or list(corpus.parts)
+    corpus.download(options)
 
 
 def main(arguments: Optional[Sequence[str]] = None) -> None:
     """Entry point; `--help` lists the options."""
-    run_command(get_parser(), download, arguments)
+    words = sys.argv[1:] if arguments is None else arguments
+    with one_line_errors("mlclap download_corpus"):  # a dotted path that leads nowhere
+        parser = get_parser(named_in(words))
+    run_command(parser, download, words)
 
 
 if __name__ == "__main__":

@@ -11,9 +11,12 @@ Names under which a clip's file is looked for (youtube_id 7fmOlUlwoNg, start_tim
 `Y7fmOlUlwoNg`, `7fmOlUlwoNg` and `103549` (audiocap_id).
 """
 
+import argparse
+import json
 from pathlib import Path
 from typing import Any, Dict, List, Optional, Sequence, Tuple, Union
 
+from espnet_mlclap.corpora.abs_corpus import AbsCorpus, add_test_options
 from espnet_mlclap.corpora.captioned import CaptionedClip, PublishedSize, Split, prepare_splits
 from espnet_mlclap.corpora.fetch import fetch_file
 from espnet_mlclap.corpora.rows import Row, read_rows
@@ -152,3 +155,54 @@ def _stems(video: str, start: int, numbers: Sequence[str]) -> List[str]:
 def _video_and_start(clip: str) -> Tuple[str, float]:
     video, _, start = clip[1:].rpartition("_")
     return video, float(start)
+
+
+class AudioCaps(AbsCorpus):
+    """For the commands: `mlclap download_corpus audiocaps`, `mlclap prepare_corpus audiocaps`."""
+
+    parts = SPLITS
+    caption_files = "train.csv, val.csv and test.csv"
+
+    def add_download_options(self, parser: argparse.ArgumentParser) -> None:
+        parser.add_argument("--version", choices=("1", "2.0"), default="1", help="of the captions")
+        parser.add_argument("--jobs", type=int, default=2, help="clips at a time")
+        parser.add_argument(
+            "--yt_dlp",
+            type=_json_object,
+            default={},
+            help='further options of yt-dlp as JSON, such as \'{"cookiefile": "cookies.txt"}\'',
+        )
+
+    def download(self, options: argparse.Namespace) -> None:
+        if options.jobs < 1:
+            raise UserError(f"--jobs {options.jobs}: must be 1 or more.")
+        missing = download_audiocaps(
+            options.out_dir,
+            splits=options.parts,
+            version=options.version,
+            jobs=options.jobs,
+            options=options.yt_dlp,
+        )
+        for split, reasons in missing.items():
+            print(
+                f"{split}: {len(reasons)} clips are missing: {options.out_dir}/{split}/missing.tsv"
+            )
+
+    def add_prepare_options(self, parser: argparse.ArgumentParser) -> None:
+        add_test_options(parser)
+
+    def prepare(self, options: argparse.Namespace) -> None:
+        prepare_audiocaps(
+            options.captions_dir,
+            options.audio_dir,
+            options.out_dir,
+            test_captions=options.test_captions,
+            test_list=options.test_list,
+        )
+
+
+def _json_object(text: str) -> Dict[str, Any]:
+    value = json.loads(text)
+    if not isinstance(value, dict):
+        raise ValueError(text)
+    return value

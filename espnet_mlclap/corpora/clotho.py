@@ -6,9 +6,11 @@ unpacked as `development/`, `validation/` and `evaluation/`. Captions: Tampere U
 (non-commercial, with attribution); each clip has its own Creative Commons licence.
 """
 
+import argparse
 from pathlib import Path, PurePath
 from typing import Any, Dict, List, Sequence, Union
 
+from espnet_mlclap.corpora.abs_corpus import AbsCorpus, add_test_options
 from espnet_mlclap.corpora.captioned import CaptionedClip, PublishedSize, Split, prepare_splits
 from espnet_mlclap.corpora.clip_ids import clip_ids
 from espnet_mlclap.corpora.fetch import fetch_audio, fetch_file, unpack_7z
@@ -114,3 +116,25 @@ def _freesound_ids(path: Path) -> Dict[str, str]:
     rows = read_rows(path, ("file_name",), encoding="latin-1")
     found = {row.values["file_name"]: row.values.get("sound_id", "") for row in rows}
     return {name: f"freesound:{number}" for name, number in found.items() if number.isdigit()}
+
+
+class Clotho(AbsCorpus):
+    """For the commands: `mlclap download_corpus clotho`, `mlclap prepare_corpus clotho`."""
+
+    parts = SPLITS
+    caption_files = "clotho_captions_<split>.csv (and clotho_metadata_<split>.csv)"
+
+    def download(self, options: argparse.Namespace) -> None:
+        download_clotho(options.out_dir, splits=options.parts)
+
+    def add_prepare_options(self, parser: argparse.ArgumentParser) -> None:
+        add_test_options(parser)
+
+    def prepare(self, options: argparse.Namespace) -> None:
+        prepare_clotho(
+            options.captions_dir,
+            options.audio_dir,
+            options.out_dir,
+            test_captions=options.test_captions,
+            test_list=options.test_list,
+        )

@@ -9,6 +9,7 @@ the authors list (`json_files/blacklist/*.json`) is left out, and what comes fro
 Freesound as a clip of a given set (`exclude`).
 """
 
+import argparse
 import logging
 import shutil
 import subprocess
@@ -16,6 +17,7 @@ import zipfile
 from pathlib import Path
 from typing import Dict, List, NamedTuple, Optional, Sequence, Set, Union
 
+from espnet_mlclap.corpora.abs_corpus import AbsCorpus
 from espnet_mlclap.corpora.audio_index import AudioIndex
 from espnet_mlclap.corpora.captioned import CaptionedClip, write_set
 from espnet_mlclap.corpora.clip_ids import clip_ids
@@ -257,3 +259,48 @@ def unpack_split_zip(archive: Path, folder: Path) -> None:
     if run.returncode:
         said = " ".join(run.stderr.split())[:300]
         raise UserError(f"{archive}: cannot be unpacked ({said}). Delete it and fetch it again.")
+
+
+class WavCaps(AbsCorpus):
+    """For the commands: `mlclap download_corpus wavcaps`, `mlclap prepare_corpus wavcaps`."""
+
+    parts = tuple(SOURCES)
+    caption_files = "the sources' JSON files, json_files"
+
+    def download(self, options: argparse.Namespace) -> None:
+        download_wavcaps(options.out_dir, sources=options.parts)
+
+    def add_prepare_options(self, parser: argparse.ArgumentParser) -> None:
+        parser.add_argument(
+            "--sources",
+            nargs="+",
+            help="of audioset, bbc, freesound, soundbible; default: those that have a folder of audio",
+        )
+        parser.add_argument(
+            "--blacklist",
+            action="append",
+            help="JSON file of clips to leave out, in place of the authors' list; may be given several "
+            "times; 'none' for no list",
+        )
+        parser.add_argument(
+            "--exclude",
+            action="append",
+            default=[],
+            help="data directory of a test or validation set whose videos and sounds are left out",
+        )
+
+    def prepare(self, options: argparse.Namespace) -> None:
+        unknown = sorted(set(options.sources or ()) - set(SOURCES))
+        if unknown:
+            raise UserError(f"--sources {unknown[0]}: must be of {', '.join(SOURCES)}.")
+        blacklists = options.blacklist
+        if blacklists is not None:
+            blacklists = [path for path in blacklists if path != "none"]
+        prepare_wavcaps(
+            options.captions_dir,
+            options.audio_dir,
+            options.out_dir,
+            sources=options.sources,
+            blacklists=blacklists,
+            exclude=options.exclude,
+        )

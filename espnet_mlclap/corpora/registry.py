@@ -1,0 +1,27 @@
+"""Public corpora by name. A new one is one file with a subclass of `AbsCorpus`, and one line here."""
+
+from typing import Sequence, Tuple
+
+from espnet_mlclap.utils.registry import Registry
+
+_CORPORA = "espnet_mlclap.corpora"
+
+corpora = Registry(
+    "corpus",
+    {
+        "audiocaps": f"{_CORPORA}.audiocaps:AudioCaps",
+        "clotho": f"{_CORPORA}.clotho:Clotho",
+        "wavcaps": f"{_CORPORA}.wavcaps:WavCaps",
+    },
+    base=f"{_CORPORA}.abs_corpus:AbsCorpus",
+)
+
+
+def named_in(words: Sequence[str]) -> Tuple[str, ...]:
+    """The corpora that a command line may mean: all of ours, or the one that its first word names.
+
+    A class from outside (`package.module:Class`) is known when it is named; no corpus but the named one has
+    to be imported.
+    """
+    first = words[0] if words else ""
+    return (first,) if first in corpora.names or corpora.is_custom(first) else corpora.names
