@@ -18,6 +18,7 @@ import torch
 
 from espnet_mlclap.fileio.audio import Waveform, check_samples, load_clip, read_audio, to_mono
 from espnet_mlclap.fileio.packed import unpack
+from espnet_mlclap.models.embed_captions import CAPTIONS_PER_BATCH, embed_captions
 from espnet_mlclap.models.experiment import load_experiment
 from espnet_mlclap.models.padding import pad
 from espnet_mlclap.models.two_tower import TwoTowerModel
@@ -152,7 +153,7 @@ class MLCLAP:
         captions: Union[str, Sequence[str]],
         lang: Union[str, Sequence[str]] = "eng_Latn",
         *,
-        batch_size: int = 64,
+        batch_size: int = CAPTIONS_PER_BATCH,
     ) -> np.ndarray:
         """Embed captions, each in its own language if `lang` names one for each.
 
@@ -179,24 +180,14 @@ class MLCLAP:
         for code in sorted({*langs} - {*self.languages}):
             check_language(code, "encode_text")
         self._warn_of_untrained(langs)
-        tokenizer = self.model.text_encoder.tokenizer
-        tokens = []
-        for text, code in zip(texts, langs):
-            tokens.append(tokenizer(self.normalize(text, code) if self.normalize else text, code))
-        # similar lengths together: less padding
-        order = sorted(range(len(tokens)), key=lambda index: len(tokens[index]))
-        rows = np.empty((len(texts), self.embed_size), dtype=np.float32)
-        with (
-            progress_bar("embedding captions", len(texts), "captions") as bar,
-            torch.inference_mode(),
-        ):
-            for start in range(0, len(order), batch_size):
-                chosen = order[start : start + batch_size]
-                padded, lengths = pad([tokens[index] for index in chosen], tokenizer.pad_id)
-                embedded = self.model.encode_text(padded.to(self.device), lengths.to(self.device))
-                rows[chosen] = embedded.cpu().numpy()
-                bar.update(len(chosen))
-        return rows
+        with torch.inference_mode():
+            return embed_captions(
+                self.model,
+                list(zip(texts, langs)),
+                normalize=self.normalize,
+                device=self.device,
+                batch_size=batch_size,
+            )
 
     def _warn_of_untrained(self, langs: Iterable[str]) -> None:
         if not self.trained_languages:

@@ -8,7 +8,7 @@ are those of evaluation while it runs.
 
 import contextlib
 from pathlib import Path
-from typing import Any, Callable, Dict, Iterator, List, Optional, Sequence, Union
+from typing import Callable, Dict, Iterator, List, Optional, Sequence, Union
 
 import numpy as np
 import torch
@@ -17,15 +17,16 @@ from torch.utils.data import DataLoader, Dataset
 from espnet_mlclap.evaluation.embeddings import EmbeddingSet
 from espnet_mlclap.fileio.audio import load_clip
 from espnet_mlclap.fileio.data_dir import DataDir
+from espnet_mlclap.models.embed_captions import embed_captions
 from espnet_mlclap.models.padding import pad
-from espnet_mlclap.models.text_encoder.abs_text_encoder import Tokenizer
+from espnet_mlclap.models.two_tower import TwoTowerModel
 from espnet_mlclap.utils.progress import progress_bar
 
-CLIPS_PER_BATCH, CAPTIONS_PER_BATCH = 16, 64
+CLIPS_PER_BATCH = 16
 
 
 def embed_set(
-    model: Any,
+    model: TwoTowerModel,
     data: DataDir,
     *,
     path: Union[str, Path] = "",
@@ -37,8 +38,7 @@ def embed_set(
     """Embed all clips and captions of a set.
 
     Args:
-        model: a two-tower model (`encode_audio`, `encode_text`, `text_encoder.tokenizer`) on `device`; is
-            put into evaluation mode, and back into that in which it was.
+        model: on `device`; is put into evaluation mode, and back into that in which it was.
         data: a formatted set.
         path: what messages about the embeddings will name.
         normalize: what was applied to captions while training.
@@ -61,7 +61,12 @@ def embed_set(
             clips = sorted(data.wav_scp, key=_bytes)
             audio = _embed_clips(model, data, clips, device, clips_per_batch, num_workers)
             captions = sorted(data.captions, key=_bytes)
-            text = _embed_captions(model, data, captions, normalize, device)
+            text = embed_captions(
+                model,
+                [(data.captions[key].text, data.captions[key].lang) for key in captions],
+                normalize=normalize,
+                device=device,
+            )
     finally:
         model.train(training)
     row_of = {clip: row for row, clip in enumerate(clips)}
@@ -107,7 +112,7 @@ class _Clips(Dataset):
 
 
 def _embed_clips(
-    model: Any,
+    model: TwoTowerModel,
     data: DataDir,
     clips: Sequence[str],
     device: torch.device,
@@ -136,28 +141,3 @@ def _embed_clips(
 
 def _pad_audio(clips: List[np.ndarray]):
     return pad(clips, 0.0)
-
-
-def _embed_captions(
-    model: Any,
-    data: DataDir,
-    captions: Sequence[str],
-    normalize: Optional[Callable[[str, str], str]],
-    device: torch.device,
-) -> np.ndarray:
-    """[captions, E]; captions of similar length together."""
-    tokenizer: Tokenizer = model.text_encoder.tokenizer
-    tokens = []
-    for key in captions:
-        text, _, lang = data.captions[key]
-        tokens.append(tokenizer(normalize(text, lang) if normalize else text, lang))
-    order = sorted(range(len(tokens)), key=lambda row: len(tokens[row]))
-    rows = np.empty((len(captions), model.embed_size), dtype=np.float32)
-    with progress_bar("embedding captions", len(captions), "captions") as bar:
-        for start in range(0, len(order), CAPTIONS_PER_BATCH):
-            chosen = order[start : start + CAPTIONS_PER_BATCH]
-            text, lengths = pad([tokens[row] for row in chosen], tokenizer.pad_id)
-            embedded = model.encode_text(text.to(device), lengths.to(device))
-            rows[chosen] = embedded.cpu().numpy()
-            bar.update(len(chosen))
-    return rows

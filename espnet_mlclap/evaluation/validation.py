@@ -3,8 +3,6 @@
 from pathlib import Path
 from typing import Callable, Dict, Optional, Tuple, Union
 
-import torch
-
 from espnet_mlclap.evaluation.embed_set import embed_set
 from espnet_mlclap.evaluation.scores import (
     CRITERION,
@@ -14,6 +12,7 @@ from espnet_mlclap.evaluation.scores import (
     score_set,
 )
 from espnet_mlclap.fileio.data_dir import DataDir
+from espnet_mlclap.models.two_tower import TwoTowerModel
 
 
 class ValidationSet:
@@ -51,8 +50,8 @@ class ValidationSet:
             *(_name(way, lang) for lang in self.data.languages for way in DIRECTIONS),
         )
 
-    def __call__(self, model: torch.nn.Module, device: str) -> Dict[str, float]:
-        """Figures of a two-tower model that is on `device`."""
+    def __call__(self, model: TwoTowerModel, device: str) -> Dict[str, float]:
+        """Figures of a model that is on `device`."""
         embeddings = embed_set(
             model,
             self.data,

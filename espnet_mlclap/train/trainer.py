@@ -12,6 +12,7 @@ from espnet2.train.reporter import Reporter, SubReporter
 from espnet2.train.trainer import Trainer, TrainerOptions
 
 from espnet_mlclap.iterators.mlclap_iter_factory import EpochPlanIterFactory
+from espnet_mlclap.models.two_tower import TwoTowerModel
 from espnet_mlclap.objectives.abs_objective import AbsObjective
 from espnet_mlclap.train.checkpoint import TrainingFiles
 from espnet_mlclap.train.options import check_criteria
@@ -29,7 +30,7 @@ class Validation(Protocol):
 
     reported: Sequence[str]
 
-    def __call__(self, model: torch.nn.Module, device: str) -> Dict[str, float]:
+    def __call__(self, model: TwoTowerModel, device: str) -> Dict[str, float]:
         """Figures of `model`, which is on `device`."""
 
 

@@ -5,10 +5,11 @@ import pytest
 import soundfile
 import torch
 
-from espnet_mlclap.evaluation.embed_set import CAPTIONS_PER_BATCH, CLIPS_PER_BATCH, embed_set
+from espnet_mlclap.evaluation.embed_set import CLIPS_PER_BATCH, embed_set
 from espnet_mlclap.evaluation.embeddings import read_embeddings, write_embeddings
 from espnet_mlclap.evaluation.validation import ValidationSet
 from espnet_mlclap.fileio.data_dir import Caption, DataDir
+from espnet_mlclap.models.embed_captions import CAPTIONS_PER_BATCH
 
 CLIPS = 2 * CLIPS_PER_BATCH + 3
 PAD = 7
@@ -137,6 +138,15 @@ def test_a_perfect_model_is_found_perfect(data_dir):
     figures = validation(Model(), "cpu")
     assert set(figures) == set(validation.reported)
     assert figures == pytest.approx(dict.fromkeys(figures, 100.0))
+
+
+def test_validation_makes_the_batches_of_stage_6(data_dir):
+    """Else the last bits would differ, and with them now and then a rank."""
+    first, second = Model(), Model()
+    embed_set(first, DataDir.read(data_dir))
+    ValidationSet(data_dir, num_workers=1)(second, "cpu")
+    assert first.audio_batches == second.audio_batches
+    assert all(map(torch.equal, first.text_batches, second.text_batches))
 
 
 def test_a_language_is_scored_among_all_clips(data_dir):

@@ -1,0 +1,50 @@
+"""Captions to vectors, in batches of similar length: for Python users, for stage 6 and for validation."""
+
+from typing import Callable, Optional, Sequence, Tuple, Union
+
+import numpy as np
+import torch
+
+from espnet_mlclap.models.padding import pad
+from espnet_mlclap.models.two_tower import TwoTowerModel
+from espnet_mlclap.utils.progress import progress_bar
+
+CAPTIONS_PER_BATCH = 64
+
+
+def embed_captions(
+    model: TwoTowerModel,
+    captions: Sequence[Tuple[str, str]],
+    *,
+    normalize: Optional[Callable[[str, str], str]] = None,
+    device: Union[str, torch.device] = "cpu",
+    batch_size: int = CAPTIONS_PER_BATCH,
+) -> np.ndarray:
+    """Embed captions, each in its own language; to be called without gradients.
+
+    Args:
+        model: on `device`, in evaluation mode.
+        captions: (caption, FLORES-200 code).
+        normalize: applied to a caption and its language before it is tokenised.
+        device: where to compute.
+        batch_size: captions that are encoded together. Another number may change the last bits.
+
+    Returns:
+        [captions, E] float32 unit vectors, in the order given.
+
+    Raises:
+        UserError: a language that the text encoder does not know.
+    """
+    tokenizer = model.text_encoder.tokenizer
+    tokens = [
+        tokenizer(normalize(text, lang) if normalize else text, lang) for text, lang in captions
+    ]
+    order = sorted(range(len(tokens)), key=lambda row: len(tokens[row]))
+    rows = np.empty((len(captions), model.embed_size), dtype=np.float32)
+    with progress_bar("embedding captions", len(captions), "captions") as bar:
+        for start in range(0, len(order), batch_size):
+            chosen = order[start : start + batch_size]
+            text, lengths = pad([tokens[row] for row in chosen], tokenizer.pad_id)
+            rows[chosen] = model.encode_text(text.to(device), lengths.to(device)).cpu().numpy()
+            bar.update(len(chosen))
+    return rows
