@@ -119,13 +119,6 @@ class DataDir:
         """Languages of the captions, sorted."""
         return sorted({caption.lang for caption in self.captions.values()})
 
-    def captions_of_clips(self) -> Dict[str, List[str]]:
-        """Caption ids by clip id, clips and captions in the order in which they stand here."""
-        grouped: Dict[str, List[str]] = {clip: [] for clip in self.wav_scp}
-        for key, caption in self.captions.items():
-            grouped.setdefault(caption.clip, []).append(key)
-        return grouped
-
     def add(self, other: "DataDir", where: Union[str, Path]) -> None:
         """Take in the clips and captions of `other`, which was read from `where`.
 

@@ -5,7 +5,6 @@ itself then comes on top, so that a number stands in one place however many conf
 reads one flat file: `resolve_arguments` writes it.
 """
 
-import difflib
 from pathlib import Path
 from typing import Any, Collection, Dict, List, Mapping, Sequence, Tuple, Union
 
@@ -13,6 +12,7 @@ import yaml
 
 from espnet_mlclap.utils.atomic import atomic_open
 from espnet_mlclap.utils.errors import UserError
+from espnet_mlclap.utils.registry import did_you_mean
 
 BASE = "base"
 # in the experiment's folder: the configuration with what it is based on, and the checkpoint to test
@@ -69,8 +69,7 @@ def check_keys(
     """
     for key in conf:
         if key not in known:
-            near = difflib.get_close_matches(str(key), known, n=1)
-            hint = f" Did you mean {near[0]!r}?" if near else ""
+            hint = did_you_mean(str(key), known)
             raise UserError(f"{where}: unknown key {key!r}.{hint} Known are {', '.join(known)}.")
     for key in required:
         if key not in conf:

@@ -14,8 +14,8 @@ T = TypeVar("T")
 def build_settings(kind: Type[T], content: Any, where: str) -> T:
     """Build a dataclass whose fields are the keys of `content`, neither more nor fewer.
 
-    A field may be a dataclass itself, str, int, float, bool, an Optional of these, `Tuple[X, ...]` (a YAML
-    list) or `Mapping[str, X]`. A whole number is taken where a float is wanted.
+    A field may be a dataclass itself, str, int, float, bool, an Optional of these, `Tuple[X, ...]` or
+    `Tuple[X, Y]` (a YAML list) or `Mapping[str, X]`. A whole number is taken where a float is wanted.
 
     Args:
         kind: the dataclass.
@@ -50,7 +50,10 @@ def _value(value: Any, wanted: Any, where: str) -> Any:
     if origin is tuple:
         if not isinstance(value, list):
             raise UserError(f"{where}: must be a list, not {value!r}.")
-        return tuple(_value(item, inside[0], where) for item in value)
+        kinds = [inside[0]] * len(value) if inside[-1] is ... else inside
+        if len(kinds) != len(value):
+            raise UserError(f"{where}: must be a list of {len(kinds)} values, not {value!r}.")
+        return tuple(_value(item, kind, where) for item, kind in zip(value, kinds))
     if wanted is float and type(value) is int:
         return float(value)
     if type(value) is not wanted:

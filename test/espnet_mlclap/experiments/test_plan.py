@@ -133,7 +133,7 @@ def test_data_once_for_each_choice_of_sets(listed):
 @pytest.mark.parametrize(
     ("shared", "recipe", "message"),
     [
-        ((), ("train_sets:", "trainsets:"), "unknown key 'trainsets'. Did you mean 'train_sets'"),
+        ((), ("train_sets:", "trainsets:"), "unknown key 'trainsets'. Did you mean train_sets"),
         (
             (),
             ("large: w a b", "big: w"),

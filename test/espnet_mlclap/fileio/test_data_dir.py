@@ -25,10 +25,6 @@ def test_what_is_written_is_read_back(data, tmp_path):
     assert DataDir.read(tmp_path / "set") == data
     assert (tmp_path / "set/README").read_text() == "Where it is from.\n"
     assert data.languages == ["eng_Latn", "jpn_Jpan"]
-    assert data.captions_of_clips() == {
-        "a": ["a-eng_Latn-1", "a-jpn_Jpan-1"],
-        "b": ["b-eng_Latn-1", "b-jpn_Jpan-1"],
-    }
 
 
 def test_keys_are_sorted_by_their_bytes(tmp_path):

@@ -24,6 +24,7 @@ class Whole:
     name: Optional[str]
     part: Part
     limits: Tuple[float, ...]
+    span: Tuple[float, float]
     parts: Mapping[str, Part]
 
 
@@ -31,13 +32,14 @@ GOOD = {
     "name": None,
     "part": {"size": 2, "share": 1},
     "limits": [0, 1.5],
+    "span": [1, 2],
     "parts": {"a": {"size": 3, "share": 0.5}},
 }
 
 
 def test_every_kind_of_field():
     built = build_settings(Whole, GOOD, "x.yaml")
-    assert built == Whole(None, Part(2, 1.0), (0.0, 1.5), {"a": Part(3, 0.5)})
+    assert built == Whole(None, Part(2, 1.0), (0.0, 1.5), (1.0, 2.0), {"a": Part(3, 0.5)})
     assert type(built.part.share) is type(built.limits[0]) is float
 
 
@@ -46,7 +48,7 @@ def test_every_kind_of_field():
     [
         (
             {"nam": 1},
-            "x.yaml: unknown key 'nam'. Did you mean 'name'. Known are name, part, limits",
+            "x.yaml: unknown key 'nam'. Did you mean name. Known are name, part, limits",
         ),
         ({"part": {"size": 2}}, "x.yaml: part: the key 'share' is missing"),
         ({"part": {"size": True, "share": 1}}, "x.yaml: part: size: must be int, not True"),
@@ -54,6 +56,7 @@ def test_every_kind_of_field():
         ({"part": {"size": 1, "share": 2}}, "x.yaml: part: share must be at most 1"),
         ({"parts": {"a": {"size": 1.0, "share": 0}}}, "x.yaml: parts: a: size: must be int"),
         ({"parts": []}, "x.yaml: parts: must hold `key: value` lines, not a list"),
+        ({"span": [1, 2, 3]}, "x.yaml: span: must be a list of 2 values, not .1, 2, 3."),
         ({"limits": 3}, "x.yaml: limits: must be a list, not 3"),
         ({"name": 3}, "x.yaml: name: must be str, not 3"),
     ],

@@ -17,7 +17,7 @@ import tempfile
 import time
 from pathlib import Path
 
-import yaml
+from espnet_mlclap.utils.config import read_yaml
 
 HERE = Path(__file__).resolve().parent
 ASSETS = HERE.parent / "sonar_assets"
@@ -104,7 +104,7 @@ def describe(config: dict, out_dir: Path) -> None:
 def main() -> None:
     """Entry point."""
     options = get_parser().parse_args()
-    config = yaml.safe_load(options.config.read_text(encoding="utf-8"))
+    config = read_yaml(options.config)
     options.out_dir.mkdir(parents=True, exist_ok=True)
     if options.stage == 1:
         make(config, options.out_dir)

@@ -154,8 +154,8 @@ def test_unseen_scenes_have_unseen_captions(config):
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        (("clips: 450", "clips: none"), "sets: train_clotho: clips: 'none'"),
-        (("captions: 5, part: train", "captions: 6, part: train"), "from 1 to 5"),
+        (("clips: 450", "clips: none"), "sets: train_clotho: clips: must be int, not 'none'"),
+        (("captions: 5, part: train", "captions: 6, part: train"), "captions: 6 must be 1 to 5"),
         (("part: test", "part: dev"), "'dev' is not one of train, valid, test"),
         (("[eng_Latn]", "[eng_Latn, xyz]"), "'xyz' is not one of"),
         (("seed: 0", "sead: 0"), "unknown key 'sead'"),
