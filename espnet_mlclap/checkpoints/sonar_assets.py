@@ -5,6 +5,7 @@ A card whose checkpoint lies behind a web address (the published SONAR) is serve
 """
 
 import copy
+import importlib
 import logging
 import os
 import sys
@@ -73,18 +74,29 @@ class SonarAsset:
         )
 
 
+def require_sonar_space(what: str) -> None:
+    """Make sure that sonar-space, and with it fairseq2, is installed.
+
+    Raises:
+        UserError: it is not; says that `what` needs it and how it is installed.
+    """
+    try:
+        for module in ("fairseq2", "sonar.models"):
+            importlib.import_module(module)
+    except ModuleNotFoundError as error:
+        raise UserError(f"{what}: {missing_module(error) or error}") from error
+
+
 def read_asset(name: str, *, speech: bool = False) -> SonarAsset:
     """Read the card of a SONAR text encoder or decoder, or of a speech encoder.
 
     Raises:
         UserError: sonar-space is not installed, no card has this name, or it is a card of something else.
     """
+    require_sonar_space(f"asset {name}")
     _quieten()
-    try:
-        import sonar.models  # noqa: F401  (fairseq2 is one of its dependencies)
-        from fairseq2.assets import AssetNotFoundError, get_asset_store
-    except ModuleNotFoundError as error:
-        raise UserError(f"asset {name}: {missing_module(error) or error}") from error
+    from fairseq2.assets import AssetNotFoundError, get_asset_store
+
     try:
         card = get_asset_store().retrieve_card(name)
     except AssetNotFoundError as error:

@@ -10,7 +10,11 @@ import torch
 from torch import Tensor
 from torch.nn.utils.rnn import pad_sequence
 
-from espnet_mlclap.checkpoints.sonar_assets import load_sonar_model, read_asset
+from espnet_mlclap.checkpoints.sonar_assets import (
+    load_sonar_model,
+    read_asset,
+    require_sonar_space,
+)
 from espnet_mlclap.fileio.audio import HOP_LENGTH, SAMPLING_RATE
 from espnet_mlclap.models.audio_encoder.abs_audio_encoder import AbsAudioEncoder
 from espnet_mlclap.models.audio_encoder.recompute import recompute_in_backward
@@ -44,8 +48,8 @@ class SonarSpeechEncoder(AbsAudioEncoder):
     in SONAR; one that is constant (digital silence) becomes 0.
 
     Raises:
-        UserError: an unknown architecture or asset, sizes that do not go together, or weights that
-            do not fit them.
+        UserError: sonar-space is not installed, an unknown architecture or asset, sizes that do not go
+            together, or weights that do not fit them.
     """
 
     def __init__(
@@ -63,6 +67,7 @@ class SonarSpeechEncoder(AbsAudioEncoder):
         gradient_checkpointing: bool = False,
     ):
         super().__init__()
+        require_sonar_space("audio_encoder sonar_speech")
         from sonar.models.sonar_speech import SonarSpeechEncoderFactory
 
         config = _architecture(architecture)

@@ -92,6 +92,15 @@ def test_a_figure_is_the_only_use_of_matplotlib(make_embeddings, tmp_path):
     assert heavy == ["matplotlib"]
 
 
+def test_a_query_loads_torch_alone(experiment):
+    code = "import json, sys; from espnet_mlclap import MLCLAP; folder, heavy = json.loads(sys.argv[1])"
+    code += "; MLCLAP.from_pretrained(folder).encode_text('a dog barks')"
+    code += "; print(*(one for one in heavy if one in sys.modules))"
+    program = [sys.executable, "-c", code, json.dumps([str(experiment), HEAVY])]
+    run = subprocess.run(program, capture_output=True, text=True)
+    assert (run.returncode, run.stdout) == (0, "torch\n"), run.stderr
+
+
 def test_the_package_itself_imports_nothing():
     code = "import sys, espnet_mlclap; print({'torch', 'numpy', 'yaml'} & {*sys.modules})"
     code += "; assert 'MLCLAP' in dir(espnet_mlclap); from espnet_mlclap import MLCLAP as one"

@@ -70,7 +70,33 @@ def test_golden_sentence_embeddings_and_tokens(golden_dir):
         tokens = [encoder.tokenizer(text, lang).tolist() for text in texts]
         assert tokens == meta["token_ids"][lang]
         embedded = encode(encoder, [(lang, text) for text in texts])
-        np.testing.assert_allclose(embedded, golden[f"sonar_{lang}"], atol=2e-5)
+        np.testing.assert_allclose(embedded, golden[f"sonar_{lang}"], atol=1e-5)
+
+
+@pytest.mark.parametrize("training", [False, True])
+def test_the_small_model_is_that_of_sonar_space(training):
+    """Sentence embeddings, their gradients, and both in bfloat16, which agree as far as it can tell."""
+    from fairseq2.nn import BatchLayout
+
+    from espnet_mlclap.checkpoints.sonar_assets import load_sonar_model, read_asset
+
+    encoder = SonarTextEncoder(model="sonar_mini_encoder").train(training)  # its dropout is 0
+    theirs = load_sonar_model(read_asset("sonar_mini_encoder")).train(training)
+    text, lengths = pad([encoder.tokenizer(text, lang) for lang, text in CAPTIONS.items()], 0)
+    layout = BatchLayout.of(text, seq_lens=lengths.tolist())
+    weights = torch.randn(len(text), 160, generator=torch.Generator().manual_seed(0))
+    for dtype, tolerance in ((None, 1e-5), (torch.bfloat16, 2**-6)):
+        with torch.autocast("cpu", torch.bfloat16, enabled=dtype is not None):
+            found = encoder(text, lengths).mean()
+            expected = theirs(text, layout).sentence_embeddings
+        torch.testing.assert_close(found, expected.float(), rtol=0, atol=tolerance)
+        theirs.zero_grad()
+        encoder.zero_grad()
+        (expected * weights).sum().backward()
+        (found * weights).sum().backward()
+        for name, parameter in theirs.named_parameters():
+            difference = (encoder.model.get_parameter(name).grad - parameter.grad).norm()
+            assert difference <= tolerance * max(1.0, float(parameter.grad.norm())), name
 
 
 def test_a_mixed_batch_equals_one_language_at_a_time(encoder):

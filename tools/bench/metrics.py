@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
 """Time the retrieval metrics: against a loop over queries, and at 100,000 captions x 20,000 clips.
 
-    python tools/bench_metrics.py           the ratio at 1,045 clips x 5 captions x 1,024 values
-    python tools/bench_metrics.py --large   also the large set (a minute, 2 GiB)
+    python tools/bench/metrics.py           the ratio at 1,045 clips x 5 captions x 1,024 values
+    python tools/bench/metrics.py --large   also the large set (a minute, 2 GiB)
 
 The loop does what common retrieval code does: clip by clip, normalise both sides, multiply, sort.
 """
@@ -15,7 +15,7 @@ from pathlib import Path
 
 import numpy as np
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
 from espnet_mlclap.evaluation.metrics import retrieval_scores  # noqa: E402
 
