@@ -85,15 +85,9 @@ def translations(project, data):
 
 @pytest.fixture(scope="module")
 def experiment(project, data, translations):
-    """One epoch with the encoder, the loss and the objective of the examples, and a text encoder from scratch."""
-    project(
-        "train_tokenizer",
-        "--data_dir",
-        data / "train",
-        translations,
-        "--out",
-        "data/tokenizer.model",
-    )
+    """One epoch with encoder, loss and objective of the examples; SONAR's text encoder from scratch."""
+    texts = ["--data_dir", data / "train", translations]
+    project("train_tokenizer", *texts, "--out", "data/tokenizer.model")
     conf = ROOT / "egs2/audio_folder/mlclap1/conf/train.yaml"
     conf = yaml.safe_load(conf.read_text(encoding="utf-8"))
     text = {key: conf[key] for key in ("text_encoder", "text_encoder_conf")}
