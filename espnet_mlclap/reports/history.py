@@ -11,8 +11,16 @@ from espnet_mlclap.utils.errors import UserError
 REPORTED_FACTS = (
     "audio_encoder",
     "audio_encoder_conf",
+    "audio_pooling",
+    "audio_projection",
+    "audio_projection_conf",
     "text_encoder",
     "text_encoder_conf",
+    "text_pooling",
+    "text_projection",
+    "text_projection_conf",
+    "objective",
+    "objective_conf",
     "loss_conf",
     "model_conf",
     "text_normalization",
@@ -33,9 +41,13 @@ REPORTED_FACTS = (
     "scheduler_conf",
     "max_epoch",
     "seed",
+    "train_langs",
 )
 # What a report does not print: what the paper does.
-_USUAL = {"crop": "none", "clip_captions": "all", "le_sharing": "each"}
+_USUAL = {
+    "audio_pooling": "mean", "audio_projection": "mlp", "text_pooling": "mean", "text_projection": "mlp",
+    "objective": "contrastive", "crop": "none", "clip_captions": "all", "le_sharing": "each",
+}  # fmt: skip
 
 
 def read_history(experiment_dir: Union[str, Path]) -> List[Dict[str, Any]]:

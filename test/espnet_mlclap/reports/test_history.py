@@ -4,6 +4,8 @@ import json
 
 import pytest
 
+from espnet_mlclap.models.registry import MODEL_REGISTRIES
+from espnet_mlclap.objectives.registry import OBJECTIVE_REGISTRIES
 from espnet_mlclap.reports.history import read_facts, read_history
 from espnet_mlclap.utils.errors import UserError
 
@@ -56,6 +58,16 @@ def test_choices_are_facts_where_they_are_not_the_papers(tmp_path):
         "started_from": "a.pth",
         "train_data_weight": "1.0 0.5",
     }
+
+
+def test_parts_of_the_model_are_facts_where_they_are_not_the_usual_ones(tmp_path):
+    registries = {**MODEL_REGISTRIES, **OBJECTIVE_REGISTRIES}
+    usual = {registry.kind: name for registry, name in registries.items()}
+    config = tmp_path / "config.yaml"
+    config.write_text("".join(f"{kind}: {name}\n" for kind, name in usual.items()))
+    assert set(read_facts(tmp_path)) == {"audio_encoder", "text_encoder"}
+    config.write_text("".join(f"{kind}: other\n" for kind in usual))
+    assert set(read_facts(tmp_path)) == set(usual) - {"model", "loss"}
 
 
 def test_long_values_are_cut_short(tmp_path):
