@@ -16,7 +16,7 @@ from typing import Any, Dict, Iterable, List, Optional, Sequence, Set, Union
 import numpy as np
 import torch
 
-from espnet_mlclap.fileio.audio import Waveform, check_samples, load_clip, read_audio, to_mono
+from espnet_mlclap.fileio.audio import Waveform, check_samples
 from espnet_mlclap.fileio.packed import unpack
 from espnet_mlclap.models.embed_captions import CAPTIONS_PER_BATCH, embed_captions
 from espnet_mlclap.models.experiment import load_experiment
@@ -64,6 +64,7 @@ class MLCLAP:
         *,
         model_file: str = BEST_MODEL,
         device: Union[str, torch.device] = "cpu",
+        custom_classes: bool = False,
     ) -> "MLCLAP":
         """Load an experiment folder or a packed file.
 
@@ -71,6 +72,8 @@ class MLCLAP:
             path: a folder with config.yaml and checkpoints (stage 5), or a file made by stage 8.
             model_file: checkpoint in the folder; a packed file has one.
             device: where to compute.
+            custom_classes: let a packed file name classes from outside of this package, which then run; an
+                experiment folder may do so anyway.
 
         Raises:
             UserError: nothing usable at `path`, or weights that do not fit.
@@ -81,7 +84,9 @@ class MLCLAP:
         elif path.is_file():
             with tempfile.TemporaryDirectory() as folder:
                 files = unpack(path, folder, ("config", "model_file"))
-                model, config = load_experiment(files["config"], files["model_file"])
+                model, config = load_experiment(
+                    files["config"], files["model_file"], custom_classes=custom_classes
+                )
         else:
             raise UserError(f"{path}: no such experiment folder or packed model.")
         normalization = config.get("text_normalization", "none")
@@ -132,15 +137,14 @@ class MLCLAP:
         """
         _check_batch_size(batch_size)
         single = isinstance(audio, (str, Path, np.ndarray, torch.Tensor, dict))
-        single = single or not isinstance(audio, Iterable)  # no clip at all, which `_waveform` says
+        single = single or not isinstance(audio, Iterable)  # no clip at all, which `_read` says
         clips = [audio] if single else list(audio)
         rows = np.empty((len(clips), self.embed_size), dtype=np.float32)
         bar = progress_bar("embedding clips", len(clips), "clips", show=show_progress)
         with bar, torch.inference_mode():
             for start in range(0, len(clips), batch_size):
                 batch = [
-                    self._waveform(clip, sampling_rate)
-                    for clip in clips[start : start + batch_size]
+                    self._read(clip, sampling_rate) for clip in clips[start : start + batch_size]
                 ]
                 padded, lengths = pad(batch, 0.0)
                 embedded = self.model.encode_audio(padded.to(self.device), lengths.to(self.device))
@@ -213,14 +217,11 @@ class MLCLAP:
         """
         return audio @ text.T
 
-    @staticmethod
-    def _waveform(clip: Audio, sampling_rate: Optional[int]) -> np.ndarray:
-        """One clip as the model takes it: [samples] at 16 kHz, or [frames, mel bins]."""
+    def _read(self, clip: Audio, sampling_rate: Optional[int]) -> np.ndarray:
+        """One clip as the model takes it: [samples] at 16 kHz, or [frames, features]."""
+        reader = self.model.audio_encoder.reader
         if isinstance(clip, (str, Path)):
-            archive, _, offset = str(clip).rpartition(":")
-            if archive and offset.isdigit() and not Path(clip).exists():
-                return load_clip(str(clip))
-            return to_mono(read_audio(clip))
+            return reader(str(clip))
         if isinstance(clip, dict) and "array" in clip:
             clip, sampling_rate = clip["array"], clip.get("sampling_rate", sampling_rate)
         if not isinstance(clip, (np.ndarray, torch.Tensor)):
@@ -231,7 +232,7 @@ class MLCLAP:
         if sampling_rate is None:
             raise UserError("encode_audio: arrays need their sampling_rate (Hz)")
         samples = check_samples(_as_float(_as_channels(clip)), "encode_audio: the array")
-        return to_mono(Waveform(samples, sampling_rate))
+        return reader.of_waveform(Waveform(samples, sampling_rate))
 
 
 def _as_channels(clip: Union[np.ndarray, torch.Tensor]) -> np.ndarray:

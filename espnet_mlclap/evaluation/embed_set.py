@@ -15,7 +15,7 @@ import torch
 from torch.utils.data import DataLoader, Dataset
 
 from espnet_mlclap.evaluation.embeddings import EmbeddingSet
-from espnet_mlclap.fileio.audio import load_clip
+from espnet_mlclap.fileio.clip_reader import ClipReader
 from espnet_mlclap.fileio.data_dir import DataDir
 from espnet_mlclap.models.embed_captions import embed_captions
 from espnet_mlclap.models.padding import pad
@@ -101,14 +101,15 @@ def _settings_of_evaluation() -> Iterator[None]:
 class _Clips(Dataset):
     """The audio of clips, in the order given."""
 
-    def __init__(self, locations: Sequence[str]):
+    def __init__(self, locations: Sequence[str], reader: ClipReader):
         self.locations = list(locations)
+        self.reader = reader
 
     def __len__(self) -> int:
         return len(self.locations)
 
     def __getitem__(self, row: int) -> np.ndarray:
-        return load_clip(self.locations[row])
+        return self.reader(self.locations[row])
 
 
 def _embed_clips(
@@ -122,8 +123,11 @@ def _embed_clips(
     """[clips, E]; long clips first: too little memory shows at once, and batches have little padding."""
     samples: Dict[str, str] = data.extra.get("utt2num_samples", {})
     order = sorted(range(len(clips)), key=lambda row: -int(samples.get(clips[row], 0)))
+    reader: ClipReader = model.audio_encoder.reader
+    locations = [data.wav_scp[clips[row]] for row in order]
+    reader.prepare(locations)
     loader = DataLoader(
-        _Clips([data.wav_scp[clips[row]] for row in order]),
+        _Clips(locations, reader),
         batch_size=clips_per_batch,
         num_workers=num_workers,
         collate_fn=_pad_audio,

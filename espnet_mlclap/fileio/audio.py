@@ -94,27 +94,42 @@ def load_clip(location: str) -> np.ndarray:
     """Read a clip of a formatted set, from a file or an entry `archive.ark:offset`.
 
     Returns:
-        [samples] float32 at 16 kHz, or [frames, mel bins] float32 in dB from a log-mel archive.
+        [samples] float32 at 16 kHz (recordings that were left as they are, `--audio_format original`, are
+        resampled), or [frames, mel bins] float32 in dB from a log-mel archive.
 
     Raises:
-        AudioError: it cannot be read, or has another sampling rate.
+        AudioError: it cannot be read.
     """
-    archive, _, offset = location.rpartition(":")
-    if archive and offset.isdigit():
-        loaded = _load_from_archive(location)
-        if isinstance(loaded, np.ndarray):
-            return loaded.astype(np.float32, copy=False)
-        rate, samples = loaded
-        if samples.dtype == np.int16:
-            samples = samples.astype(np.float32) / 32768.0
-        waveform = Waveform(samples.reshape(samples.shape[0], -1).astype(np.float32), rate)
-    else:
-        waveform = read_audio(location)
-    if waveform.rate != SAMPLING_RATE:
+    loaded = _load(location)
+    return loaded if isinstance(loaded, np.ndarray) else to_mono(loaded)
+
+
+def read_clip(location: str) -> Waveform:
+    """Read a clip of a formatted set at the rate at which it is stored.
+
+    Raises:
+        AudioError: it cannot be read, or is features in place of samples.
+    """
+    loaded = _load(location)
+    if isinstance(loaded, np.ndarray):
         raise AudioError(
-            f"{location}: {waveform.rate} Hz; {SAMPLING_RATE} Hz is needed. Run stage 3 (formatting)."
+            f"{location}: log-mel features in place of samples. Format the audio as flac, flac.ark or "
+            "original."
         )
-    return to_mono(waveform)
+    return loaded
+
+
+def _load(location: str) -> Union[Waveform, np.ndarray]:
+    archive, _, offset = location.rpartition(":")
+    if not (archive and offset.isdigit()) or Path(location).exists():
+        return read_audio(location)
+    loaded = _load_from_archive(location)
+    if isinstance(loaded, np.ndarray):
+        return loaded.astype(np.float32, copy=False)
+    rate, samples = loaded
+    if samples.dtype == np.int16:
+        samples = samples.astype(np.float32) / 32768.0
+    return Waveform(samples.reshape(samples.shape[0], -1).astype(np.float32), rate)
 
 
 def _load_from_archive(location: str):

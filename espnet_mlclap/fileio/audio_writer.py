@@ -1,5 +1,6 @@
-"""Write formatted clips: FLAC files, FLAC in a Kaldi archive, or log-mel features in one."""
+"""Write formatted clips: FLAC files, FLAC in a Kaldi archive, log-mel features in one, or nothing at all."""
 
+import os
 from pathlib import Path
 from typing import Callable, Optional, Union
 
@@ -7,7 +8,7 @@ import numpy as np
 
 from espnet_mlclap.fileio.audio import SAMPLING_RATE
 
-AUDIO_FORMATS = ("flac", "flac.ark", "log_mel.ark")
+AUDIO_FORMATS = ("flac", "flac.ark", "log_mel.ark", "original")
 LogMel = Callable[
     [np.ndarray], np.ndarray
 ]  # of [samples] in -1 ... 1 the dB values [frames, 64], float32
@@ -25,13 +26,27 @@ class _FlacFiles:
     def __exit__(self, *_: object) -> None:
         pass
 
-    def write(self, clip: str, samples: np.ndarray) -> str:
-        """Store `samples` ([samples] int16); returns where, relative to the folder."""
+    def write(self, clip: str, samples: np.ndarray, source: str) -> str:
+        """Store `samples` ([samples] int16) of the file `source`; returns where, relative to the folder."""
         import soundfile
 
         name = f"{clip.replace('/', '%2F')}.flac"
         soundfile.write(self.folder / name, samples, SAMPLING_RATE)
         return name
+
+
+class _Originals:
+    """The recordings as they are, read and counted but not copied: for encoders that want their full rate."""
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        pass
+
+    def write(self, clip: str, samples: np.ndarray, source: str) -> str:
+        """Where the clip lies already, as an absolute path."""
+        return os.path.abspath(source)
 
 
 class _Archive:
@@ -47,7 +62,7 @@ class _Archive:
     def __exit__(self, *_: object) -> None:
         self.file.close()
 
-    def write(self, clip: str, samples: np.ndarray) -> str:
+    def write(self, clip: str, samples: np.ndarray, source: str) -> str:
         """Store `samples` ([samples] int16); returns archive and offset, relative to the folder."""
         import kaldiio
 
@@ -67,7 +82,7 @@ class _Archive:
 
 def audio_writer(
     audio_format: str, folder: Path, log_mel: Optional[LogMel]
-) -> Union[_FlacFiles, _Archive]:
+) -> Union[_FlacFiles, _Originals, _Archive]:
     """What writes clips into `folder`, as a context.
 
     Args:
@@ -80,6 +95,8 @@ def audio_writer(
     """
     if audio_format == "flac":
         return _FlacFiles(folder)
+    if audio_format == "original":
+        return _Originals()
     if audio_format == "flac.ark":
         return _Archive(folder, None)
     if log_mel is None:

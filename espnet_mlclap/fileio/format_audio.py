@@ -1,5 +1,7 @@
 """Format the audio of a set: mono, 16 kHz, as FLAC files, FLAC in archives, or log-mel archives.
 
+With the format `original` the recordings stay where and as they are; everything else is done alike.
+
 The clips are shared out to blocks by a hash of their ids, so that clips that come or go change their own
 blocks alone. A block is the unit of work: a worker writes its audio and a table of its clips into a
 folder that appears under its name when it is whole, so that a killed run goes on with the blocks that
@@ -54,7 +56,7 @@ class Source:
 class FormattedClip:
     """A clip that was formatted, or (with `error`) could not be.
 
-    `location` is relative to the block's folder; `samples` counts at 16 kHz.
+    `location` is relative to the block's folder, or absolute; `samples` counts at 16 kHz.
     """
 
     clip: str
@@ -208,7 +210,7 @@ def _format_block(
             formatted.append(
                 FormattedClip(
                     source.clip,
-                    location=writer.write(source.clip, samples),
+                    location=writer.write(source.clip, samples, source.path),
                     samples=len(samples),
                     md5=hashlib.md5(samples.astype("<i2").tobytes()).hexdigest(),
                 )

@@ -36,9 +36,9 @@ def embed_captions(
         UserError: a language that the text encoder does not know.
     """
     tokenizer = model.text_encoder.tokenizer
-    tokens = [
-        tokenizer(normalize(text, lang) if normalize else text, lang) for text, lang in captions
-    ]
+    if normalize:
+        captions = [(normalize(text, lang), lang) for text, lang in captions]
+    tokens = tokenizer.many(captions)
     order = sorted(range(len(tokens)), key=lambda row: len(tokens[row]))
     rows = np.empty((len(captions), model.embed_size), dtype=np.float32)
     with progress_bar("embedding captions", len(captions), "captions") as bar:

@@ -2,26 +2,34 @@
 
 import copy
 from pathlib import Path
-from typing import Any, Dict, Tuple, Union
+from typing import Any, Dict, Mapping, Tuple, Union
 
 from espnet_mlclap.checkpoints.state_dict import load_state_dict, load_weights
-from espnet_mlclap.models.registry import audio_encoders, build_model, text_encoders
+from espnet_mlclap.models.registry import (
+    MODEL_REGISTRIES,
+    audio_encoders,
+    build_model,
+    text_encoders,
+)
 from espnet_mlclap.models.two_tower import TwoTowerModel
 from espnet_mlclap.utils.config import read_yaml
 from espnet_mlclap.utils.errors import UserError
+from espnet_mlclap.utils.registry import Registry
 
 # Version 0.1 saved the loss's temperature with the model.
 _NOT_OF_THE_MODEL = ("loss.temperature",)
 
 
 def load_experiment(
-    config_file: Union[str, Path], model_file: Union[str, Path]
+    config_file: Union[str, Path], model_file: Union[str, Path], *, custom_classes: bool = True
 ) -> Tuple[TwoTowerModel, Dict[str, Any]]:
     """Build the model that `config.yaml` of an experiment describes and load its weights.
 
     Args:
         config_file: the experiment's config.yaml; paths in it are relative to its folder.
         model_file: a state dict saved while training.
+        custom_classes: whether it may name classes from outside of this package, which then run. Not for
+            what comes from strangers.
 
     Returns:
         The model in evaluation mode, and the configuration.
@@ -35,11 +43,11 @@ def load_experiment(
         if not isinstance(config.get(name), str):
             raise UserError(f"{config_file}: {name!r} is missing; give the config.yaml of stage 5.")
     config = _of_this_version(config)
+    if not custom_classes:
+        _check_classes(config, config_file)
     for registry in (audio_encoders, text_encoders):
-        conf = config[f"{registry.kind}_conf"]
-        for key in registry.get(config[registry.kind]).exported_paths:
-            if conf.get(key) is not None:
-                conf[key] = str(config_file.parent / conf[key])
+        name, conf = config[registry.kind], config[f"{registry.kind}_conf"]
+        config[f"{registry.kind}_conf"] = in_folder(registry, name, conf, config_file.parent)
     if "checkpoint" in config["audio_encoder_conf"]:
         config["audio_encoder_conf"]["checkpoint"] = None  # the weights come from model_file
     model = build_model(config)
@@ -49,6 +57,42 @@ def load_experiment(
     load_weights(model, states, str(model_file))
     _ = model.text_encoder.tokenizer  # read now: the files of a packed model are temporary
     return model.eval(), config
+
+
+def in_folder(
+    registry: Registry, name: str, conf: Mapping[str, Any], folder: Path
+) -> Dict[str, Any]:
+    """Settings of an encoder, exported into an experiment, with its paths as they are seen from here.
+
+    Args:
+        registry: audio or text encoders.
+        name: the encoder.
+        conf: its settings in config.yaml.
+        folder: of the experiment.
+
+    Returns:
+        A copy; folders of caches that are not there are left out.
+    """
+    conf = dict(conf)
+    cls = registry.get(name)
+    for key in cls.exported_paths + cls.cache_paths:
+        if conf.get(key) is not None:
+            path = folder / str(conf[key])
+            conf[key] = None if key in cls.cache_paths and not path.is_dir() else str(path)
+    return conf
+
+
+def _check_classes(config: Mapping[str, Any], where: Path) -> None:
+    for registry in MODEL_REGISTRIES:
+        named = [str(config.get(registry.kind) or "")]
+        # what a frozen encoder wraps
+        named.append(str((config.get(f"{registry.kind}_conf") or {}).get("encoder", "")))
+        custom = [name for name in named if ":" in name]
+        if custom:
+            raise UserError(
+                f"{where}: {registry.kind}: the model uses {custom[0]}, a class from outside this package. "
+                "Load it with custom_classes=True if you trust where the model comes from."
+            )
 
 
 def _of_this_version(config: Dict[str, Any]) -> Dict[str, Any]:

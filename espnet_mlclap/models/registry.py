@@ -19,6 +19,7 @@ audio_encoders = Registry(
     {
         "ced": f"{_MODELS}.audio_encoder.ced:CEDAudioEncoder",
         "sonar_speech": f"{_MODELS}.audio_encoder.sonar_speech:SonarSpeechEncoder",
+        "frozen": f"{_MODELS}.frozen.audio:FrozenAudioEncoder",
     },
     base=f"{_MODELS}.audio_encoder.abs_audio_encoder:AbsAudioEncoder",
 )
@@ -27,6 +28,7 @@ text_encoders = Registry(
     {
         "sonar": f"{_MODELS}.text_encoder.sonar:SonarTextEncoder",
         "huggingface": f"{_MODELS}.text_encoder.huggingface:HuggingfaceTextEncoder",
+        "frozen": f"{_MODELS}.frozen.text:FrozenTextEncoder",
     },
     base=f"{_MODELS}.text_encoder.abs_text_encoder:AbsTextEncoder",
 )

@@ -12,9 +12,11 @@ from espnet2.train.distributed_utils import DistributedOption
 from espnet_mlclap.checkpoints.state_dict import initialise
 from espnet_mlclap.evaluation.embeddings import sort_languages
 from espnet_mlclap.evaluation.validation import ValidationSet
+from espnet_mlclap.fileio.clip_reader import ClipReader
 from espnet_mlclap.iterators.epoch_plan import EpochPlan, PlanOptions
 from espnet_mlclap.iterators.mlclap_iter_factory import EpochPlanIterFactory
-from espnet_mlclap.models.registry import build_model, build_part, text_encoders
+from espnet_mlclap.models.experiment import in_folder
+from espnet_mlclap.models.registry import audio_encoders, build_model, build_part, text_encoders
 from espnet_mlclap.models.text_encoder.abs_text_encoder import Tokenizer
 from espnet_mlclap.objectives.abs_objective import AbsObjective
 from espnet_mlclap.objectives.gather import world_size
@@ -92,7 +94,9 @@ class MLCLAPTask(AbsTask):
         args.started_from, args.init_param = args.init_param, []
         for name in args.freeze_param:
             freeze(model, name)
-        args.text_encoder_conf = model.text_encoder.export(Path(args.output_dir))
+        folder = Path(args.output_dir)
+        args.text_encoder_conf = model.text_encoder.export(folder)
+        args.audio_encoder_conf = model.audio_encoder.export(folder) or args.audio_encoder_conf
         args.train_langs, args.source_lang = training_languages(args)
         return build_objective(vars(args), model)
 
@@ -142,19 +146,22 @@ class MLCLAPTask(AbsTask):
             f"training on {len(sets.wav_scp)} clips with {len(sets.originals)} captions; language "
             f"enhancement with {languages} translations at {plan.draw_probability:g}"
         )
+        dataset = CaptionedClipDataset(
+            wav_scp=sets.wav_scp,
+            captions=plan.captions,
+            tokenizer=load_tokenizer(args),
+            langs=args.train_langs,
+            sources=sets.sources,
+            normalize=NORMALIZERS[args.text_normalization],
+            crop=args.crop,
+            max_seconds=args.max_seconds,
+            seed=args.seed,
+            reader=load_reader(args),
+        )
+        dataset.prepare()
         return EpochPlanIterFactory(
             plan=plan,
-            dataset=CaptionedClipDataset(
-                wav_scp=sets.wav_scp,
-                captions=plan.captions,
-                tokenizer=load_tokenizer(args),
-                langs=args.train_langs,
-                sources=sets.sources,
-                normalize=NORMALIZERS[args.text_normalization],
-                crop=args.crop,
-                max_seconds=args.max_seconds,
-                seed=args.seed,
-            ),
+            dataset=dataset,
             collate_fn=iter_options.collate_fn,
             num_workers=args.num_workers,
             pin_memory=args.ngpu > 0,
@@ -197,12 +204,20 @@ def load_tokenizer(args: argparse.Namespace) -> Tokenizer:
     Args:
         args: after `MLCLAPTask.build_model`, which exports it to `args.output_dir`.
     """
-    conf = dict(args.text_encoder_conf)
-    for key in text_encoders.get(args.text_encoder).exported_paths:
-        if conf.get(key) is not None:
-            conf[key] = str(Path(args.output_dir) / conf[key])
+    folder = Path(args.output_dir)
+    conf = in_folder(text_encoders, args.text_encoder, args.text_encoder_conf, folder)
     with torch.device("meta"):
         return build_part(text_encoders, args.text_encoder, conf).tokenizer
+
+
+def load_reader(args: argparse.Namespace) -> ClipReader:
+    """What gives clips to the audio encoder of an experiment, without the encoder's weights; as above."""
+    folder = Path(args.output_dir)
+    conf = in_folder(audio_encoders, args.audio_encoder, args.audio_encoder_conf, folder)
+    if "checkpoint" in conf:
+        conf["checkpoint"] = None
+    with torch.device("meta"):
+        return build_part(audio_encoders, args.audio_encoder, conf).reader
 
 
 def training_languages(args: argparse.Namespace) -> Tuple[List[str], Optional[str]]:

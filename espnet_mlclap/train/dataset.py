@@ -6,7 +6,8 @@ from typing import Callable, Dict, List, Mapping, NamedTuple, Optional, Sequence
 import numpy as np
 from torch.utils.data import Dataset
 
-from espnet_mlclap.fileio.audio import HOP_LENGTH, SAMPLING_RATE, load_clip
+from espnet_mlclap.fileio.audio import HOP_LENGTH, SAMPLING_RATE
+from espnet_mlclap.fileio.clip_reader import ClipReader
 from espnet_mlclap.fileio.data_dir import Caption
 from espnet_mlclap.iterators.epoch_plan import ClipCaptions
 from espnet_mlclap.models.text_encoder.abs_text_encoder import Tokenizer
@@ -46,6 +47,7 @@ class CaptionedClipDataset(Dataset):
         crop: "random" takes another piece of `max_seconds` of a longer clip each epoch, "none" its start.
         max_seconds: longest piece of a clip that is used; None for whole clips.
         seed: with clip and epoch, decides where a random piece starts.
+        reader: of the audio encoder.
 
     Raises:
         UserError: an unknown `crop`, or "random" without `max_seconds`.
@@ -63,6 +65,7 @@ class CaptionedClipDataset(Dataset):
         crop: str = "none",
         max_seconds: Optional[float] = None,
         seed: int = 0,
+        reader: Optional[ClipReader] = None,
     ):
         if crop not in CROPS:
             raise UserError(f"crop must be one of {CROPS}, not {crop!r}")
@@ -76,11 +79,18 @@ class CaptionedClipDataset(Dataset):
         self.crop = crop
         self.max_seconds = max_seconds
         self.seed = seed
+        self.reader = reader or ClipReader()
         self._lang_index = {lang: index for index, lang in enumerate(self.langs)}
         known = sources or {}
         origin = {key: known.get(key, key) for key in self.captions}
         numbers = {key: number for number, key in enumerate(sorted(set(origin.values())))}
         self._source_index = {key: numbers[source] for key, source in origin.items()}
+
+    def prepare(self) -> None:
+        """Let reader and tokenizer do once, for all clips and captions, what they would do one by one."""
+        self.reader.prepare(list(self.wav_scp.values()))
+        captions = self.captions.values()
+        self.tokenizer.prepare([(self._normalized(caption), caption.lang) for caption in captions])
 
     def __len__(self) -> int:
         return len(self.wav_scp)
@@ -91,15 +101,19 @@ class CaptionedClipDataset(Dataset):
         Raises:
             AudioError: the clip cannot be read.
         """
-        audio = self._cut(load_clip(self.wav_scp[item.clip]), item)
+        audio = self._cut(self.reader(self.wav_scp[item.clip]), item)
         return CaptionedClip(item.clip, audio, [self._tokenized(key) for key in item.captions])
 
     def _tokenized(self, key: str) -> TokenizedCaption:
-        text, _, lang = self.captions[key]
-        if self.normalize is not None:
-            text = self.normalize(text, lang)
+        caption = self.captions[key]
+        tokens = self.tokenizer(self._normalized(caption), caption.lang)
         return TokenizedCaption(
-            key, self.tokenizer(text, lang), self._lang_index[lang], self._source_index[key]
+            key, tokens, self._lang_index[caption.lang], self._source_index[key]
+        )
+
+    def _normalized(self, caption: Caption) -> str:
+        return (
+            caption.text if self.normalize is None else self.normalize(caption.text, caption.lang)
         )
 
     def _cut(self, audio: np.ndarray, item: ClipCaptions) -> np.ndarray:

@@ -32,7 +32,7 @@ local_data_opts=       # further options handed to local/data.sh
 local_data_inputs=     # files and folders that local/data.sh reads: stage 1 runs again when they change
 always_prepare=false   # {true|false} run stage 1 even if nothing seems to have changed (clips may have arrived)
 langs="eng_Latn fra_Latn deu_Latn spa_Latn nld_Latn cat_Latn jpn_Jpan zho_Hans"  # all languages, the source first
-audio_format=flac      # {flac|flac.ark|log_mel.ark} how formatted audio is stored
+audio_format=flac      # {flac|flac.ark|log_mel.ark|original} how formatted audio is stored; original: left where it is, at its own rate
 skip_bad_audio=false   # {true|false} go on without clips that cannot be read, and list them
 dumpdir=dump           # folder for formatted audio
 ## Language enhancement (LE)

@@ -1,10 +1,12 @@
 """What every audio encoder promises."""
 
 from abc import ABC, abstractmethod
-from typing import ClassVar, Tuple
+from pathlib import Path
+from typing import Any, ClassVar, Dict, Optional, Tuple
 
 import torch
 
+from espnet_mlclap.fileio.clip_reader import ClipReader
 from espnet_mlclap.models.tokens import Tokens
 
 
@@ -15,9 +17,23 @@ class AbsAudioEncoder(torch.nn.Module, ABC):
 
     Attributes:
         exported_paths: constructor arguments that are paths relative to the experiment in its config.yaml.
+        cache_paths: the same, of folders that only save time: left out where they are not there.
     """
 
     exported_paths: ClassVar[Tuple[str, ...]] = ()
+    cache_paths: ClassVar[Tuple[str, ...]] = ()
+
+    @property
+    def reader(self) -> ClipReader:
+        """Gives the clips in the form that `forward` takes."""
+        return ClipReader()
+
+    def export(self, folder: Path) -> Optional[Dict[str, Any]]:
+        """Arguments of the constructor that build the encoder again from an experiment in `folder`.
+
+        None, as here, if those that it was built with will do, the weights (`checkpoint`) excepted.
+        """
+        return None
 
     @abstractmethod
     def output_size(self) -> int:

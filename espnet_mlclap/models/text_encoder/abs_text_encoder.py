@@ -2,7 +2,7 @@
 
 from abc import ABC, abstractmethod
 from pathlib import Path
-from typing import Any, ClassVar, Dict, Protocol, Tuple
+from typing import Any, ClassVar, Dict, List, Sequence, Tuple
 
 import numpy as np
 import torch
@@ -11,13 +11,25 @@ from torch import Tensor
 from espnet_mlclap.models.tokens import Tokens
 
 
-class Tokenizer(Protocol):
-    """Turns a caption into token ids; picklable, because the data workers call it."""
+class Tokenizer(ABC):
+    """Turns a caption into token ids; picklable, because the data workers call it.
+
+    Attributes:
+        pad_id: what pads the captions of a batch.
+    """
 
     pad_id: int
 
+    @abstractmethod
     def __call__(self, caption: str, lang: str) -> np.ndarray:
         """Token ids [tokens] int64 of `caption` in the language `lang` (FLORES-200)."""
+
+    def many(self, captions: Sequence[Tuple[str, str]]) -> List[np.ndarray]:
+        """The same for each (caption, language)."""
+        return [self(caption, lang) for caption, lang in captions]
+
+    def prepare(self, captions: Sequence[Tuple[str, str]]) -> None:  # noqa: B027 - not every one needs it
+        """Called with all captions of a set before they are taken one by one."""
 
 
 class AbsTextEncoder(torch.nn.Module, ABC):
@@ -26,10 +38,12 @@ class AbsTextEncoder(torch.nn.Module, ABC):
     Attributes:
         tokenizer: makes the token ids that `forward` takes.
         exported_paths: constructor arguments that `export` gives as paths relative to the experiment.
+        cache_paths: the same, of folders that only save time: left out where they are not there.
     """
 
     tokenizer: Tokenizer
     exported_paths: ClassVar[Tuple[str, ...]] = ()
+    cache_paths: ClassVar[Tuple[str, ...]] = ()
 
     @abstractmethod
     def output_size(self) -> int:

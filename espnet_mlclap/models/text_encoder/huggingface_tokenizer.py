@@ -5,11 +5,12 @@ from typing import Any, Dict, List, Optional, Union
 
 import numpy as np
 
+from espnet_mlclap.models.text_encoder.abs_text_encoder import Tokenizer
 from espnet_mlclap.utils.errors import UserError
 from espnet_mlclap.utils.languages import ISO_CODES
 
 
-class HuggingfaceTokenizer:
+class HuggingfaceTokenizer(Tokenizer):
     """Caption and language to token ids.
 
     NLLB's tokenizer marks a caption's language by its FLORES-200 code, M2M100's by an ISO 639-1 code. Others

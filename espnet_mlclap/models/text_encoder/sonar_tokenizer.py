@@ -11,12 +11,13 @@ from typing import Any, Dict, Sequence, Union
 import numpy as np
 import sentencepiece
 
+from espnet_mlclap.models.text_encoder.abs_text_encoder import Tokenizer
 from espnet_mlclap.utils.errors import UserError
 
 _SHIFT = 1  # the pad token that is put in front
 
 
-class SonarTokenizer:
+class SonarTokenizer(Tokenizer):
     """Caption and language to token ids.
 
     Args:

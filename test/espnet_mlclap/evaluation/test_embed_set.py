@@ -8,14 +8,16 @@ import torch
 from espnet_mlclap.evaluation.embed_set import CLIPS_PER_BATCH, embed_set
 from espnet_mlclap.evaluation.embeddings import read_embeddings, write_embeddings
 from espnet_mlclap.evaluation.validation import ValidationSet
+from espnet_mlclap.fileio.clip_reader import ClipReader
 from espnet_mlclap.fileio.data_dir import Caption, DataDir
 from espnet_mlclap.models.embed_captions import CAPTIONS_PER_BATCH
+from espnet_mlclap.models.text_encoder.abs_text_encoder import Tokenizer
 
 CLIPS = 2 * CLIPS_PER_BATCH + 3
 PAD = 7
 
 
-class Tokenizer:
+class Numbers(Tokenizer):
     """The number that a caption ends with, as its length: so many tokens of that number."""
 
     pad_id = PAD
@@ -32,8 +34,9 @@ class Model(torch.nn.Module):
 
     def __init__(self):
         super().__init__()
-        self.text_encoder = torch.nn.Module()
-        self.text_encoder.tokenizer = Tokenizer()
+        self.audio_encoder, self.text_encoder = torch.nn.Module(), torch.nn.Module()
+        self.audio_encoder.reader = ClipReader()
+        self.text_encoder.tokenizer = Numbers()
         self.audio_batches, self.text_batches = [], []
 
     def encode_audio(self, audio, audio_lengths):

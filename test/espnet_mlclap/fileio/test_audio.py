@@ -8,7 +8,14 @@ import numpy as np
 import pytest
 import soundfile
 
-from espnet_mlclap.fileio.audio import AudioError, Waveform, load_clip, read_audio, to_mono
+from espnet_mlclap.fileio.audio import (
+    AudioError,
+    Waveform,
+    load_clip,
+    read_audio,
+    read_clip,
+    to_mono,
+)
 
 
 def tone(seconds=0.5, rate=16000):
@@ -71,10 +78,12 @@ def test_archives(tmp_path):
         load_clip(f"{tmp_path}/none.ark:10")
 
 
-def test_clips_at_another_rate_ask_for_formatting(tmp_path):
+def test_originals_come_at_16_khz_or_at_their_own_rate(tmp_path):
     soundfile.write(tmp_path / "x.wav", tone(rate=8000), 8000)
-    with pytest.raises(AudioError, match="8000 Hz; 16000 Hz is needed. Run stage 3"):
-        load_clip(str(tmp_path / "x.wav"))
+    path = str(tmp_path / "x.wav")
+    np.testing.assert_array_equal(load_clip(path), to_mono(read_audio(path)))
+    assert len(load_clip(path)) == 2 * len(read_clip(path).samples)
+    assert read_clip(path).rate == 8000
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,161 @@
+"""Audio encoder `frozen`: vectors of clips by any encoder, computed once and read from disk afterwards."""
+
+import hashlib
+from pathlib import Path
+from typing import Any, Callable, Dict, List, Mapping, Optional, Sequence
+
+import numpy as np
+from torch import Tensor
+
+from espnet_mlclap.fileio.audio import SAMPLING_RATE, AudioError, Waveform, read_clip, to_mono
+from espnet_mlclap.fileio.clip_reader import ClipReader
+from espnet_mlclap.models.audio_encoder.abs_audio_encoder import AbsAudioEncoder
+from espnet_mlclap.models.frozen.encoder import (
+    CachedVectors,
+    FrozenEncoder,
+    check_version,
+    exported,
+)
+from espnet_mlclap.models.tokens import Tokens
+from espnet_mlclap.utils.errors import UserError
+
+_WHERE = "audio_encoder_conf of frozen"
+_PROBE_SECONDS = 1.0  # of noise, to find out how wide the vectors are
+
+
+class ClipVectors(ClipReader):
+    """Takes the reader's place: a clip becomes its vector, as one token of width D.
+
+    Args:
+        vectors: the encoder and its store.
+        rate: Hz of the waveforms that the encoder wants.
+    """
+
+    def __init__(self, vectors: CachedVectors, rate: int):
+        self._vectors = vectors
+        self._rate = rate
+
+    def __call__(self, location: str) -> np.ndarray:
+        return self.many([location])[0]
+
+    def prepare(self, locations: Sequence[str]) -> None:
+        if self._vectors.store is not None:
+            self.many(locations)
+
+    def many(self, locations: Sequence[str]) -> List[np.ndarray]:
+        """[1, D] float32 for each clip; what is missing is read and encoded in batches.
+
+        Raises:
+            AudioError: a clip that is missing in the store cannot be read.
+        """
+
+        def compute(positions: List[int]) -> np.ndarray:
+            return self._encoded([read_clip(locations[position]) for position in positions])
+
+        return self._looked_up(self._keys(locations), compute)
+
+    def of_waveform(self, waveform: Waveform) -> np.ndarray:
+        digest = hashlib.sha256(f"{waveform.rate} {waveform.samples.shape}".encode())
+        digest.update(np.ascontiguousarray(waveform.samples, dtype="<f4").tobytes())
+        return self._looked_up([digest.digest()], lambda _: self._encoded([waveform]))[0]
+
+    def _looked_up(
+        self, keys: Sequence[bytes], compute: Callable[[List[int]], np.ndarray]
+    ) -> List[np.ndarray]:
+        return [vector[None] for vector in self._vectors(keys, compute, "clips")]
+
+    def _encoded(self, waveforms: Sequence[Waveform]) -> np.ndarray:
+        return self._vectors.encoder.encode([to_mono(wave, self._rate) for wave in waveforms])
+
+    def _keys(self, locations: Sequence[str]) -> List[bytes]:
+        """Hashes of what the clips hold; without a store, of their places, which is enough within a call."""
+        store = self._vectors.store
+        if store is None:
+            return [hashlib.sha256(location.encode("utf-8")).digest() for location in locations]
+        keys = []
+        for location in locations:
+            archive, _, offset = location.rpartition(":")
+            entry = bool(archive) and offset.isdigit() and not Path(location).exists()
+            try:
+                (key,) = store.keys_of_files([archive if entry else location])
+            except OSError as error:
+                raise AudioError(f"{location}: cannot be read ({error.strerror}).") from error
+            if entry:
+                key = hashlib.sha256(key + offset.encode()).digest()
+            keys.append(key)
+        return keys
+
+
+class FrozenAudioEncoder(AbsAudioEncoder):
+    """Vectors of clips by an encoder that is not trained. It gives one token per clip.
+
+    The encoder gets the clips as they lie in the formatted set. Where it wants more than 16 kHz, format with
+    `--audio_format original`, which leaves the recordings as they are.
+
+    Args:
+        encoder: `package.module:Class`; see `espnet_mlclap.models.frozen.encoder`.
+        options: arguments of that class.
+        store: folder in which vectors are kept; None: they are computed again by every process.
+        store_dtype: "float32" or "float16".
+        batch_size: clips that the encoder gets at once.
+        sampling_rate: Hz of the waveforms that the encoder wants, where it does not say so itself.
+        version: of the encoder that a model was trained with; another one that is installed is refused.
+
+    Raises:
+        UserError: the encoder cannot be loaded, or is of another version.
+    """
+
+    cache_paths = ("store",)
+
+    def __init__(
+        self,
+        *,
+        encoder: str,
+        options: Optional[Mapping[str, Any]] = None,
+        store: Optional[str] = None,
+        store_dtype: str = "float32",
+        batch_size: int = 16,
+        sampling_rate: Optional[int] = None,
+        version: Optional[str] = None,
+    ):
+        super().__init__()
+        self.encoder = FrozenEncoder(encoder, options, _WHERE)
+        check_version(self.encoder, version)
+        rate = sampling_rate or self.encoder.sampling_rate or SAMPLING_RATE
+        noise = np.random.default_rng(0).standard_normal(round(_PROBE_SECONDS * rate))
+        self._size = self.encoder.encode([0.1 * noise.astype(np.float32)]).shape[1]
+        vectors = CachedVectors(
+            self.encoder,
+            size=self._size,
+            folder=store,
+            dtype=store_dtype,
+            batch_size=batch_size,
+            description={"kind": "audio", "sampling_rate": rate, **self.encoder.describe()},
+        )
+        self._reader = ClipVectors(vectors, rate)
+        self._conf = {
+            "encoder": encoder,
+            "options": dict(options or {}),
+            "store": store,
+            "store_dtype": store_dtype,
+            "batch_size": batch_size,
+            "sampling_rate": sampling_rate,
+        }
+
+    @property
+    def reader(self) -> ClipReader:
+        return self._reader
+
+    def output_size(self) -> int:
+        return self._size
+
+    def forward(self, audio: Tensor, audio_lengths: Tensor) -> Tokens:
+        # audio: [clips, 1, D]: the vectors themselves
+        if audio.dim() != 3 or audio.shape[2] != self._size:
+            raise UserError(
+                f"{_WHERE}: got {list(audio.shape)} in place of [clips, 1, {self._size}]"
+            )
+        return Tokens(audio)
+
+    def export(self, folder: Path) -> Dict[str, Any]:
+        return exported(self._conf, self.encoder, folder)

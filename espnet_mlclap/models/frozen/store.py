@@ -1,0 +1,164 @@
+"""Vectors of frozen encoders on disk: computed once for each distinct clip or caption, whoever asks.
+
+A store is a folder with one SQLite file for each encoder (its fingerprint is the name). A vector's key is a
+hash of what was encoded, so that a caption in ten data sets, or a clip under two names, is encoded once, and
+nothing has to be thrown away when data sets change. Each batch is one transaction: what was computed
+before a kill is there afterwards, and several processes may write at the same time.
+"""
+
+import hashlib
+import json
+import os
+import sqlite3
+from pathlib import Path
+from typing import Dict, Iterable, List, Mapping, Optional, Sequence, Union
+
+import numpy as np
+
+from espnet_mlclap.utils.atomic import make_dir
+from espnet_mlclap.utils.errors import UserError
+
+DTYPES = ("float16", "float32")
+_WAIT = 60.0  # seconds for another process to finish its transaction
+_ASKED_AT_ONCE = 500  # keys in one query
+_BLOCK = 1 << 20  # bytes of a file read at once
+_TABLES = """
+CREATE TABLE IF NOT EXISTS encoder (description TEXT NOT NULL);
+CREATE TABLE IF NOT EXISTS vectors (key BLOB PRIMARY KEY, value BLOB NOT NULL) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS files (
+    path TEXT PRIMARY KEY, size INTEGER NOT NULL, mtime_ns INTEGER NOT NULL, key BLOB NOT NULL
+) WITHOUT ROWID;
+"""
+
+
+class VectorStore:
+    """The vectors of one encoder.
+
+    Args:
+        folder: where the stores of all encoders lie; made if it is missing.
+        description: what tells this encoder from others (class, version, settings); JSON types.
+        size: width of a vector.
+        dtype: "float16" halves the file; cosines move by about 1e-4. "float32" keeps every bit.
+
+    It can be sent to other processes: each opens the file for itself.
+
+    Raises:
+        UserError: an unknown `dtype`; a folder that cannot be written; a file that is no store of ours.
+    """
+
+    def __init__(
+        self,
+        folder: Union[str, Path],
+        *,
+        description: Mapping[str, object],
+        size: int,
+        dtype: str = "float32",
+    ):
+        if dtype not in DTYPES:
+            raise UserError(f"store_dtype must be one of {', '.join(DTYPES)}, not {dtype!r}")
+        self.description = json.dumps(
+            {**description, "size": size, "dtype": dtype}, sort_keys=True, ensure_ascii=False
+        )
+        name = hashlib.sha256(self.description.encode("utf-8")).hexdigest()[:16]
+        self.path = make_dir(folder).resolve() / f"{name}.sqlite"
+        self.size = size
+        self.dtype = np.dtype(dtype).newbyteorder("<")
+        self._opened_by: Optional[int] = None
+        self._open()
+
+    def __getstate__(self) -> Dict[str, object]:
+        return {**self.__dict__, "_connection": None, "_opened_by": None}
+
+    def _open(self) -> sqlite3.Connection:
+        if self._opened_by == os.getpid():  # a connection must not cross a fork
+            return self._connection
+        try:
+            connection = sqlite3.connect(self.path, timeout=_WAIT, check_same_thread=False)
+            connection.execute("PRAGMA journal_mode=WAL")
+            with connection:
+                connection.executescript(_TABLES)
+                if connection.execute("SELECT count(*) FROM encoder").fetchone()[0] == 0:
+                    connection.execute("INSERT INTO encoder VALUES (?)", (self.description,))
+        except sqlite3.Error as error:
+            raise UserError(
+                f"{self.path}: cannot be used as a store of vectors ({error}). If it is broken, remove it: "
+                "its vectors are computed again."
+            ) from error
+        self._connection, self._opened_by = connection, os.getpid()
+        return connection
+
+    def get(self, keys: Sequence[bytes]) -> Dict[bytes, np.ndarray]:
+        """The vectors that are there, float32 [size] by key.
+
+        Raises:
+            UserError: a vector of another width, or with NaN or infinity.
+        """
+        found: Dict[bytes, np.ndarray] = {}
+        distinct = list(dict.fromkeys(keys))
+        for start in range(0, len(distinct), _ASKED_AT_ONCE):
+            some = distinct[start : start + _ASKED_AT_ONCE]
+            marks = ",".join("?" * len(some))
+            query = f"SELECT key, value FROM vectors WHERE key IN ({marks})"
+            for key, value in self._open().execute(query, some):
+                found[key] = self._decoded(value)
+        return found
+
+    def _decoded(self, value: bytes) -> np.ndarray:
+        if len(value) == self.size * self.dtype.itemsize:
+            vector = np.frombuffer(value, self.dtype).astype(np.float32)
+            if np.isfinite(vector).all():
+                return vector
+        raise UserError(
+            f"{self.path}: a vector of {len(value)} bytes in place of {self.size} finite numbers of type "
+            f"{self.dtype.name}. If the file is broken, remove it: its vectors are computed again."
+        )
+
+    def put(self, vectors: Mapping[bytes, np.ndarray]) -> None:
+        """Add vectors [size] by key, all or none of them; keys that are there already keep theirs.
+
+        Raises:
+            UserError: a vector of another width, or with NaN or infinity.
+        """
+        rows = [
+            (key, np.ascontiguousarray(vector, self.dtype).tobytes())
+            for key, vector in vectors.items()
+        ]
+        for _, value in rows:
+            self._decoded(value)  # too large for float16, say: better said now than read back later
+        with self._open() as connection:
+            connection.executemany("INSERT OR IGNORE INTO vectors VALUES (?, ?)", rows)
+
+    def __len__(self) -> int:
+        return self._open().execute("SELECT count(*) FROM vectors").fetchone()[0]
+
+    def keys_of_files(self, paths: Iterable[str]) -> List[bytes]:
+        """Hashes of the contents of files; a file whose size and time have not changed is not read again.
+
+        Raises:
+            OSError: a file cannot be read.
+        """
+        keys = []
+        fresh = []
+        for path in paths:
+            status = os.stat(path)
+            state = (os.path.abspath(path), status.st_size, status.st_mtime_ns)
+            row = self._open().execute(
+                "SELECT key FROM files WHERE path = ? AND size = ? AND mtime_ns = ?", state
+            )
+            known = row.fetchone()
+            if known is None:
+                known = (_hash_of_file(path),)
+                fresh.append((*state, known[0]))
+            keys.append(known[0])
+        if fresh:
+            with self._open() as connection:
+                connection.executemany("INSERT OR REPLACE INTO files VALUES (?, ?, ?, ?)", fresh)
+        return keys
+
+
+def _hash_of_file(path: str) -> bytes:
+    digest = hashlib.sha256()
+    with open(path, "rb") as file:
+        while block := file.read(_BLOCK):
+            digest.update(block)
+    return digest.digest()
