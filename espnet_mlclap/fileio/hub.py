@@ -5,13 +5,14 @@ faster transfer, and takes what another program has left in the hub's cache.
 """
 
 import contextlib
+import re
 from pathlib import Path
 from typing import Iterator, Optional, Tuple
 
 from espnet_mlclap.fileio.published import PublishedFile, by_hand, unreachable
 from espnet_mlclap.utils.errors import UserError
 
-_SHA256_LENGTH = 64  # of the tag of a large file; a small file's is shorter
+_SHA256 = re.compile("[0-9a-f]{64}")  # the tag of a large file; a small file's is shorter
 
 
 def ask_hub(row: PublishedFile, target: Path) -> Tuple[int, str]:
@@ -28,7 +29,7 @@ def ask_hub(row: PublishedFile, target: Path) -> Tuple[int, str]:
             source["repository"], source["path"], revision=source["revision"], endpoint=endpoint
         )
         stated = get_hf_file_metadata(url, endpoint=endpoint)
-    if stated.size is None or len(stated.etag or "") != _SHA256_LENGTH:
+    if stated.size is None or not _SHA256.fullmatch(stated.etag or ""):
         raise UserError(
             f"{row.name}: {url} states no length and sha256, so nothing can be verified. Try again later."
         )
