@@ -1,7 +1,7 @@
 # shellcheck shell=bash
 # Where the corpora lie on this machine. Fill in, or set the variables before running a recipe.
 
-# Those below are fetched by `python -m espnet_mlclap.bin.download_corpus audiocaps --out_dir DIR` (clotho, wavcaps), as far
+# Those below are fetched by `mlclap download_corpus audiocaps --out_dir DIR` (clotho, wavcaps), as far
 # as they can be had; both variables of AudioCaps and of Clotho are then DIR.
 
 # AudioCaps: folder with train.csv, val.csv and test.csv, and test.json for the 957 clips of the paper (DIR/captions_2.0 for
