@@ -128,11 +128,19 @@ def test_the_model_and_torch_are_left_as_they_were(data_dir):
     assert (torch.backends.cuda.matmul.allow_tf32, torch.backends.cudnn.benchmark) == before
 
 
-def test_captions_are_normalised(data_dir):
-    model = Model()
+def test_captions_are_normalised_in_stage_6_and_in_validation(data_dir):
     seen = []
-    embed_set(model, DataDir.read(data_dir), normalize=lambda text, lang: seen.append(lang) or text)
-    assert set(seen) == {"eng_Latn", "fra_Latn"}
+
+    def normalize(text, lang):
+        seen.append((text, lang))
+        return text.split()[-1]
+
+    embed_set(Model(), DataDir.read(data_dir), normalize=normalize)
+    captions = DataDir.read(data_dir).captions.values()
+    assert sorted(seen) == sorted((caption.text, caption.lang) for caption in captions)
+    seen.clear()
+    ValidationSet(data_dir, normalize=normalize)(Model(), "cpu")
+    assert len(seen) == len(captions)
 
 
 def test_a_perfect_model_is_found_perfect(data_dir):

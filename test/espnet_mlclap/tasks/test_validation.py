@@ -52,7 +52,10 @@ def uneven(tones, tmp_path_factory):
     return folder / "valid"
 
 
-@pytest.mark.parametrize("options", [[], ["--num_workers", "2", "--batch_size", "4"]])
+@pytest.mark.parametrize(
+    "options",
+    [["--text_normalization", "mlclap"], ["--num_workers", "2", "--batch_size", "4"]],
+)
 def test_validation_is_scoring(run_training, training_options, uneven, tmp_path, capsys, options):
     options = ["--valid_data_dir", str(uneven), *options]
     experiment = run_training(training_options, tmp_path / "exp", 2, *options)
