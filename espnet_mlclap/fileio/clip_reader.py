@@ -1,6 +1,6 @@
 """How clips come to a model: as samples at 16 kHz or features, unless the audio encoder says otherwise."""
 
-from typing import List, Sequence
+from typing import ClassVar, List, Sequence
 
 import numpy as np
 
@@ -11,7 +11,12 @@ class ClipReader:
     """Reads the clips of formatted sets; picklable, because the data workers call it.
 
     Every audio encoder has one (`AbsAudioEncoder.reader`). What it gives is padded and handed to the encoder.
+
+    Attributes:
+        croppable: whether a piece of what it gives is what it would give of a piece of the clip.
     """
+
+    croppable: ClassVar[bool] = True
 
     def __call__(self, location: str) -> np.ndarray:
         """One clip: [samples] float32 at 16 kHz, or [frames, mel bins].

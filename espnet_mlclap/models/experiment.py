@@ -48,8 +48,6 @@ def load_experiment(
     for registry in (audio_encoders, text_encoders):
         name, conf = config[registry.kind], config[f"{registry.kind}_conf"]
         config[f"{registry.kind}_conf"] = in_folder(registry, name, conf, config_file.parent)
-    if "checkpoint" in config["audio_encoder_conf"]:
-        config["audio_encoder_conf"]["checkpoint"] = None  # the weights come from model_file
     model = build_model(config)
     states = load_state_dict(model_file)
     for name in _NOT_OF_THE_MODEL:
@@ -63,6 +61,8 @@ def in_folder(
     registry: Registry, name: str, conf: Mapping[str, Any], folder: Path
 ) -> Dict[str, Any]:
     """Settings of an encoder, exported into an experiment, with its paths as they are seen from here.
+
+    Weights that it started from (`checkpoint`) are left out: an experiment has its own.
 
     Args:
         registry: audio or text encoders.
@@ -79,20 +79,38 @@ def in_folder(
         if conf.get(key) is not None:
             path = folder / str(conf[key])
             conf[key] = None if key in cls.cache_paths and not path.is_dir() else str(path)
+    if "checkpoint" in conf:
+        conf["checkpoint"] = None
+    if "encoders" in conf:  # of a fusion
+        conf["encoders"] = [
+            {
+                registry.kind: part[registry.kind],
+                f"{registry.kind}_conf": in_folder(
+                    registry, part[registry.kind], part.get(f"{registry.kind}_conf") or {}, folder
+                ),
+            }
+            for part in conf["encoders"]
+        ]
     return conf
 
 
 def _check_classes(config: Mapping[str, Any], where: Path) -> None:
-    for registry in MODEL_REGISTRIES:
-        named = [str(config.get(registry.kind) or "")]
-        # what a frozen encoder wraps
-        named.append(str((config.get(f"{registry.kind}_conf") or {}).get("encoder", "")))
-        custom = [name for name in named if ":" in name]
-        if custom:
-            raise UserError(
-                f"{where}: {registry.kind}: the model uses {custom[0]}, a class from outside this package. "
-                "Load it with custom_classes=True if you trust where the model comes from."
-            )
+    kinds = {registry.kind for registry in MODEL_REGISTRIES}
+
+    def check(settings: Any) -> None:
+        if isinstance(settings, (list, tuple)):
+            for part in settings:
+                check(part)
+        for key, value in settings.items() if isinstance(settings, Mapping) else ():
+            # a class of a registry, or what a frozen encoder wraps
+            if key in kinds | {"encoder"} and ":" in str(value):
+                raise UserError(
+                    f"{where}: {key}: the model uses {value}, a class from outside this package. Load it "
+                    "with custom_classes=True if you trust where it comes from."
+                )
+            check(value)
+
+    check({key: value for key, value in config.items() if key.removesuffix("_conf") in kinds})
 
 
 def _of_this_version(config: Dict[str, Any]) -> Dict[str, Any]:

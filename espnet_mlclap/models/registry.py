@@ -20,6 +20,7 @@ audio_encoders = Registry(
         "ced": f"{_MODELS}.audio_encoder.ced:CEDAudioEncoder",
         "sonar_speech": f"{_MODELS}.audio_encoder.sonar_speech:SonarSpeechEncoder",
         "frozen": f"{_MODELS}.frozen.audio:FrozenAudioEncoder",
+        "fusion": f"{_MODELS}.audio_encoder.fusion:FusionAudioEncoder",
     },
     base=f"{_MODELS}.audio_encoder.abs_audio_encoder:AbsAudioEncoder",
 )

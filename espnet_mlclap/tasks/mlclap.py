@@ -214,8 +214,6 @@ def load_reader(args: argparse.Namespace) -> ClipReader:
     """What gives clips to the audio encoder of an experiment, without the encoder's weights; as above."""
     folder = Path(args.output_dir)
     conf = in_folder(audio_encoders, args.audio_encoder, args.audio_encoder_conf, folder)
-    if "checkpoint" in conf:
-        conf["checkpoint"] = None
     with torch.device("meta"):
         return build_part(audio_encoders, args.audio_encoder, conf).reader
 

@@ -80,6 +80,10 @@ class CaptionedClipDataset(Dataset):
         self.max_seconds = max_seconds
         self.seed = seed
         self.reader = reader or ClipReader()
+        if max_seconds is not None and not self.reader.croppable:
+            raise UserError(
+                "max_seconds: a frozen encoder has whole clips alone, no pieces of them. Set it to null."
+            )
         self._lang_index = {lang: index for index, lang in enumerate(self.langs)}
         known = sources or {}
         origin = {key: known.get(key, key) for key in self.captions}

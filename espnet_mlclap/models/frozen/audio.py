@@ -31,6 +31,8 @@ class ClipVectors(ClipReader):
         rate: Hz of the waveforms that the encoder wants.
     """
 
+    croppable = False
+
     def __init__(self, vectors: CachedVectors, rate: int):
         self._vectors = vectors
         self._rate = rate
