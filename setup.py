@@ -22,7 +22,7 @@ EXTRAS = {
     # SONAR's published weights, its translation and its speech encoder; chrF against given translations
     "sonar": ["fairseq2>=0.8.1,<0.9", "sacrebleu", "sonar-space>=0.5.0,<0.6"],
     # training, and the figures of training and scoring
-    "train": ["espnet>=202511", "humanfriendly", "matplotlib", "tensorboard", "typeguard"],
+    "train": ["espnet>=202511,<202512", "humanfriendly", "matplotlib", "tensorboard", "typeguard"],
     # searching: the embedded index needs nothing more
     "search": [],
     # downloads of public corpora
