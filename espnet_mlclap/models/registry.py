@@ -29,6 +29,9 @@ text_encoders = Registry(
     {
         "sonar": f"{_MODELS}.text_encoder.sonar:SonarTextEncoder",
         "huggingface": f"{_MODELS}.text_encoder.huggingface:HuggingfaceTextEncoder",
+        "sentence_transformers": (
+            f"{_MODELS}.text_encoder.sentence_transformers:SentenceTransformersTextEncoder"
+        ),
         "frozen": f"{_MODELS}.frozen.text:FrozenTextEncoder",
     },
     base=f"{_MODELS}.text_encoder.abs_text_encoder:AbsTextEncoder",
