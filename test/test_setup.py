@@ -51,7 +51,7 @@ def test_every_other_file_is_package_data(arguments):
 EXTRAS_OF_ROOM = {
     "corpora": {"corpora"},
     "checkpoints": {"sonar"},
-    "models": {"sonar", "huggingface"},
+    "models": {"sonar", "huggingface", "sentence_transformers"},
     "objectives": {"train"},
     "language_enhancement": {"sonar", "huggingface", "chat"},
     "iterators": {"train"},

@@ -13,6 +13,7 @@ EXTRA_OF: Dict[str, str] = {
     "sonar": "sonar",
     "sacrebleu": "sonar",
     "transformers": "huggingface",
+    "sentence_transformers": "sentence_transformers",
     "openai": "chat",
     "py7zr": "corpora",
     "yt_dlp": "corpora",
