@@ -9,8 +9,6 @@ from pathlib import Path
 import pytest
 import torch
 
-from espnet_mlclap.utils.config import read_config
-
 ROOT = Path(__file__).resolve().parents[1]
 CONFIGS = sorted(
     path.relative_to(ROOT)
@@ -94,25 +92,32 @@ def check_translation(path, folder, monkeypatch):
 
 
 def check_experiments(path, folder, monkeypatch):
-    from espnet_mlclap.experiments.paper import read_paper
     from espnet_mlclap.experiments.plan import read_experiments, select
+    from espnet_mlclap.experiments.printed import read_printed_figures
 
-    if path.parent == ROOT / "conf":  # what the recipes' lists are based on
-        assert set(read_config(path)) == {"experiments", "rows"}
-        return
-    recipe, listed, paper = path.parents[1], read_experiments(path), read_paper()
-    runs = select(listed, paper, paper.names("all"), [1])
+    recipe = path.parents[1]
+    monkeypatch.chdir(recipe)  # paths in the list start there
+    listed = read_experiments(path)
+    printed = read_printed_figures(listed.printed_figures)
+    runs = select(listed, printed, printed.names("all"), [1])
     assert {run.experiment.name for run in runs} == set(listed.experiments)
     for run in runs:
         assert (recipe / run.experiment.options["mlclap_config"]).is_file()
-    corpora = {corpus for row in paper.tables["1"].results.values() for corpus in row}
+    corpora = {corpus for row in printed.tables["1"].results.values() for corpus in row}
     assert set(listed.test_sets.values()) <= corpora
+
+
+def check_printed_figures(path, folder, monkeypatch):
+    from espnet_mlclap.experiments.printed import read_printed_figures
+
+    assert read_printed_figures(path).tables
 
 
 CHECKS = {
     "corpus.yaml": check_corpus,
     "translation.yaml": check_translation,
     "experiments.yaml": check_experiments,
+    "printed_figures.yaml": check_printed_figures,
 }
 
 

@@ -25,16 +25,17 @@ def get_parser() -> argparse.ArgumentParser:
 
 def paper_tables(options: argparse.Namespace) -> None:
     """Write and print the tables."""
-    from espnet_mlclap.experiments.paper import read_paper
     from espnet_mlclap.experiments.plan import read_experiments, read_seeds
+    from espnet_mlclap.experiments.printed import read_printed_figures
     from espnet_mlclap.experiments.report import write_report
 
-    paper = read_paper()
+    listed = read_experiments(options.config)
+    printed = read_printed_figures(listed.printed_figures)
     text = write_report(
         options.out,
-        paper=paper,
-        listed=read_experiments(options.config),
-        names=paper.names(options.tables),
+        printed=printed,
+        listed=listed,
+        names=printed.names(options.tables),
         expdir=options.expdir,
         inference_tag=options.inference_tag,
         seeds=None if options.seeds is None else read_seeds(options.seeds),

@@ -1,4 +1,4 @@
-"""Run the experiments of the paper's tables, then print our figures beside the paper's.
+"""Run the experiments of a paper's tables, then print our figures beside the printed ones.
 
 What is done already is not done again, an experiment of several tables is run once, and a job that was
 killed goes on where it was. Options behind `--` go to every run.sh: `./run_experiments.sh --tables "2 4" --
@@ -15,10 +15,9 @@ import time
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from queue import SimpleQueue
-from typing import IO, Dict, List, Optional, Sequence
+from typing import IO, Dict, List, Mapping, Optional, Sequence
 
 from espnet_mlclap.experiments.gpus import share_gpus
-from espnet_mlclap.experiments.paper import read_paper
 from espnet_mlclap.experiments.plan import (
     Run,
     data_options,
@@ -29,6 +28,8 @@ from espnet_mlclap.experiments.plan import (
     run_tag,
     select,
 )
+from espnet_mlclap.experiments.printed import read_printed_figures
+from espnet_mlclap.experiments.recipe import Plan, ask_plan
 from espnet_mlclap.utils.atomic import make_dir
 from espnet_mlclap.utils.cli import bool_option, run_command
 from espnet_mlclap.utils.config import BEST_MODEL
@@ -116,11 +117,13 @@ class _Trainings:
     def __init__(
         self,
         recipe: _Recipe,
+        plans: Mapping[str, Plan],
         options: argparse.Namespace,
         test_sets: Sequence[str],
         gpus: Sequence[str],
     ):
         self.recipe = recipe
+        self.plans = plans  # by the tag of a training
         self.options = options
         self.test_sets = list(test_sets)
         self.gpus: SimpleQueue = SimpleQueue()  # those that are free, for a training each
@@ -138,22 +141,22 @@ class _Trainings:
                     if run.experiment.starts_from is not None:
                         start = ended[run_tag(run.experiment.starts_from, run.seed)]
                     title = f"Experiment {number} of {len(runs)}: {run.tag}"
-                    left = len(runs) - number + 1
-                    ended[run.tag] = pool.submit(self._run, run, start, title, left)
+                    remaining = len(runs) - number + 1
+                    ended[run.tag] = pool.submit(self._run, run, start, title, remaining)
                 return [tag for tag, good in ended.items() if not good.result()]
             except BaseException:
                 pool.shutdown(cancel_futures=True)
                 raise
 
-    def _run(self, run: Run, start: Optional[Future], title: str, left: int) -> bool:
+    def _run(self, run: Run, start: Optional[Future], title: str, remaining: int) -> bool:
         # What it starts from was submitted before, so it is running or done: no deadlock.
         if start is not None and not start.result():
             logging.warning(f"{run.tag}: left out, since {run.experiment.starts_from} failed")
             return False
         options = self.options
         if self.seconds:
-            minutes = sum(self.seconds) / len(self.seconds) * left / options.jobs / 60
-            title += f" (about {minutes:.0f} minutes left, if none of them is done)"
+            minutes = sum(self.seconds) / len(self.seconds) * remaining / options.jobs / 60
+            title += f" (about {minutes:.0f} minutes remaining, if none of them is done)"
         if options.jobs == 1 or options.dry_run:
             print(f"\n{title}", flush=True)
             return self._stages(run, None)
@@ -171,17 +174,27 @@ class _Trainings:
     def _stages(self, run: Run, output: Optional[IO], gpus: Optional[str] = None) -> bool:
         options = self.options
         began = time.monotonic()
-        inference = Path(options.expdir, f"mlclap_{run.tag}", _tag(options.inference_model))
         arguments = run_options(run, options.expdir, options.inference_model)
-        was_scored = _is_scored(inference, self.test_sets)
+        was_scored = self._is_scored(run)
         if not self.recipe(_MODEL_STAGES, arguments, output, gpus):
             return False
-        scored = _is_scored(inference, self.test_sets)
-        if not scored and not self.recipe(_SCORE_STAGE, arguments, output, gpus):
+        if not self._is_scored(run) and not self.recipe(_SCORE_STAGE, arguments, output, gpus):
             return False
         if not was_scored and not options.dry_run:
             self.seconds.append(time.monotonic() - began)
         return True
+
+    def _is_scored(self, run: Run) -> bool:
+        """Whether there are scores of all test sets, and newer ones than training and embeddings."""
+        if run.tag not in self.plans:  # a dry run
+            return False
+        plan = self.plans[run.tag]
+        experiment, inference = Path(plan["experiment"]), Path(plan["inference"])
+        scores = inference / "scores.json"
+        made = [experiment / ".made", *(inference / name / ".made" for name in self.test_sets)]
+        if not all(path.is_file() for path in [scores, inference / "RESULTS.md", *made]):
+            return False
+        return scores.stat().st_mtime >= max(path.stat().st_mtime for path in made)
 
 
 def run_experiments(options: argparse.Namespace, passed: Sequence[str]) -> None:
@@ -192,27 +205,31 @@ def run_experiments(options: argparse.Namespace, passed: Sequence[str]) -> None:
     """
     if options.jobs < 1:
         raise UserError(f"--jobs {options.jobs}: must be 1 or more.")
-    paper = read_paper()
     listed = read_experiments(options.config)
-    names = paper.names(options.tables)
+    printed = read_printed_figures(listed.printed_figures)
+    names = printed.names(options.tables)
     seeds = read_seeds(options.seeds)
-    runs = select(listed, paper, names, seeds)
+    runs = select(listed, printed, names, seeds)
     gpus: List[str] = []
-    if options.jobs > 1:
-        runs = longest_first(runs)
-        if not options.dry_run:
-            gpus = share_gpus(options.jobs, runs, options.run, passed)
+    plans: Dict[str, Plan] = {}
+    if not options.dry_run:
+        for run in runs:
+            arguments = run_options(run, options.expdir, options.inference_model)
+            plans[run.tag] = ask_plan(options.run, [*arguments, *passed])
+        if options.jobs > 1:
+            runs = longest_first(runs, {tag: plan.translations for tag, plan in plans.items()})
+            gpus = share_gpus(options.jobs, max(int(plan["ngpu"]) for plan in plans.values()))
     recipe = _Recipe(options.run, passed, options.dry_run, options.jobs)
     for data in data_options(runs, options.expdir):
         if not recipe(_DATA_STAGES, data):
             raise UserError("the data could not be made; the cause stands above.")
-    failed = _Trainings(recipe, options, listed.test_sets, gpus)(runs)
+    failed = _Trainings(recipe, plans, options, listed.test_sets, gpus)(runs)
     if not options.dry_run:
         from espnet_mlclap.experiments.report import write_report
 
         text = write_report(
             options.out,
-            paper=paper,
+            printed=printed,
             listed=listed,
             names=names,
             expdir=options.expdir,
@@ -230,15 +247,6 @@ def run_experiments(options: argparse.Namespace, passed: Sequence[str]) -> None:
 
 def _tag(inference_model: str) -> str:
     return inference_model.removesuffix(".pth")  # as mlclap.sh names its folder
-
-
-def _is_scored(inference: Path, test_sets: Sequence[str]) -> bool:
-    """Whether there are scores of all test sets, and newer ones than training and embeddings."""
-    scores = inference / "scores.json"
-    made = [inference.parent / ".made", *(inference / name / ".made" for name in test_sets)]
-    if not all(path.is_file() for path in [scores, inference / "RESULTS.md", *made]):
-        return False
-    return scores.stat().st_mtime >= max(path.stat().st_mtime for path in made)
 
 
 def main(arguments: Optional[Sequence[str]] = None) -> None:

@@ -1,4 +1,4 @@
-"""Pictures of the paper's tables and figures with our numbers."""
+"""Pictures of printed tables and figures with our numbers."""
 
 from typing import Mapping, Optional
 
@@ -9,18 +9,17 @@ matplotlib.use("Agg")
 import matplotlib.pyplot as plt
 from matplotlib.figure import Figure
 
-from espnet_mlclap.experiments.paper import PaperTable
+from espnet_mlclap.experiments.printed import PrintedTable
 from espnet_mlclap.experiments.results import RunScores, mean_scores, summarise
 from espnet_mlclap.reports.figures import COLOURS, STYLE, language_figure
-from espnet_mlclap.utils.languages import PAPER_SOURCE
 
 _ROW_HEIGHT = 0.32  # inches
 
 
 def table_figure(
-    table: PaperTable, runs: Mapping[str, RunScores], test_set: str, corpus: str, title: str
+    table: PrintedTable, runs: Mapping[str, RunScores], test_set: str, corpus: str, title: str
 ) -> Optional[Figure]:
-    """A panel a column, a line a row: ours as dots with their 95 % intervals, the paper's as diamonds.
+    """A panel per column, a line per row: ours as dots with their 95 % intervals, the paper's as diamonds.
 
     Args:
         table: the table.
@@ -40,14 +39,14 @@ def table_figure(
     with plt.rc_context({**STYLE, "axes.grid.axis": "both"}):
         figure, panels = plt.subplots(1, columns, figsize=size, sharey=True)
         for index, (panel, (way, metric)) in enumerate(zip(panels, table.columns)):
-            printed = [table.results[name][corpus][index] for name in names]
+            printed = [table.printed(name, corpus)[index] for name in names]
             panel.plot(
                 [value for value in printed if value is not None],
                 [place for place, value in enumerate(printed) if value is not None],
                 "D", color=COLOURS[1], markersize=6, fillstyle="none", label=f"paper, {corpus}",
             )  # fmt: skip
             for place, name in enumerate(names):
-                ours = summarise(runs.get(name, {}), test_set, PAPER_SOURCE, way, metric)
+                ours = summarise(runs.get(name, {}), test_set, table.language, way, metric)
                 if ours is None:
                     continue
                 if ours.low is not None:
@@ -69,7 +68,7 @@ def table_figure(
 def experiments_by_language(
     rows: Mapping[str, str], runs: Mapping[str, RunScores], test_set: str, title: str
 ) -> Optional[Figure]:
-    """Bars by language, one colour an experiment, means over seeds (Figure 2 of the paper).
+    """Bars by language, one colour per experiment, means over seeds.
 
     Returns:
         None where none of the experiments has been run.

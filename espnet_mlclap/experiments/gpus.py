@@ -1,34 +1,27 @@
 """The GPUs of this machine, shared out among trainings that run at the same time."""
 
-import argparse
 import os
 import re
 import subprocess
-from typing import List, Optional, Sequence
+from typing import List, Optional
 
-from espnet_mlclap.experiments.plan import Run
 from espnet_mlclap.utils.errors import UserError
 
-_HELP_LINE = re.compile(r"^ *--ngpu .*\(default: (\d+)\)$", re.MULTILINE)
 
-
-def share_gpus(jobs: int, runs: Sequence[Run], recipe: str, passed: Sequence[str]) -> List[str]:
+def share_gpus(jobs: int, each: int) -> List[str]:
     """GPUs for each of `jobs` trainings at a time, none of them twice.
 
     Args:
         jobs: trainings at a time.
-        runs: the trainings.
-        recipe: run.sh, whose --help tells how many GPUs it uses where nothing else says so.
-        passed: further options of every run.sh.
+        each: GPUs that a training uses.
 
     Returns:
-        A value of CUDA_VISIBLE_DEVICES a job. Nothing if the trainings use no GPU, or if this machine has
+        A value of CUDA_VISIBLE_DEVICES per job. Nothing if the trainings use no GPU, or if this machine has
         none (a cluster then gives each its own, by cmd.sh).
 
     Raises:
-        UserError: there are fewer GPUs than the jobs need, or the recipe cannot be run.
+        UserError: there are fewer GPUs than the jobs need.
     """
-    each = _gpus_of_a_run(runs, recipe, passed)
     gpus = _visible_gpus()
     if each == 0 or gpus is None:
         return []
@@ -38,25 +31,6 @@ def share_gpus(jobs: int, runs: Sequence[Run], recipe: str, passed: Sequence[str
             f"{len(gpus)} (CUDA_VISIBLE_DEVICES, nvidia-smi -L). Give fewer --jobs, or less by -- --ngpu."
         )
     return [",".join(gpus[job * each : (job + 1) * each]) for job in range(jobs)]
-
-
-def _gpus_of_a_run(runs: Sequence[Run], recipe: str, passed: Sequence[str]) -> int:
-    """The most that any training uses: as the command line says, else the list, else the recipe."""
-    parser = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
-    parser.add_argument("--ngpu", type=int)
-    given = parser.parse_known_args(passed)[0].ngpu
-    if given is not None:
-        return given
-    listed = [run.experiment.options.get("ngpu") for run in runs]
-    own = 0
-    if None in listed:
-        try:
-            shown = subprocess.run([recipe, "--help"], capture_output=True, text=True).stdout
-        except OSError as error:
-            raise UserError(f"{recipe}: cannot be run ({error.strerror}).") from error
-        found = _HELP_LINE.search(shown)
-        own = int(found[1]) if found else 0
-    return max(own if number is None else int(number) for number in listed)
 
 
 def _visible_gpus() -> Optional[List[str]]:

@@ -1,7 +1,6 @@
-"""Which trainings the tables of the paper need, and with which options of mlclap.sh.
+"""Which trainings the tables of a paper need, and with which options of mlclap.sh.
 
-A list of experiments is a YAML file (conf/experiments.yaml of a recipe, based on the one that the recipes
-share):
+A list of experiments is a YAML file (conf/experiments.yaml of a recipe, perhaps based on another recipe's):
 
     experiments:
       mixture: {train_sets: small, le_ratio: 0.1}    # options of mlclap.sh
@@ -10,21 +9,21 @@ share):
     rows: {finetuned: {AudioCaps: tuned_audiocaps, ...}}  # rows that are not one experiment for all corpora
     train_sets: {small: audiocaps_train clotho_development}  # what a training set of the paper is here
     test_sets: {audiocaps_test: AudioCaps}           # test set here, corpus in the paper
+    printed_figures: conf/printed_figures.yaml       # the tables (see printed.py), from the recipe's folder
     note: ...                                        # what a reader of the tables must know first
 
-A recipe leaves out what it cannot do by `name: null`.
+A list leaves out what its base has, but its recipe cannot do, by `name: null`.
 """
 
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Dict, List, Mapping, Optional, Sequence, Tuple, Union
 
-from espnet_mlclap.experiments.paper import Paper
+from espnet_mlclap.experiments.printed import PrintedFigures
 from espnet_mlclap.utils.config import check_keys, check_mapping, read_config
 from espnet_mlclap.utils.errors import UserError
-from espnet_mlclap.utils.languages import PAPER_LANGUAGES
 
-_KEYS = ("experiments", "rows", "train_sets", "test_sets", "note")
+_KEYS = ("experiments", "rows", "train_sets", "test_sets", "printed_figures", "note")
 
 
 @dataclass(frozen=True)
@@ -63,12 +62,14 @@ class ExperimentList:
         experiments: by name.
         rows: experiments by corpus, of rows of the paper that are not one experiment of the same name.
         test_sets: corpus of the paper by test set.
+        printed_figures: file of the tables.
         note: what a reader must know first.
     """
 
     experiments: Dict[str, Experiment]
     rows: Dict[str, Dict[str, str]]
     test_sets: Dict[str, str]
+    printed_figures: str
     note: str
 
     def of_row(self, row: str) -> Dict[str, str]:
@@ -96,20 +97,20 @@ def read_experiments(path: Union[str, Path]) -> ExperimentList:
     """
     content = read_config(path)
     mappings = ("experiments", "train_sets", "test_sets")
-    check_keys(content, _KEYS, path, required=mappings)
-    for key in mappings:
-        check_mapping(content[key], f"{path}: {key}")
-    written = {name: own for name, own in content["experiments"].items() if own is not None}
+    check_keys(content, _KEYS, path, required=(*mappings, "printed_figures"))
+    written, train_sets, test_sets = (
+        _without_nulls(check_mapping(content[key], f"{path}: {key}")) for key in mappings
+    )
     experiments = {}
     for name in written:
         options = _resolve(written, name, path)
         sets = options.get("train_sets")
-        if sets not in content["train_sets"]:
-            known = ", ".join(content["train_sets"])
+        if sets not in train_sets:
+            known = ", ".join(train_sets)
             raise UserError(
                 f"{path}: experiments: {name}: train_sets: {sets!r} is not one of {known}."
             )
-        options["train_sets"] = content["train_sets"][sets]
+        options["train_sets"] = train_sets[sets]
         starts_from = options.pop("init_param", None)
         if starts_from is not None and starts_from not in written:
             raise UserError(
@@ -121,9 +122,14 @@ def read_experiments(path: Union[str, Path]) -> ExperimentList:
     return ExperimentList(
         experiments,
         dict(content.get("rows", {})),
-        dict(content["test_sets"]),
+        test_sets,
+        content["printed_figures"],
         content.get("note", ""),
     )
+
+
+def _without_nulls(content: Mapping[str, Any]) -> Dict[str, Any]:
+    return {name: value for name, value in content.items() if value is not None}
 
 
 def _resolve(
@@ -137,14 +143,14 @@ def _resolve(
     options = dict(written[name])
     base = options.pop("base", None)
     if base is None:
-        return options
+        return _without_nulls(options)
     if base not in written:
         raise UserError(f"{where}: base: no experiment is called {base!r}.")
-    return {**_resolve(written, base, path, (*seen, name)), **options}
+    return _without_nulls({**_resolve(written, base, path, (*seen, name)), **options})
 
 
 def select(
-    listed: ExperimentList, paper: Paper, tables: Sequence[str], seeds: Sequence[int]
+    listed: ExperimentList, printed: PrintedFigures, tables: Sequence[str], seeds: Sequence[int]
 ) -> List[Run]:
     """The trainings of some tables, each once, and what they start from before them.
 
@@ -166,7 +172,7 @@ def select(
             order.append(name)
 
     for table in tables:
-        for row in paper.rows(table).values():
+        for row in printed.rows(table).values():
             for name in listed.of_row(row).values():
                 add(name, ())
     if not order:
@@ -174,11 +180,15 @@ def select(
     return [Run(listed.experiments[name], seed) for seed in seeds for name in order]
 
 
-def longest_first(runs: Sequence[Run]) -> List[Run]:
+def longest_first(runs: Sequence[Run], translations: Mapping[str, float]) -> List[Run]:
     """The same trainings in an order in which several at a time end together.
 
     First those that others start from, which must not wait for them, then those with the most translations
     in an epoch.
+
+    Args:
+        runs: the trainings.
+        translations: by the tag of a training, how many of a caption's translations an epoch uses.
     """
     start_of = {run.experiment.name: run.experiment.starts_from for run in runs}
 
@@ -186,11 +196,9 @@ def longest_first(runs: Sequence[Run]) -> List[Run]:
         return 0 if start_of.get(name) is None else 1 + ancestors(start_of[name])
 
     def key(run: Run) -> Tuple[bool, int, float]:
-        name, options = run.experiment.name, run.experiment.options
-        langs = options.get("le_langs", "").split() or PAPER_LANGUAGES[1:]
-        translations = float(options.get("le_ratio", 0)) * len(langs)
+        name = run.experiment.name
         awaited = name in start_of.values()
-        return not awaited, ancestors(name) if awaited else 0, -translations
+        return not awaited, ancestors(name) if awaited else 0, -translations[run.tag]
 
     return sorted(runs, key=key)
 

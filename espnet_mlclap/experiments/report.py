@@ -1,4 +1,4 @@
-"""Our figures beside the paper's: tables as Markdown, with pictures."""
+"""Our figures beside printed ones: tables as Markdown, with pictures."""
 
 import logging
 from pathlib import Path
@@ -6,25 +6,23 @@ from typing import Any, Container, Dict, List, Mapping, Optional, Sequence, Unio
 
 from espnet_mlclap.evaluation.embeddings import sort_languages
 from espnet_mlclap.evaluation.scores import DIRECTIONS
-from espnet_mlclap.experiments.paper import Paper, PaperTable
 from espnet_mlclap.experiments.plan import ExperimentList
+from espnet_mlclap.experiments.printed import PrintedFigures, PrintedTable
 from espnet_mlclap.experiments.results import RunScores, mean_scores, read_runs, summarise
 from espnet_mlclap.utils.atomic import atomic_open
-from espnet_mlclap.utils.languages import PAPER_SOURCE
 from espnet_mlclap.utils.tables import Table
 
 _READING = """\
 Per cent. Ours: mean over the seeds ± their standard deviation (with more than one seed), and in brackets
-the 95 % bootstrap interval over the test clips (the mean of the seeds' bounds). The paper has one training
-each and no intervals. T2A: a caption looks for clips, A2T: a clip looks for captions. "-": not run, or not
-in the paper."""
+the 95 % bootstrap interval over the test clips (the mean of the seeds' bounds). T2A: a caption looks for
+clips, A2T: a clip looks for captions. "-": not run, or not in the paper."""
 _FIGURE_METRICS = ("R@1", "mAP@10")
 
 
 def write_report(
     out: Union[str, Path],
     *,
-    paper: Paper,
+    printed: PrintedFigures,
     listed: ExperimentList,
     names: Sequence[str],
     expdir: Union[str, Path],
@@ -36,9 +34,9 @@ def write_report(
 
     Args:
         out: the Markdown file.
-        paper: what to set ours beside.
+        printed: the tables, and what to set ours beside.
         listed: the recipe's experiments.
-        names: tables and figures, from `Paper.names`.
+        names: tables and figures, from `PrintedFigures.names`.
         expdir: folder of the experiments.
         inference_tag: folder of the results in each experiment.
         seeds: those to report; None for all that are found.
@@ -58,37 +56,37 @@ def write_report(
     runs = {
         name: read_runs(expdir, name, inference_tag, seeds=seeds, left_out=left_out)
         for table in names
-        for row in paper.rows(table).values()
+        for row in printed.rows(table).values()
         for name in listed.of_row(row).values()
     }
-    lines = ["# The experiments of the paper", "", f"Paper: {paper.source.strip()}", ""]
+    lines = [f"# {printed.title}", "", f"Paper: {printed.source.strip()}", ""]
     if listed.note:
         lines += [f"> {line}".rstrip() for line in listed.note.strip().splitlines()] + [""]
-    lines += [_READING, "", _run_line(runs), ""]
+    lines += [f"{_READING} {printed.note}".rstrip(), "", _run_line(runs), ""]
     for name in names:
         for test_set, corpus in listed.test_sets.items():
             here = {
                 row: runs.get(listed.of_row(row).get(corpus, ""), {})
-                for row in paper.rows(name).values()
+                for row in printed.rows(name).values()
             }
-            picture = f"figures/{'table' + name if name in paper.tables else name}_{test_set}.png"
-            if name in paper.tables:
-                table = paper.tables[name]
-                title = f"Table {name}: {table.title}"
-                shown = paper_table(table, here, test_set, corpus)
+            picture = f"figures/{'table' + name if name in printed.tables else name}_{test_set}.png"
+            if name in printed.tables:
+                table = printed.tables[name]
+                title = table.title
+                shown = printed_table(table, here, test_set, corpus)
                 figure = figures.table_figure(table, here, test_set, corpus, title)
             else:
-                title = f"Figure {name.removeprefix('figure')}: {paper.figures[name].title}"
-                rows = paper.figures[name].rows
+                title = printed.figures[name].title
+                rows = printed.figures[name].rows
                 shown = language_table(rows, here, test_set)
                 figure = figures.experiments_by_language(
                     rows, here, test_set, f"{title}, {test_set}"
                 )
             lines += [f"## {title} ({test_set})", "", shown.markdown(), ""]
-            if name in paper.figures and [row[0] for row in shown.rows] == [PAPER_SOURCE]:
+            if name in printed.figures and [row[0] for row in shown.rows] == [printed.language]:
                 lacking = (
                     f"Other languages were not tested: all captions of {test_set} are in "
-                    f"{PAPER_SOURCE} (`--test_translator` of run.sh translates them)."
+                    f"{printed.language} (`--test_translator` of run.sh translates them)."
                 )
                 logging.warning(f"{title}: {lacking}")
                 lines += [lacking, ""]
@@ -111,10 +109,10 @@ def _run_line(runs: Mapping[str, RunScores]) -> str:
     return f"{line} Not run: {', '.join(missing)}." if missing else line
 
 
-def paper_table(
-    table: PaperTable, runs: Mapping[str, RunScores], test_set: str, corpus: str
+def printed_table(
+    table: PrintedTable, runs: Mapping[str, RunScores], test_set: str, corpus: str
 ) -> Table:
-    """Rows of a table of the paper, each column ours and then the paper's.
+    """Rows of a printed table, each column ours and then the paper's.
 
     Args:
         table: the table.
@@ -127,10 +125,9 @@ def paper_table(
         headers += [f"{way.upper()} {metric}", "paper"]
     rows = []
     for label, name in table.rows.items():
-        printed = table.results[name][corpus]
         cells = [label]
-        for (way, metric), number in zip(table.columns, printed):
-            ours = summarise(runs.get(name, {}), test_set, PAPER_SOURCE, way, metric)
+        for (way, metric), number in zip(table.columns, table.printed(name, corpus)):
+            ours = summarise(runs.get(name, {}), test_set, table.language, way, metric)
             cells += [
                 "-" if ours is None else ours.text(),
                 "-" if number is None else f"{number:.1f}",
@@ -140,7 +137,7 @@ def paper_table(
 
 
 def language_table(rows: Mapping[str, str], runs: Mapping[str, RunScores], test_set: str) -> Table:
-    """Languages in rows, the experiments side by side (Figure 2 as numbers)."""
+    """Languages in rows, the experiments side by side."""
     langs = sort_languages(
         {lang for name in rows.values() for lang in mean_scores(runs.get(name, {}), test_set)}
     )

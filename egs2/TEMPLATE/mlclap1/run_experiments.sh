@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Every experiment of the paper, or those of some tables, and our figures beside the paper's:
+# Every experiment of the recipe's list, or those of some tables, and our figures beside the printed ones:
 #
 #     ./run_experiments.sh                                  all of them
 #     ./run_experiments.sh --tables "2 figure2" --seeds "1 2 3" -- --ngpu 2

@@ -18,14 +18,39 @@ experiments:
   finetuned: {base: baseline, init_param: pretrained}
 train_sets: {small: a b, large: w a b}
 test_sets: {test: AudioCaps}
+printed_figures: printed.yaml
+"""
+PRINTED = """
+title: Tables
+source: A paper
+language: eng_Latn
+columns: {map: [a2t R@1, t2a R@1]}
+results:
+  map:
+    baseline: {AudioCaps: [50.1, 40.7]}
+tables:
+  "1": {title: One, columns: map, rows: {CED: baseline}}
+  "2": {title: Two, columns: map, rows: {baseline: baseline, mixture: mixture}}
+  "3": {title: Three, columns: map, rows: {first: pretrained, then: finetuned}}
+figures:
+  figure2: {title: Languages, rows: {without: baseline, with: mixture}}
 """
 # notes its arguments; makes what stages 5 to 7 make; fails where the file `fail` says so
 RECIPE = """#!/usr/bin/env bash
-[[ $1 == --help ]] && { echo "  --ngpu      {0..} GPUs (default: $(cat ngpu 2>/dev/null || echo 0))"; exit; }
-line=$(printf '%q ' "$@"); echo "$line" >>calls
-while (($#)); do printf -v "${1#--}" '%s' "$2"; shift 2; done
-[[ -f fail && ${mlclap_tag:-data} == $(<fail) ]] && exit 1
+ngpu=$(cat ngpu 2>/dev/null || echo 0) le_ratio=0
+line=$(printf '%q ' "$@")
+while (($#)); do
+    [[ $1 == *=* ]] && set -- "${1%%=*}" "${1#*=}" "${@:2}"
+    printf -v "${1#--}" '%s' "$2"; shift 2
+done
 folder=exp/mlclap_${mlclap_tag:-}/valid.mAP@10.best
+if [[ -n ${print_plan:-} ]]; then
+    printf '{"experiment": "%s", "inference": "%s", "ngpu": "%s", "le_ratio": "%s", "le_langs": "a b"}' \\
+        "${folder%/*}" "$folder" "$ngpu" "$le_ratio"
+    exit
+fi
+echo "$line" >>calls
+[[ -f fail && ${mlclap_tag:-data} == $(<fail) ]] && exit 1
 if ((stage == 5)); then
     gpus=${CUDA_VISIBLE_DEVICES-all}
     [[ -f $gpus.busy ]] && echo "$gpus are used twice"
@@ -53,6 +78,7 @@ def recipe(tmp_path, monkeypatch):
     """A recipe's folder, in which the test stands."""
     (tmp_path / "conf").mkdir()
     (tmp_path / "conf/experiments.yaml").write_text(EXPERIMENTS)
+    (tmp_path / "printed.yaml").write_text(PRINTED)
     (tmp_path / "run.sh").write_text(RECIPE)
     (tmp_path / "run.sh").chmod(0o755)
     set_scores(tmp_path, 40.0)
@@ -249,7 +275,7 @@ def test_a_dry_run_only_prints(recipe, capsys):
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["--tables", "9"], "choose among 1 2 3 4 figure2"),
+        (["--tables", "9"], "choose among 1 2 3 figure2"),
         (["--seeds", "1 x"], "must be different whole numbers"),
         (["--jobs", "0"], "--jobs 0: must be 1 or more"),
         (["--seeds", "1 1"], "must be different whole numbers"),

@@ -2,7 +2,6 @@
 
 import pytest
 
-from espnet_mlclap.experiments.paper import read_paper
 from espnet_mlclap.experiments.plan import (
     Experiment,
     Run,
@@ -23,6 +22,7 @@ experiments:
   pretrained_bert: {base: pretrained, mlclap_config: conf/bert.yaml}
   tuned_mixture: {base: mixture, init_param: pretrained, mlclap_config: conf/finetune.yaml}
   tuned_mixture_clotho: {base: tuned_mixture, train_sets: clotho, valid_set: v}
+  plain_clotho: {base: tuned_mixture_clotho, valid_set: null}
   mixture_50: {base: mixture, le_ratio: 0.5}
 rows:
   finetuned_mixture: {AudioCaps: tuned_mixture, Clotho: tuned_mixture_clotho}
@@ -31,7 +31,8 @@ RECIPE = """
 base: shared.yaml
 experiments: {pretrained_bert: null}
 train_sets: {small: a b, large: w a b, clotho: b}
-test_sets: {test: AudioCaps, clotho_test: Clotho}
+test_sets: {test: AudioCaps, clotho_test: Clotho, third: null}
+printed_figures: conf/printed.yaml
 """
 BEST = "valid.mAP@10.best.pth"
 
@@ -59,6 +60,7 @@ def test_options_come_from_the_base(listed):
     assert finetuned.starts_from == "pretrained"
     assert finetuned.options["train_sets"] == "a b"
     assert "pretrained_bert" not in listed.experiments
+    assert "valid_set" not in listed.experiments["plain_clotho"].options
     assert listed.test_sets == {"test": "AudioCaps", "clotho_test": "Clotho"}
 
 
@@ -69,9 +71,8 @@ def test_a_row_may_be_another_experiment_for_each_corpus(listed):
     assert listed.of_row("pretrained_bert") == listed.of_row("OnePeace") == {}
 
 
-def test_each_training_once_and_after_what_it_starts_from(listed):
-    paper = read_paper()
-    runs = select(listed, paper, ["2", "3", "4", "figure2"], [1, 2])
+def test_each_training_once_and_after_what_it_starts_from(listed, printed):
+    runs = select(listed, printed, ["2", "3", "4", "figure2"], [1, 2])
     tags = [run.tag for run in runs]
     assert tags == [
         f"{name}_seed{seed}"
@@ -86,25 +87,30 @@ def test_each_training_once_and_after_what_it_starts_from(listed):
             "mixture_50",
         )
     ]
-    assert [run.tag for run in select(listed, paper, ["figure2"], [3])] == [
+    assert [run.tag for run in select(listed, printed, ["figure2"], [3])] == [
         "baseline_seed3",
         "mixture_seed3",
     ]
 
 
-def test_the_longest_first_but_those_that_others_start_from_before(listed):
-    runs = longest_first(select(listed, read_paper(), ["2", "3", "4"], [1]))
+def test_the_longest_first_but_those_that_others_start_from_before(listed, printed):
+    chosen = select(listed, printed, ["2", "3", "4"], [1])
+    translations = dict.fromkeys((run.tag for run in chosen), 0.7)
+    translations.update(mixture_50_seed1=3.5, fra_seed1=0.1, baseline_seed1=0.0)
+    translations.update(pretrained_seed1=0.0)
+    runs = longest_first(chosen, translations)
     names = [run.experiment.name for run in runs]
     assert names[0] == "pretrained"
     assert names[1:3] == ["mixture_50", "mixture"]
     assert names[-2:] == ["fra", "baseline"]
     chain = [Run(Experiment("c", {"le_ratio": "0.5"}, "b"), 1)]
     chain += [Run(Experiment("b", {"le_ratio": "0.4"}, "a"), 1), Run(Experiment("a", {}, None), 1)]
-    assert [run.experiment.name for run in longest_first(chain)] == ["a", "b", "c"]
+    ordered = longest_first(chain, {"a_seed1": 0.0, "b_seed1": 4.0, "c_seed1": 5.0})
+    assert [run.experiment.name for run in ordered] == ["a", "b", "c"]
 
 
-def test_the_command_line_of_a_run(listed):
-    runs = {run.tag: run for run in select(listed, read_paper(), ["3"], [7])}
+def test_the_command_line_of_a_run(listed, printed):
+    runs = {run.tag: run for run in select(listed, printed, ["3"], [7])}
     options = run_options(runs["tuned_mixture_seed7"], "exp", BEST)
     values = dict(zip(options[::2], options[1::2]))
     assert values["--init_param"] == f"exp/mlclap_pretrained_seed7/{BEST}"
@@ -114,10 +120,10 @@ def test_the_command_line_of_a_run(listed):
     assert "--init_param" not in run_options(runs["pretrained_seed7"], "exp", BEST)
 
 
-def test_data_once_for_each_choice_of_sets(listed):
+def test_data_once_for_each_choice_of_sets(listed, printed):
     def made(tables):
         found = []
-        for options in data_options(select(listed, read_paper(), tables, [1]), "exp"):
+        for options in data_options(select(listed, printed, tables, [1]), "exp"):
             values = dict(zip(options[::2], options[1::2]))
             assert values["--expdir"] == "exp"
             names = ("--train_sets", "--le_ratio", "--valid_set", "--statsdir")
@@ -157,8 +163,8 @@ def test_mistakes_are_named(tmp_path, shared, recipe, message):
         read_experiments(written(tmp_path, *texts))
 
 
-def test_starting_from_each_other_is_a_mistake(tmp_path):
+def test_starting_from_each_other_is_a_mistake(tmp_path, printed):
     circle = SHARED.replace("train_sets: large}", "train_sets: large, init_param: tuned_mixture}")
     listed = read_experiments(written(tmp_path, circle))
     with pytest.raises(UserError, match="starts in the end from itself"):
-        select(listed, read_paper(), ["3"], [1])
+        select(listed, printed, ["3"], [1])

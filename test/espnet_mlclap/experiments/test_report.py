@@ -8,9 +8,8 @@ import statistics
 import pytest
 
 from espnet_mlclap.evaluation.scores import METRICS
-from espnet_mlclap.experiments.paper import read_paper
 from espnet_mlclap.experiments.plan import Experiment, ExperimentList
-from espnet_mlclap.experiments.report import paper_table, write_report
+from espnet_mlclap.experiments.report import printed_table, write_report
 from espnet_mlclap.experiments.results import mean_scores, read_runs, summarise
 from espnet_mlclap.utils.errors import UserError
 
@@ -98,8 +97,8 @@ def test_mean_scores_look_like_those_of_one_training(runs):
     assert mean_scores(runs["fra"], "test") == {}
 
 
-def test_ours_stand_beside_the_papers(runs):
-    table = paper_table(read_paper().tables["4"], runs, "test", "Clotho")
+def test_ours_stand_beside_the_papers(runs, printed):
+    table = printed_table(printed.tables["4"], runs, "test", "Clotho")
     assert table.headers[:3] == ["", "A2T R@1", "paper"]
     assert table.headers[-2:] == ["T2A mAP@10", "paper"]
     assert table.rows[0][:3] == ["10 %", "21.2 ± 1.1 [40.5, 45.5]", "24.6"]
@@ -113,16 +112,16 @@ def listed():
         {name: Experiment(name, {}) for name in names},
         {"finetuned": {"AudioCaps": "mixture"}},
         {"test": "AudioCaps"},
+        "conf/printed.yaml",
         "Synthetic.\nSmall.",
     )
 
 
-def test_the_whole_report(expdir, tmp_path):
+def test_the_whole_report(expdir, tmp_path, printed):
     out = tmp_path / "new" / "PAPER.md"
-    paper = read_paper()
-    names = paper.names("2 3 4 figure2")
+    names = printed.names("2 3 4 figure2")
     text = write_report(
-        out, paper=paper, listed=listed(), names=names, expdir=expdir, inference_tag=TAG
+        out, printed=printed, listed=listed(), names=names, expdir=expdir, inference_tag=TAG
     )
     assert out.read_text(encoding="utf-8") == text
     assert "arXiv:2406.07012" in text
@@ -139,7 +138,7 @@ def test_the_whole_report(expdir, tmp_path):
 
 
 @pytest.mark.parametrize("langs", [["eng_Latn"], ["eng_Latn", "fra_Latn"], []])
-def test_figure_2_says_so_where_only_one_language_was_tested(tmp_path, caplog, langs):
+def test_figure_2_says_so_where_only_one_language_was_tested(tmp_path, caplog, langs, printed):
     if langs:
         write_run(tmp_path, "mixture", 1, 40.0)
         scores = tmp_path / f"mlclap_mixture_seed1/{TAG}/scores.json"
@@ -150,7 +149,7 @@ def test_figure_2_says_so_where_only_one_language_was_tested(tmp_path, caplog, l
         )
     text = write_report(
         tmp_path / "PAPER.md",
-        paper=read_paper(),
+        printed=printed,
         listed=listed(),
         names=["2", "figure2"],
         expdir=tmp_path,

@@ -1,0 +1,162 @@
+"""The tables that a list of experiments fills, with the figures that a paper prints in them.
+
+They stand in a YAML file of a recipe, which the key `printed_figures` of its list of experiments names:
+
+    title: The experiments of the paper      # heading of our report
+    source: Somebody et al., "A Paper", 2024
+    language: eng_Latn                       # of the captions in the tables
+    note: ...                                # what the reader must know about the figures; may be left out
+    columns: {map: [t2a R@1, t2a mAP@10]}    # directions and metrics, by a name of your choice
+    results:                                 # by columns, row and corpus; null where nothing is printed
+      map: {baseline: {AudioCaps: [40.7, 55.8]}, Somebody: {AudioCaps: [41.0, null]}}
+    tables:                                  # rows: label -> name in `results` and in the list of experiments
+      "1": {title: "Table 1: Encoders", columns: map, rows: {ours: baseline, theirs: Somebody}}
+    figures:                                 # experiments side by side, by language; nothing is printed
+      figure2: {title: "Figure 2: Languages", rows: {ours: baseline}}
+
+A row without results is one that the paper does not have.
+"""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Dict, List, Mapping, Optional, Tuple, Union
+
+from espnet_mlclap.evaluation.scores import DIRECTIONS, METRICS
+from espnet_mlclap.utils.config import check_keys, check_mapping, read_config
+from espnet_mlclap.utils.errors import UserError
+
+_KEYS = ("title", "source", "language", "note", "columns", "results", "tables", "figures")
+
+
+@dataclass(frozen=True)
+class PrintedTable:
+    """A table of the paper.
+
+    Attributes:
+        title: what it shows.
+        language: of the captions.
+        columns: direction ("a2t" or "t2a") and metric of each column.
+        rows: label of each row and the name of the experiment, or of the work of others.
+        results: name -> corpus -> a number per column in per cent, None where the paper has none.
+    """
+
+    title: str
+    language: str
+    columns: Tuple[Tuple[str, str], ...]
+    rows: Mapping[str, str]
+    results: Mapping[str, Mapping[str, Tuple[Optional[float], ...]]]
+
+    def printed(self, name: str, corpus: str) -> Tuple[Optional[float], ...]:
+        """What the paper prints in a row: a number per column, None where it has none."""
+        return self.results.get(name, {}).get(corpus, (None,) * len(self.columns))
+
+
+@dataclass(frozen=True)
+class PrintedFigure:
+    """A figure of the paper: its title, and the experiments by label."""
+
+    title: str
+    rows: Mapping[str, str]
+
+
+@dataclass(frozen=True)
+class PrintedFigures:
+    """All of it; tables and figures by the words that `--tables` takes.
+
+    Attributes:
+        title: heading of a report that sets ours beside them.
+        source: the paper.
+        language: of the captions in the tables.
+        note: what the reader must know about the printed figures.
+    """
+
+    title: str
+    source: str
+    language: str
+    note: str
+    tables: Dict[str, PrintedTable]
+    figures: Dict[str, PrintedFigure]
+
+    def names(self, wanted: str) -> List[str]:
+        """The tables and figures that `wanted` names, in the order of the paper.
+
+        Args:
+            wanted: such as "2 4 figure2", or "all".
+
+        Raises:
+            UserError: the paper has no such table.
+        """
+        known = [*self.tables, *self.figures]
+        chosen = known if wanted == "all" else wanted.split()
+        unknown = [name for name in chosen if name not in known]
+        if unknown or not chosen:
+            raise UserError(
+                f"--tables {wanted!r}: choose among {' '.join(known)}, with blanks between, or all."
+            )
+        return [name for name in known if name in chosen]
+
+    def rows(self, name: str) -> Mapping[str, str]:
+        """Label and experiment of each row of a table or figure."""
+        return (self.tables.get(name) or self.figures[name]).rows
+
+
+def read_printed_figures(path: Union[str, Path]) -> PrintedFigures:
+    """Read the file.
+
+    Raises:
+        UserError: it cannot be read, has an unknown key or lacks one, a column that is no direction and
+            metric, or a row with more or fewer numbers than columns.
+    """
+    content = read_config(path)
+    check_keys(content, _KEYS, path, required=("title", "source", "language", "tables"))
+    columns = {
+        name: tuple(_column(column, f"{path}: columns: {name}") for column in listed)
+        for name, listed in content.get("columns", {}).items()
+    }
+    tables = {}
+    for name, table in content["tables"].items():
+        where = f"{path}: tables: {name}"
+        keys = ("title", "columns", "rows")
+        check_keys(check_mapping(table, where), keys, where, required=keys)
+        check_keys({table["columns"]: None}, columns, f"{where}: columns")
+        results = {
+            row: {corpus: tuple(numbers) for corpus, numbers in by_corpus.items()}
+            for row, by_corpus in content.get("results", {}).get(table["columns"], {}).items()
+        }
+        for row, by_corpus in results.items():
+            for corpus, numbers in by_corpus.items():
+                if len(numbers) != len(columns[table["columns"]]):
+                    raise UserError(
+                        f"{path}: results: {table['columns']}: {row}: {corpus}: must hold a number (or null) "
+                        f"for each of the {len(columns[table['columns']])} columns, not {len(numbers)}."
+                    )
+        tables[str(name)] = PrintedTable(
+            table["title"],
+            content["language"],
+            columns[table["columns"]],
+            dict(table["rows"]),
+            results,
+        )
+    figures = {}
+    for name, figure in content.get("figures", {}).items():
+        where = f"{path}: figures: {name}"
+        check_keys(check_mapping(figure, where), ("title", "rows"), where, ("title", "rows"))
+        figures[str(name)] = PrintedFigure(figure["title"], dict(figure["rows"]))
+    return PrintedFigures(
+        content["title"],
+        content["source"],
+        content["language"],
+        content.get("note", ""),
+        tables,
+        figures,
+    )
+
+
+def _column(text: Any, where: str) -> Tuple[str, str]:
+    way, _, metric = str(text).partition(" ")
+    if way not in DIRECTIONS or metric not in METRICS:
+        raise UserError(
+            f"{where}: {text!r} must be a direction ({' or '.join(DIRECTIONS)}) and a metric "
+            f"({', '.join(METRICS)})."
+        )
+    return way, metric

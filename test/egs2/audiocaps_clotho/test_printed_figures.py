@@ -1,0 +1,34 @@
+"""The figures of the ML-CLAP paper are those that it prints."""
+
+from pathlib import Path
+
+import pytest
+
+from espnet_mlclap.experiments.printed import read_printed_figures
+
+RECIPE = Path(__file__).resolve().parents[3] / "egs2/audiocaps_clotho/mlclap1"
+
+
+@pytest.fixture(scope="module")
+def printed():
+    return read_printed_figures(RECIPE / "conf/printed_figures.yaml")
+
+
+def test_every_row_stands_in_the_paper(printed, shared_dir):
+    """A row of the paper's text: label, numbers of AudioCaps, numbers of Clotho, tabs between."""
+    text = (shared_dir / "seeds/ml-clap-paper.txt").read_text(encoding="utf-8")
+    for table in printed.tables.values():
+        for name in table.rows.values():
+            numbers = table.printed(name, "AudioCaps") + table.printed(name, "Clotho")
+            cells = ["-" if number is None else f"{number:.1f}" for number in numbers]
+            assert "\t" + "\t".join(cells) in text, name
+
+
+def test_tables_have_the_papers_rows_and_columns(printed):
+    assert printed.names("all") == ["1", "2", "3", "4", "figure2"]
+    assert [len(table.rows) for table in printed.tables.values()] == [2, 9, 19, 5]
+    table = printed.tables["2"]
+    column = table.columns.index(("t2a", "mAP@10"))
+    assert table.printed("cat", "AudioCaps")[column] == 58.4
+    assert printed.tables["4"].rows["10 %"] == table.rows["mixture"]
+    assert dict(printed.rows("figure2")) == {"baseline": "baseline", "proposed": "mixture"}

@@ -1,0 +1,63 @@
+"""Files of printed figures: what they say, what is left out, mistakes."""
+
+import pytest
+
+from espnet_mlclap.experiments.printed import read_printed_figures
+from espnet_mlclap.utils.errors import UserError
+
+PRINTED = """
+title: Our trainings
+source: A paper
+language: eng_Latn
+columns: {map: [a2t R@1, t2a mAP@10]}
+results:
+  map:
+    baseline: {AudioCaps: [50.1, 40.7], Clotho: [20, null]}
+tables:
+  "2": {title: Two, columns: map, rows: {first: baseline, ours: mixture}}
+  "1": {title: One, columns: map, rows: {first: baseline}}
+figures:
+  bars: {title: Languages, rows: {without: baseline}}
+"""
+
+
+@pytest.fixture
+def path(tmp_path):
+    (tmp_path / "printed.yaml").write_text(PRINTED)
+    return tmp_path / "printed.yaml"
+
+
+def test_numbers_stand_under_their_columns(path):
+    table = read_printed_figures(path).tables["2"]
+    assert table.columns == (("a2t", "R@1"), ("t2a", "mAP@10"))
+    assert table.printed("baseline", "AudioCaps") == (50.1, 40.7)
+    assert table.printed("baseline", "Clotho") == (20, None)
+    assert table.printed("mixture", "AudioCaps") == (None, None)  # the paper has no such row
+
+
+def test_tables_by_name_in_the_order_of_the_file(path):
+    printed = read_printed_figures(path)
+    assert printed.names("all") == ["2", "1", "bars"]
+    assert printed.names("bars 2") == ["2", "bars"]
+    assert dict(printed.rows("bars")) == {"without": "baseline"}
+    for wanted in ("5", "", "1,2"):
+        with pytest.raises(UserError, match="choose among 2 1 bars"):
+            printed.names(wanted)
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "message"),
+    [
+        ("source:", "sauce:", "unknown key 'sauce'. Did you mean 'source'"),
+        ("title: Our trainings\n", "", "the key 'title' is missing"),
+        ("t2a mAP@10", "t2a mAP@12", "'t2a mAP@12' must be a direction"),
+        ("a2t R@1", "R@1", "'R@1' must be a direction"),
+        ("[50.1, 40.7]", "[50.1]", "baseline: AudioCaps: must hold a number .* 2 columns, not 1"),
+        ("One, columns: map", "One, columns: recall", "tables: 1: columns: unknown key 'recall'"),
+        ("title: One, ", "", "tables: 1: the key 'title' is missing"),
+    ],
+)
+def test_mistakes_are_named(path, old, new, message):
+    path.write_text(PRINTED.replace(old, new))
+    with pytest.raises(UserError, match=message):
+        read_printed_figures(path)
