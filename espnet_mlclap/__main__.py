@@ -28,7 +28,7 @@ GROUPS: Dict[str, Tuple[str, ...]] = {
         "check_data",
     ),
     "Train": ("translate", "train_tokenizer", "train", "run_experiments", "paper_tables"),
-    "Set up": ("download_weights", "check_environment"),
+    "Set up": ("download_weights", "download_model", "show_config", "check_environment"),
 }
 COMMANDS = tuple(command for commands in GROUPS.values() for command in commands)
 

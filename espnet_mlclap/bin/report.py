@@ -16,7 +16,8 @@ def get_parser() -> argparse.ArgumentParser:
         "--out", help="Markdown file (default: RESULTS.md in that folder); figures/ goes beside it"
     )
     parser.add_argument(
-        "--baseline", help="inference folder of another experiment, to be drawn beside this one"
+        "--baseline",
+        help="another experiment: its folder, or its inference folder; drawn beside this one",
     )
     parser.add_argument(
         "--note",

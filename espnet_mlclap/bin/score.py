@@ -6,8 +6,10 @@ from pathlib import Path
 from typing import Dict, Optional, Sequence
 
 from espnet_mlclap.evaluation.confidence import REPLICATES
-from espnet_mlclap.evaluation.embeddings import read_embeddings
+from espnet_mlclap.evaluation.embeddings import EmbeddingSet, read_embeddings
+from espnet_mlclap.evaluation.paired import compare_sets, find_results
 from espnet_mlclap.evaluation.scores import (
+    SetScores,
     find_sets,
     read_relevant_clips,
     score_set,
@@ -52,6 +54,10 @@ def get_parser() -> argparse.ArgumentParser:
         default=False,
         help="count a caption's own clip even where its list leaves it out",
     )
+    parser.add_argument(
+        "--baseline",
+        help="results of another experiment on the same sets: adds the differences with paired intervals",
+    )
     parser.add_argument("--markdown", type=bool_option, default=False, help="print Markdown")
     return parser
 
@@ -78,6 +84,8 @@ def score(options: argparse.Namespace) -> None:
             relevant=relevant,
         )
         _warn(name, scores[name])
+        if options.baseline is not None:
+            _add_differences(scores[name], embeddings, name, options)
     write_scores(inference_dir / "scores.json", scores)
     shown = MARKDOWN_INTERVALS if options.markdown else TEXT_INTERVALS
     for name, tables in score_tables(scores, shown).items():
@@ -85,6 +93,23 @@ def score(options: argparse.Namespace) -> None:
         for table in tables:
             print("\n" + (table.markdown() if options.markdown else table.text()))
         print("\n" + criterion_line(scores[name]))
+
+
+def _add_differences(
+    scores: SetScores, embeddings: EmbeddingSet, name: str, options: argparse.Namespace
+) -> None:
+    results = find_results(options.baseline)
+    if not (results / name).is_dir():
+        logging.warning(f"{results}: was not tested on {name}; no differences there")
+        return
+    differences = compare_sets(
+        embeddings,
+        read_embeddings(results / name),
+        replicates=options.bootstrap,
+        seed=options.seed,
+    )
+    for lang, by_direction in differences.items():
+        scores[lang]["difference"] = {"to": results.resolve().parent.name, **by_direction}
 
 
 def _files_by_set(values: Sequence[str], names: Sequence[str]) -> Dict[str, str]:

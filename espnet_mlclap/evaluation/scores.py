@@ -5,7 +5,9 @@
                        "intervals": {"t2a": {metric: [low, high]}, "a2t": {...}},   95 %, over clips
                        "chance": {"t2a": {...}, "a2t": {...}},                       a random order
                        "tied_queries": {"t2a": n, "a2t": n},
-                       "multiple_positives": {...}},                                 only with lists
+                       "multiple_positives": {...},                                  only with lists
+                       "difference": {"to": experiment, "t2a": {metric: [difference, low, high]}, ...}},
+                                                                                     only with a baseline
                 "source_lang": lang,                                                  may have no captions
                 "mean": {"mAP@10": x, "t2a_R@1": x, ...}}}                           see `mean_of_languages`
 

@@ -7,6 +7,7 @@ under which a program asks for them (`model_file`, `config`), with their path in
 import io
 import sys
 import tarfile
+import tempfile
 import time
 import zipfile
 from pathlib import Path
@@ -128,3 +129,27 @@ def unpack(
                 f"{archive}: a packed model, but of another program: it has no {key!r}."
             )
     return {key: folder / name for key, name in named.items()}
+
+
+def unpack_experiment(archive: Union[str, Path], folder: Union[str, Path], model_file: str) -> None:
+    """Make an experiment folder of a packed model, as training leaves one.
+
+    Args:
+        archive: the packed model.
+        folder: the experiment's; what is in it already stays, but for files of the same names.
+        model_file: name of the checkpoint there.
+
+    Raises:
+        UserError: no packed model, or one that names files outside of itself.
+    """
+    folder = make_dir(folder)
+    names = {"config": "config.yaml", "model_file": model_file}
+    with tempfile.TemporaryDirectory(dir=folder, prefix=".tmp.") as temporary:
+        files = unpack(archive, temporary, names)
+        for key, path in files.items():
+            target = folder / names.get(key, key)
+            inside = path.resolve().is_relative_to(Path(temporary).resolve())
+            if not inside or not target.resolve().is_relative_to(folder.resolve()):
+                raise UserError(f"{archive}: names a file outside of itself: {key}.")
+            make_dir(target.parent)
+            path.replace(target)

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any, Dict, List, Mapping, Optional, Sequence, Union
 
 from espnet_mlclap.evaluation.embeddings import read_embeddings
+from espnet_mlclap.evaluation.paired import find_results
 from espnet_mlclap.evaluation.scores import AllScores, read_scores
 from espnet_mlclap.evaluation.zero_shot import read_zero_shot_scores
 from espnet_mlclap.reports.history import read_facts, read_history
@@ -20,6 +21,9 @@ Figures are in per cent; medR and meanR are ranks from 1. In brackets: 95 % boot
 (they say how figures move with other test clips, not with another training seed). Chance is a random
 order. Ties count with their expected value. A clip counts as found in audio-to-text R@k when the best
 of its captions is among the first k; mAP@10 divides by all of its captions."""
+_DIFFERENCES = """\
+Differences to another experiment are in per cent points, with 95 % intervals of paired bootstrap samples:
+the same clips are drawn for both. A star stands where the interval does not hold 0."""
 
 
 def write_report(
@@ -37,7 +41,7 @@ def write_report(
         out: the Markdown file.
         experiment_dir: with config.yaml and history.jsonl, as far as there are any.
         inference_dir: with scores.json and the sets' embeddings.
-        baseline_dir: inference folder of another experiment, drawn beside this one.
+        baseline_dir: another experiment's folder, or its inference folder, drawn beside this one.
         note: what a reader must know first, such as that the corpus is synthetic.
         title: heading; the experiment's name if empty.
 
@@ -53,7 +57,8 @@ def write_report(
     history = read_history(experiment_dir)
     drawn = {name: scores}
     if baseline_dir is not None:
-        drawn = {_label(baseline_dir): read_scores(baseline_dir), **drawn}
+        results = find_results(baseline_dir)
+        drawn = {results.resolve().parent.name: read_scores(results), **drawn}
     pictures = out.parent / "figures"
     lines = [f"# {title or name}", ""]
     if note:
@@ -72,14 +77,13 @@ def write_report(
             table = zero_shot_table(read_zero_shot_scores(zero_shot), scores[test_set].source_lang)
             lines += [table.markdown(), ""]
         lines += _draw_set(figures, test_set, drawn, inference_dir, pictures)
-    lines += ["## How to read this", "", _READING, "", "## Environment", ""]
+    lines += ["## How to read this", "", _READING, ""]
+    if baseline_dir is not None:
+        lines += [_DIFFERENCES, ""]
+    lines += ["## Environment", ""]
     lines += _environment(inference_dir)
     with atomic_open(out) as file:
         file.write("\n".join(lines) + "\n")
-
-
-def _label(inference_dir: Union[str, Path]) -> str:
-    return Path(inference_dir).resolve().parent.name
 
 
 def _training(experiment_dir: Union[str, Path], history: Sequence[Mapping[str, Any]]) -> List[str]:

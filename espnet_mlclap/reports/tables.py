@@ -96,16 +96,41 @@ def relevance_table(scores: SetScores) -> Table:
     return Table(["Text to audio, lists", "captions", "clips a caption", *names], rows)
 
 
+def difference_table(scores: SetScores) -> Table:
+    """Differences to another experiment; a star where their interval does not hold 0."""
+    rows, to = [], ""
+    for lang, entry in scores.items():
+        if "difference" not in entry:
+            continue
+        to = entry["difference"]["to"]
+        cells = [
+            _difference(name, *entry["difference"][way][name])
+            for way in DIRECTIONS
+            for name in COMPARED_METRICS
+        ]
+        rows.append([lang, *cells])
+    headers = [f"{way.upper()} {name}" for way in DIRECTIONS for name in COMPARED_METRICS]
+    return Table([f"Difference to {to}", *headers], rows)
+
+
+def _difference(name: str, value: float, low: float, high: float) -> str:
+    signed = [f"{bound:+.1f}" for bound in (value, low, high)]
+    return f"{signed[0]} [{signed[1]}, {signed[2]}]{' *' if low > 0 or high < 0 else ''}"
+
+
 def score_tables(
     scores: AllScores, with_intervals: Collection[str] = MARKDOWN_INTERVALS
 ) -> Dict[str, List[Table]]:
-    """The tables of each test set: both directions, then lists of relevant clips where there are any."""
+    """The tables of each test set: both directions, then lists of relevant clips and differences, if any."""
     tables = {}
     for name, languages in scores.items():
         tables[name] = [direction_table(languages, way, with_intervals) for way in DIRECTIONS]
         with_lists = relevance_table(languages)
         if with_lists.rows:
             tables[name].append(with_lists)
+        differences = difference_table(languages)
+        if differences.rows:
+            tables[name].append(differences)
     return tables
 
 

@@ -6,7 +6,7 @@ reads one flat file: `resolve_arguments` writes it.
 """
 
 from pathlib import Path
-from typing import Any, Collection, Dict, List, Mapping, Sequence, Tuple, Union
+from typing import Any, Collection, Dict, Iterator, List, Mapping, Sequence, Tuple, Union
 
 import yaml
 
@@ -96,6 +96,29 @@ def read_config(path: Union[str, Path]) -> Dict[str, Any]:
     for _, own in reversed(_layers(Path(path))):
         config = merge(config, own)
     return config
+
+
+def config_files(path: Union[str, Path]) -> List[Path]:
+    """The files and folders that a configuration consists of.
+
+    Returns:
+        The file, those that it is based on, and what its values name and is there: paths with a folder in
+        them (`conf/small_bert`), relative to the folder in which one stands.
+
+    Raises:
+        UserError: see `read_config`.
+    """
+    files = [file for file, _ in _layers(Path(path))]
+    named = [Path(text) for text in _texts(read_config(path)) if "/" in text]
+    return [*files, *(file for file in dict.fromkeys(named) if file.exists())]
+
+
+def _texts(value: Any) -> Iterator[str]:
+    if isinstance(value, str):
+        yield value
+    elif isinstance(value, (Mapping, list)):
+        for item in value.values() if isinstance(value, Mapping) else value:
+            yield from _texts(item)
 
 
 def _layers(path: Path) -> List[Tuple[Path, Dict[str, Any]]]:

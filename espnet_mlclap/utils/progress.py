@@ -1,4 +1,8 @@
-"""Progress with the time left, on a terminal (a bar) and in logs (a line every ten seconds)."""
+"""Progress with the time remaining, on a terminal (a bar) and in logs (a line every ten seconds).
+
+A line in a log begins with `TAG`. By it the recipes' job runner (egs2/TEMPLATE/mlclap1/scripts/jobs.sh) knows
+the lines that it shows on its terminal, whatever they say.
+"""
 
 import sys
 from typing import Iterable, Iterator, Optional, TextIO, TypeVar
@@ -6,11 +10,12 @@ from typing import Iterable, Iterator, Optional, TextIO, TypeVar
 from tqdm import tqdm
 
 T = TypeVar("T")
+TAG = "[progress] "
 _LOG_INTERVAL = 10.0  # seconds between two lines where the output is a file
 
 
 class _Lines:
-    """A stream for a log: one line a report, in place of a line that is drawn over."""
+    """A stream for a log: one line per report, in place of a line that is drawn over."""
 
     def __init__(self, stream: TextIO):
         self._stream = stream
@@ -18,9 +23,10 @@ class _Lines:
 
     def write(self, text: str) -> None:
         text = text.strip()
-        if text and text != self._last:
-            self._stream.write(f"{text}\n")
-            self._last = text
+        count = text.partition(", ")[0]  # a bar reports its end twice, perhaps a second later
+        if text and count != self._last:
+            self._stream.write(f"{TAG}{text}\n")
+            self._last = count
 
     def flush(self) -> None:
         self._stream.flush()
@@ -46,7 +52,7 @@ def progress_bar(
         file=sys.stderr if terminal else _Lines(sys.stderr),
         bar_format=None
         if terminal
-        else "{desc}: {n_fmt}/{total_fmt}{unit}, {elapsed} gone, {remaining} left",
+        else "{desc}: {n_fmt}/{total_fmt}{unit}, {elapsed} elapsed, {remaining} remaining",
     )
 
 

@@ -1,5 +1,6 @@
 """The engine with commands that only pretend: which are run, with what, and which are skipped."""
 
+import json
 import os
 import subprocess
 from pathlib import Path
@@ -13,8 +14,9 @@ PYTHON = """#!/usr/bin/env bash
 [[ $1 == -m ]] || exec /usr/bin/env -S "PATH=${REAL_PATH}" python3 "$@"
 name=${2##*.}
 [[ $name == check_environment ]] && exit 0
+[[ $name == show_config ]] && exec /usr/bin/env -S "PATH=${REAL_PATH}" python3 "$@"
 echo "$name ${*:3}" >>"$CALLS"
-[[ ${FAIL:-} == "$name" ]] && { echo "the cause of it" >&2; exit 1; }
+if [[ ${FAIL:-} == "$name" || $* == *"${FAIL_WITH:-nothing}"* ]]; then echo "the cause of it" >&2; exit 1; fi
 while (($#)); do
     case $1 in
         --out_dir | --output_dir) mkdir -p "$2"; echo "$name" >"$2/made_by"; out=$2 ;;
@@ -23,11 +25,11 @@ while (($#)); do
 done
 case $name in
     check_data) echo "a table" >"$out/statistics.txt" ;;
-    train) touch "$out/config.yaml" "$out/valid.mAP@10.best.pth" "$out/checkpoint.pth" ;;
+    train | download_model) touch "$out/config.yaml" "$out/valid.mAP@10.best.pth" "$out/checkpoint.pth" ;;
     report) echo "# Results" >"$RESULTS" ;;
 esac
 """
-DATA = "for set in a b valid test; do mkdir -p data/$set; echo x >data/$set/text; done\n"
+DATA = "for set in a b valid test; do mkdir -p $datadir/$set; echo x >$datadir/$set/text; done\n"
 SETS = ["--train_sets", "a b", "--valid_set", "valid", "--test_sets", "test"]
 SONAR = ["--translation_encoder", "E", "--translation_decoder", "D"]
 
@@ -189,6 +191,8 @@ def test_what_a_configuration_is_based_on_and_where_training_starts_count(recipe
     assert "train" in names(recipe.run(*options))
     (recipe.folder / "start.pth").write_text("other weights")
     assert "train" in names(recipe.run(*options))
+    (recipe.folder / "conf/unused").mkdir()  # nobody names it
+    assert "train" not in names(recipe.run(*options))
     result = recipe.run("--init_param", "nowhere.pth")
     assert result.returncode == 2
     assert "--init_param nowhere.pth: no such file" in result.stderr
@@ -296,3 +300,157 @@ def test_local_data_that_makes_no_set_is_an_error(recipe):
     result = recipe.run()
     assert result.returncode == 1
     assert "local/data.sh made no data/test" in result.stderr
+
+
+def call_of(result, name):
+    return next(call for call in result.calls if call[0] == name)
+
+
+def test_the_share_of_translations_is_the_configurations(recipe):
+    """Where nothing says it, the package's own; the option before all."""
+    from espnet_mlclap.iterators.epoch_plan import PlanOptions
+
+    def ratio(*options):
+        return recipe.run("--print_plan", "le_ratio", *options).stdout.strip()
+
+    assert ratio() == str(PlanOptions.le_ratio)
+    (recipe.folder / "conf/based.yaml").write_text("base: train.yaml\n")
+    (recipe.folder / "conf/train.yaml").write_text("max_epoch: 1\nle_ratio: 0.25\n")
+    based = ["--mlclap_config", "conf/based.yaml"]
+    assert ratio(*based) == "0.25"
+    assert ratio(*based, "--le_ratio", "0.4") == "0.4"
+    assert ratio(*based, "--translator", "none") == "0"
+    train = call_of(recipe.run(*based), "train")
+    assert values(train, "--le_ratio") == ["0.25"]
+    tag = recipe.run(*based, "--mlclap_tag", "", "--print_plan", "experiment").stdout.strip()
+    assert tag == "exp/mlclap_based_le0.25_seed1"
+
+
+def test_the_plan_is_printed_and_nothing_is_made(recipe):
+    options = ["--ngpu", "2", "--langs", 'eng_Latn "x" fra_Latn', "--init_param", "not/there.pth"]
+    result = recipe.run(*options, "--print_plan", "json")
+    plan = json.loads(result.stdout)
+    assert plan["experiment"] == "exp/mlclap_t"
+    assert plan["inference"] == "exp/mlclap_t/valid.mAP@10.best"
+    assert plan["le_langs"] == '"x" fra_Latn'
+    assert (plan["ngpu"], plan["test_sets"]) == ("2", "test")
+    assert result.calls == []
+    assert sorted(path.name for path in recipe.folder.iterdir() if path.is_dir()) == [
+        "conf", "local", "scripts",
+    ]  # fmt: skip
+    one = recipe.run(*options, "--print_plan", "inference")
+    assert one.stdout == "exp/mlclap_t/valid.mAP@10.best\n"
+    wrong = recipe.run("--print_plan", "inferense")
+    assert wrong.returncode == 2
+    assert "give json, or one of experiment inference" in wrong.stderr
+
+
+def test_lists_of_relevant_clips_and_a_baseline_go_to_scoring(recipe):
+    plain = recipe.run()
+    assert "--relevant_clips" not in call_of(plain, "score")
+    assert "--baseline" not in call_of(plain, "score")
+    (recipe.folder / "lists").write_text("")
+    (recipe.folder / "exp/other").mkdir()
+    lists = ["--relevant_clips", "test=lists", "--own_clip_is_relevant", "true"]
+    result = recipe.run(*lists, "--baseline", "exp/other")
+    assert names(result) == ["score", "report"]
+    score, report = result.calls
+    assert values(score, "--relevant_clips") == ["test=lists"]
+    assert values(score, "--own_clip_is_relevant") == ["true"]
+    assert values(score, "--baseline") == values(report, "--baseline") == ["exp/other"]
+    for options, message in (
+        (["--relevant_clips", "lists"], "--relevant_clips lists: must read SET=FILE"),
+        (["--relevant_clips", "test=nowhere"], "must read SET=FILE with a file"),
+        (["--baseline", "nowhere"], "--baseline nowhere: no such folder"),
+    ):
+        wrong = recipe.run(*options)
+        assert wrong.returncode == 2
+        assert message in wrong.stderr
+        assert wrong.calls == []
+
+
+def test_without_training_only_the_test_sets_are_made(recipe):
+    options = ["--skip_train", "true", "--test_translator", "sonar", "--stop_stage", "5"]
+    result = recipe.run(*options)
+    assert result.returncode == 0, result.stderr
+    assert [(call[0], values(call, "--data_dir")) for call in result.calls] == [
+        ("translate", ["data/test"]),
+        ("format_audio", ["data/test"]),
+    ]
+    for stage in (4, 5):
+        assert f"Stage {stage} is left out: --skip_train" in result.stdout
+    both = recipe.run(*options, "--zero_shot", "true")
+    formatted = [values(call, "--data_dir") for call in both.calls if call[0] == "format_audio"]
+    assert formatted == [["data/a"], ["data/b"]]  # classes are described by their captions
+
+
+def test_without_testing_nothing_is_embedded_or_scored(recipe):
+    result = recipe.run("--skip_eval", "true")
+    assert result.returncode == 0, result.stderr
+    assert names(result)[-1] == "train"
+    assert "Stage 7 is left out: --skip_eval" in result.stdout
+
+
+def test_a_model_that_was_trained_elsewhere_is_tested(recipe):
+    (recipe.folder / "mlclap_theirs.zip").write_text("packed")
+    options = ["--mlclap_tag", "", "--download_model"]
+    results = {"RESULTS": str(recipe.folder / "exp/mlclap_theirs/valid.mAP@10.best/RESULTS.md")}
+    result = recipe.run(*options, "mlclap_theirs.zip", **results)
+    assert result.returncode == 0, result.stderr
+    assert names(result) == ["format_audio", "download_model", "embed", "score", "report"]
+    fetch, embed = call_of(result, "download_model"), call_of(result, "embed")
+    assert fetch[1] == "mlclap_theirs.zip"
+    assert values(fetch, "--out_dir") == values(embed, "--model_dir") == ["exp/mlclap_theirs"]
+    assert values(fetch, "--model_file") == values(embed, "--model_file")
+    assert "Stage 5 is left out: --download_model" in result.stdout
+    again = recipe.run(*options, "mlclap_theirs.zip", "--stage", "6", **results)
+    assert names(again) == ["score", "report"]
+    (recipe.folder / "mlclap_theirs.zip").write_text("packed anew")
+    assert names(recipe.run(*options, "mlclap_theirs.zip", **results))[0] == "download_model"
+    hub = recipe.run(*options, "user/name", "--print_plan", "experiment")
+    assert hub.stdout == "exp/mlclap_user_name\n"
+
+
+@pytest.mark.parametrize("number", ["1", "2", "3"])
+def test_test_sets_are_embedded_several_at_a_time(recipe, number):
+    options = ["--", "--test_sets", "test valid a", "--inference_nj", number]
+    recipe.run(*options, "--stop_stage", "5")
+    failed = recipe.run(*options, "--stage", "6", FAIL_WITH="flac/test")
+    assert failed.returncode == 1
+    assert "the cause of it" in failed.stderr
+    assert "score" not in names(failed)
+    result = recipe.run(*options, "--stage", "6")
+    assert result.returncode == 0, result.stderr
+    done = [values(call, "--data_dir")[0] for call in failed.calls + result.calls]
+    assert set(done) == {f"dump/flac/{name}" for name in ("test", "valid", "a")}
+    assert names(result)[-2:] == ["score", "report"]
+
+
+def test_several_sets_at_a_time_share_the_gpus(recipe):
+    options = ["--", "--test_sets", "test valid a", "--ngpu", "2", "--inference_nj", "2"]
+    result = recipe.run(*options)
+    devices = {
+        values(call, "--data_dir")[0]: values(call, "--device")[0]
+        for call in result.calls
+        if call[0] == "embed"
+    }
+    prefix = "dump/flac/"
+    assert devices == {
+        f"{prefix}test": "cuda:0",
+        f"{prefix}valid": "cuda:1",
+        f"{prefix}a": "cuda:0",
+    }
+
+
+def test_data_directories_lie_where_the_user_wants_them(recipe):
+    result = recipe.run("--datadir", "my/sets", "--test_translator", "sonar")
+    assert result.returncode == 0, result.stderr
+    assert not (recipe.folder / "data").exists()
+    assert (recipe.folder / "my/sets/.made").is_file()
+    translate = [values(call, "--out_dir") for call in result.calls if call[0] == "translate"]
+    assert translate == [["my/sets/a_le"], ["my/sets/b_le"], ["my/sets/test_le"]]
+    assert values(call_of(result, "train"), "--le_data_dir") == ["my/sets/a_le", "my/sets/b_le"]
+    assert names(recipe.run("--datadir", "my/sets", "--test_translator", "sonar")) == [
+        "score",
+        "report",
+    ]

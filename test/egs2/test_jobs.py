@@ -25,7 +25,7 @@ def bash(tmp_path):
 def test_a_failing_job_prints_the_end_of_its_log_and_not_the_progress(bash, tmp_path):
     (tmp_path / "job.sh").write_text(
         "for i in $(seq 40); do echo line $i; done\n"
-        "echo 'work: 1/9 clips, 00:10 gone, 01:20 left'\n"
+        "echo '[progress] work: 1/9 clips, soon done'\n"
         "echo 'ValueError: the cause' >&2\nexit 3\n"
     )
     result = bash("run_job log/job.log '' bash job.sh\necho not reached")
@@ -34,7 +34,7 @@ def test_a_failing_job_prints_the_end_of_its_log_and_not_the_progress(bash, tmp_
     assert "ValueError: the cause" in result.stderr
     assert "line 40" in result.stderr
     assert "line 3\n" not in result.stderr
-    assert "gone" not in result.stderr
+    assert "soon done" not in result.stderr
     assert "log/job.log" in result.stderr
     log = (tmp_path / "log/job.log").read_text()
     assert "line 3\n" in log
@@ -44,12 +44,12 @@ def test_a_failing_job_prints_the_end_of_its_log_and_not_the_progress(bash, tmp_
 def test_progress_and_counts_are_shown_the_rest_is_logged(bash, tmp_path):
     result = bash(
         "run_job job.log '' printf '%s\\n' 'chatter' "
-        "'format: 5/9 clips, 00:10 gone, 00:08 left' '2026-01-02 03:04:05,678 INFO: 9 clips' "
+        "'[progress] format: 5/9 clips, in any words' '2026-01-02 03:04:05,678 INFO: 9 clips' "
         "'2026-01-02 03:04:05,678 WARNING: 2 left out'"
     )
     assert result.returncode == 0
     assert result.stdout.splitlines() == [
-        "  format: 5/9 clips, 00:10 gone, 00:08 left",
+        "  format: 5/9 clips, in any words",
         "  9 clips",
         "  WARNING: 2 left out",
     ]
@@ -125,3 +125,26 @@ def test_a_second_run_waits_for_the_first(bash, tmp_path):
     )
     assert "waiting for it to end" in result.stdout
     assert (tmp_path / "order").read_text().split() == ["first", "second"]
+
+
+def test_several_at_a_time_and_no_more(bash, tmp_path):
+    """Each ends only when two have begun; the third begins when the first has ended."""
+    code = """
+    f() { echo "$1 $2" >>begun; until [[ $(wc -l <begun) -ge 2 ]]; do sleep 0.02; done; }
+    in_parallel 2 f a b c
+    """
+    result = bash(code)
+    assert result.returncode == 0, result.stderr
+    assert sorted((tmp_path / "begun").read_text().splitlines()[:2]) == ["a 0", "b 1"]
+    assert (tmp_path / "begun").read_text().splitlines()[2] == "c 2"
+
+
+def test_one_that_fails_lets_the_others_end_and_fails_all(bash, tmp_path):
+    result = bash(
+        "f() { echo $1 >>begun; [[ $1 != bad ]]; }\nin_parallel 2 f a bad c d\necho reached"
+    )
+    assert result.returncode == 1
+    assert "reached" not in result.stdout
+    assert sorted((tmp_path / "begun").read_text().split()) == ["a", "bad", "c", "d"]
+    result = bash("f() { echo $1 >>begun; [[ $1 != bad ]]; }\nin_parallel 1 f bad c\necho reached")
+    assert result.returncode == 1

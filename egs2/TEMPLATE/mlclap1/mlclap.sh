@@ -22,8 +22,13 @@ stop_stage=7           # {1..9} last stage to run
 nj=2                   # {1..} processes for audio formatting, and for translation without a GPU or by --translator chat
 ngpu=0                 # {0..} GPUs for translation, training and embedding; 0: the CPU
 cpu_ranks=1            # {1..} with --ngpu 0, processes that share the training (torchrun, gloo)
+inference_nj=1         # {1..} test sets that are embedded at a time
+skip_train=false       # {true|false} no training: without stages 4 and 5, and stages 2 and 3 for the test sets alone
+skip_eval=false        # {true|false} no testing: without stages 6 and 7
+print_plan=            # only print what follows from the options: json for all of it, or one name of it (inference)
 ## Data
-train_sets=            # names of the training sets in data/
+datadir=data           # folder of the data directories; local/data.sh finds its name in the variable datadir
+train_sets=            # names of the training sets in --datadir
 train_weights=         # weight of each training set, such as "1 0.5 2": how often an epoch uses its captions (default: once)
 valid_set=             # name of the validation set
 test_sets=             # names of the test sets
@@ -41,7 +46,7 @@ translation_encoder=   # fairseq2 asset name of SONAR's text encoder
 translation_decoder=   # fairseq2 asset name of SONAR's text decoder
 translation_config=    # YAML file of the translator (batch size, beam, filters)
 given_dir=             # with --translator file: folder of the given translations
-le_ratio=0.1           # {0-1} probability that an epoch uses a translated caption; 0: none are made
+le_ratio=              # {0-1} probability that an epoch uses a translated caption; 0: none are made (default: the configuration's)
 le_langs=              # languages of LE (default: all of --langs but the source)
 reference_dir=         # folder of good translations (text, utt2clip, utt2lang), for chrF in quality.md
 test_translator=none   # {none|sonar|file|huggingface|chat|package.module:Class} who translates the test captions into those of --langs that they lack
@@ -57,6 +62,10 @@ statsdir=              # folder for the statistics of stage 4 (default: stats in
 ## Test, packing, upload
 inference_model=valid.mAP@10.best.pth  # checkpoint to test
 inference_tag=         # name of the folder of results (default: made from --inference_model)
+download_model=        # user/name on the Hugging Face hub, or a packed file: test this model, train none
+relevant_clips=        # lists of relevant clips of the captions of test sets, "SET=FILE ...": mAP@16 as in DCASE 2025
+own_clip_is_relevant=false  # {true|false} a caption's own clip counts even where its list leaves it out
+baseline=              # results of another experiment (its folder, or the one with scores.json): differences to it
 zero_shot=false        # {true|false} also classify the clips of labelled test sets by the captions of the classes
 results_note=          # what a reader of RESULTS.md must know first
 hf_repo=               # user/name on the Hugging Face hub, for stage 9
@@ -65,15 +74,16 @@ hf_repo=               # user/name on the Hugging Face hub, for stage 9
 command_line="${0##*/} $*"
 . scripts/options.sh
 . scripts/jobs.sh
+. scripts/plan.sh
 parse_options "${BASH_SOURCE[0]}" "$@"
-if ((stage > 1)) && [[ -f data/.corpus && $(<data/.corpus) != "${corpus}" ]]; then
-    option_error "data/ holds the corpus '$(<data/.corpus)', not '${corpus}'. Run from --stage 1 on."
+if ((stage > 1)) && [[ -f ${datadir}/.corpus && $(<"${datadir}/.corpus") != "${corpus}" ]]; then
+    option_error "${datadir}/ holds the corpus '$(<"${datadir}/.corpus")', not '${corpus}'. Run from --stage 1 on."
 fi
 ((stage <= stop_stage)) || option_error "--stage ${stage} lies behind --stop_stage ${stop_stage}."
 for name in train_sets valid_set test_sets langs; do
     [[ -n ${!name} ]] || option_error "--${name} must be given."
 done
-for name in mlclap_config translation_config init_param; do
+for name in mlclap_config translation_config; do
     [[ -z ${!name} || -f ${!name} ]] || option_error "--${name} ${!name}: no such file in ${PWD}."
 done
 if [[ -n ${train_weights} && $(wc -w <<<"${train_weights}") != $(wc -w <<<"${train_sets}") ]]; then
@@ -81,76 +91,42 @@ if [[ -n ${train_weights} && $(wc -w <<<"${train_weights}") != $(wc -w <<<"${tra
 fi
 . ./path.sh
 . ./cmd.sh
-
-read -ra train <<<"${train_sets}"
-read -ra tests <<<"${test_sets}"
-read -r source_lang target_langs <<<"${langs}"
-le_langs=${le_langs:-${target_langs}}
-if [[ ${translator} == none || -z ${le_langs} ]]; then le_ratio=0; fi
-uses_le() { [[ ! ${le_ratio} =~ ^0*\.?0*$ ]]; }
-translates_test() { [[ ${test_translator} != none && -n ${target_langs} ]]; }
-if [[ -z ${mlclap_tag} ]]; then
-    mlclap_tag=$(basename "${mlclap_config}" .yaml)${text_encoder_init:+_${text_encoder_init}}
-    if [[ -n ${corpus} ]]; then mlclap_tag=$(basename "${corpus}" | tr -cs 'A-Za-z0-9.\n' '_')_${mlclap_tag}; fi
-    if uses_le; then mlclap_tag+=_le${le_ratio}; else mlclap_tag+=_no_le; fi
-    if uses_le && [[ ${le_langs} != "${target_langs}" ]]; then mlclap_tag+=_${le_langs// /_}; fi
-    for name in langs translator train_sets valid_set; do # what is not the recipe's choice
-        if chosen "${name}"; then mlclap_tag+=_${!name//[ :]/_}; fi
-    done
-    if chosen translation_config; then mlclap_tag+=_$(basename "${translation_config}" .yaml); fi
-    if [[ -n ${train_weights} ]]; then mlclap_tag+=_weights${train_weights// /_}; fi
-    if [[ -n ${init_param} ]]; then mlclap_tag+=_from_$(basename "$(dirname "${init_param}")"); fi
-    if [[ ${audio_format} != flac ]]; then mlclap_tag+=_${audio_format}; fi
-    if [[ -n ${mlclap_args} ]]; then mlclap_tag+=_$(tr -cs 'A-Za-z0-9.\n' '_' <<<"${mlclap_args#--}"); fi
-    if ((${#mlclap_tag} > 150)); then # a file name holds 255 bytes
-        mlclap_tag=${mlclap_tag:0:120}_$(sha256sum <<<"${mlclap_tag}" | cut -c 1-12)
-    fi
-    mlclap_tag+=_seed${seed}
+make_plan
+if [[ -n ${print_plan} ]]; then
+    show_plan "${print_plan}"
+    exit 0
 fi
-inference_tag=${inference_tag:-$(basename "${inference_model}" .pth)}
-device=cpu
-if ((ngpu > 0)); then device=cuda; fi
-formatted=${dumpdir}/${audio_format}
-experiment=${expdir}/mlclap_${mlclap_tag}
-statsdir=${statsdir:-${expdir}/stats}
-inference=${experiment}/${inference_tag}
-packed=${experiment}/mlclap_${mlclap_tag}.zip
-
-translation="${translator} translates captions into ${le_langs}"
-if ! uses_le; then translation="none for training (--le_ratio 0, --translator none or one language)"; fi
-titles=("" "data preparation: local/data.sh makes data/{$(tr ' ' , <<<"${train_sets} ${valid_set} ${test_sets}")}"
-    "language enhancement: ${translation}"
-    "audio formatting: mono, 16 kHz, as ${audio_format} in ${formatted}"
-    "checks and statistics of the data"
-    "training of ${experiment}"
-    "embeddings of the test sets ${test_sets}"
-    "scoring: tables, figures, ${inference}/RESULTS.md"
-    "packing into ${packed}"
-    "upload to the Hugging Face hub")
+# what may not be there yet when only the plan is wanted
+[[ -z ${init_param} || -f ${init_param} ]] || option_error "--init_param ${init_param}: no such file in ${PWD}."
+[[ -z ${baseline} || -d ${baseline} ]] || option_error "--baseline ${baseline}: no such folder in ${PWD}."
+for name in ${relevant_clips}; do
+    [[ ${name} == *=* && -f ${name#*=} ]] || option_error "--relevant_clips ${name}: must read SET=FILE with a file."
+done
+export datadir
 
 stage_1() {
     local set
-    for set in "${train[@]}" "${valid_set}" "${tests[@]}"; do
-        if [[ ! -d data/${set} ]]; then rm -f data/.made; fi
+    for set in "${sets[@]}"; do
+        if [[ ! -d ${datadir}/${set} ]]; then rm -f "${datadir}/.made"; fi
     done
-    if [[ ${always_prepare} == true ]]; then rm -f data/.made; fi
+    if [[ ${always_prepare} == true ]]; then rm -f "${datadir}/.made"; fi
     local -a inputs options
     read -ra options <<<"${local_data_opts}"
     read -ra inputs <<<"local db.sh conf/corpus.yaml ${local_data_inputs}"
     if [[ -n ${corpus} ]]; then
         options+=(--corpus "${corpus}" --skip_bad_audio "${skip_bad_audio}") inputs+=("${corpus}"/*/metadata.*)
     fi
-    mkdir -p data
-    echo "${corpus}" >data/.corpus
-    once data/.made "${expdir}/log/prepare.log" "" bash local/data.sh "${options[@]}"
-    for set in "${train[@]}" "${valid_set}" "${tests[@]}"; do
-        [[ -d data/${set} ]] || { echo "local/data.sh made no data/${set}" >&2; return 1; }
+    mkdir -p "${datadir}"
+    echo "${corpus}" >"${datadir}/.corpus"
+    once "${datadir}/.made" "${expdir}/log/prepare.log" "" bash local/data.sh "${options[@]}"
+    for set in "${sets[@]}"; do
+        [[ -d ${datadir}/${set} ]] || { echo "local/data.sh made no ${datadir}/${set}" >&2; return 1; }
     done
 }
 
 translate() {  # SET LANGUAGES TRANSLATOR OPTIONS...
-    local out=data/${1}_le
-    local -a inputs=("data/$1" "${MLCLAP_ROOT}/conf/translation.yaml")
+    local out=${datadir}/${1}_le
+    local -a inputs=("${datadir}/$1" "${MLCLAP_ROOT}/conf/translation.yaml")
     local -a options=(--source_lang "${source_lang}" --langs "$2" --translator "$3" "${@:4}")
     if [[ -n ${translation_encoder} ]]; then options+=(--encoder "${translation_encoder}"); fi
     if [[ -n ${translation_decoder} ]]; then options+=(--decoder "${translation_decoder}"); fi
@@ -165,12 +141,12 @@ translate() {  # SET LANGUAGES TRANSLATOR OPTIONS...
         options+=(--nj "${ngpu}") # one for each GPU
     fi
     once "${out}/.made" "${expdir}/log/translate_$1.log" "${translate_cmd}" \
-        python3 -m espnet_mlclap.bin.translate --data_dir "data/$1" --out_dir "${out}" --device "${device}" "${options[@]}"
+        python3 -m espnet_mlclap.bin.translate --data_dir "${datadir}/$1" --out_dir "${out}" --device "${device}" "${options[@]}"
 }
 
 stage_2() {
     local set
-    if uses_le; then
+    if uses_le && [[ ${skip_train} == false ]]; then
         for set in "${train[@]}"; do translate "${set}" "${le_langs}" "${translator}"; done
     fi
     if translates_test; then
@@ -180,14 +156,14 @@ stage_2() {
 
 stage_3() {
     local set
-    for set in "${train[@]}" "${valid_set}" "${tests[@]}"; do
-        local -a inputs=("data/${set}") options=()
+    for set in "${sets[@]}"; do
+        local -a inputs=("${datadir}/${set}") options=()
         if translates_test && [[ " ${test_sets} " == *" ${set} "* ]]; then
-            options=(--more_captions "data/${set}_le")
-            inputs+=(data/"${set}"_le/{text,utt2clip,utt2lang})
+            options=(--more_captions "${datadir}/${set}_le")
+            inputs+=("${datadir}/${set}"_le/{text,utt2clip,utt2lang})
         fi
         once "${formatted}/${set}/.made" "${expdir}/log/format_${set}.log" "${data_cmd}" \
-            python3 -m espnet_mlclap.bin.format_audio --data_dir "data/${set}" --out_dir "${formatted}/${set}" \
+            python3 -m espnet_mlclap.bin.format_audio --data_dir "${datadir}/${set}" --out_dir "${formatted}/${set}" \
             --audio_format "${audio_format}" --skip_bad_audio "${skip_bad_audio}" --nj "${nj}" "${options[@]}"
         if [[ -s ${formatted}/${set}/bad_audio.txt ]]; then
             echo "  $(wc -l <"${formatted}/${set}/bad_audio.txt") clips left out: ${formatted}/${set}/bad_audio.txt"
@@ -200,8 +176,8 @@ add_training_sets() { # and their translations, to the caller's arrays `options`
     for set in "${train[@]}"; do
         options+=(--train_data_dir "${formatted}/${set}") inputs+=("${formatted}/${set}")
         if uses_le; then
-            options+=(--le_data_dir "data/${set}_le")
-            inputs+=(data/"${set}"_le/{text,utt2clip,utt2lang})
+            options+=(--le_data_dir "${datadir}/${set}_le")
+            inputs+=("${datadir}/${set}"_le/{text,utt2clip,utt2lang})
         fi
     done
 }
@@ -218,25 +194,13 @@ stage_4() {
     cat "${statsdir}/statistics.txt"
 }
 
-# the training configuration, the files that it is based on (`base: ../train.yaml`), files and folders that they name
-config_files() {
-    local file=${mlclap_config} base path
-    while [[ -f ${file} ]]; do
-        echo "${file}"
-        while read -r path; do
-            if [[ -e ${path} ]]; then echo "${path}"; fi
-        done < <(grep -v '^base:' "${file}" | sed 's/#.*//' | grep -oE '[A-Za-z0-9_.-]*/[A-Za-z0-9_./-]+')
-        base=$(sed -nE "s/^base: *[\"']?([^\"' #]+).*/\1/p" "${file}")
-        if [[ -z ${base} ]]; then break; fi
-        file=$(dirname "${file}")/${base}
-    done
-}
-
 stage_5() {
     local weight
     local -a inputs options=() launcher=(python3) more
     local -a outdated=("${experiment}"/{checkpoint.pth,*epoch.pth,*/scores.json})
-    mapfile -t inputs < <(config_files)
+    local files # of the configuration, with what they are based on and what they name
+    files=$(python3 -m espnet_mlclap.bin.show_config "${mlclap_config}" --files true)
+    mapfile -t inputs <<<"${files}"
     inputs+=("${formatted}/${valid_set}")
     add_training_sets
     for weight in ${train_weights}; do options+=(--train_data_weight "${weight}"); done
@@ -259,20 +223,36 @@ stage_5() {
         --seed "${seed}" --ngpu "${ngpu}" --resume true "${more[@]}"
 }
 
+embed() { # SET NUMBER: with several at a time, GPUs in turn
+    local -a inputs=("${formatted}/$1" "${experiment}/config.yaml" "${experiment}/${inference_model}")
+    local on=${device}
+    if ((inference_nj > 1 && ngpu > 1)) && [[ -z ${embed_cmd} ]]; then on=cuda:$(($2 % ngpu)); fi
+    once "${inference}/$1/.made" "${inference}/log/embed_$1.log" "${embed_cmd}" \
+        python3 -m espnet_mlclap.bin.embed --model_dir "${experiment}" --model_file "${inference_model}" \
+        --data_dir "${formatted}/$1" --out_dir "${inference}/$1" --device "${on}"
+}
+
 stage_6() {
-    local set
-    for set in "${tests[@]}"; do
-        local -a inputs=("${formatted}/${set}" "${experiment}/config.yaml" "${experiment}/${inference_model}")
-        once "${inference}/${set}/.made" "${inference}/log/embed_${set}.log" "${embed_cmd}" \
-            python3 -m espnet_mlclap.bin.embed --model_dir "${experiment}" --model_file "${inference_model}" \
-            --data_dir "${formatted}/${set}" --out_dir "${inference}/${set}" --device "${device}"
-    done
+    if [[ -n ${download_model} ]]; then
+        local -a inputs=()
+        if [[ -f ${download_model} ]]; then inputs=("${download_model}"); fi
+        once "${experiment}/.downloaded" "${experiment}/download.log" "" \
+            python3 -m espnet_mlclap.bin.download_model "${download_model}" --out_dir "${experiment}" \
+            --model_file "${inference_model}"
+    fi
+    in_parallel "${inference_nj}" embed "${tests[@]}"
 }
 
 stage_7() {
     local set
+    local -a options=() compared=()
+    if [[ -n ${baseline} ]]; then compared=(--baseline "${baseline}"); fi
+    if [[ -n ${relevant_clips} ]]; then
+        read -ra options <<<"${relevant_clips}"
+        options=(--relevant_clips "${options[@]}" --own_clip_is_relevant "${own_clip_is_relevant}")
+    fi
     run_job "${inference}/log/score.log" "" python3 -m espnet_mlclap.bin.score --inference_dir "${inference}" \
-        --source_lang "${source_lang}"
+        --source_lang "${source_lang}" "${options[@]}" "${compared[@]}"
     if [[ ${zero_shot} == true ]]; then
         for set in "${tests[@]}"; do
             [[ -f ${formatted}/${set}/clip2label ]] || continue
@@ -284,7 +264,7 @@ stage_7() {
     fi
     run_job "${inference}/log/report.log" "" python3 -m espnet_mlclap.bin.report \
         --experiment_dir "${experiment}" --inference_tag "${inference_tag}" --out "${inference}/RESULTS.md" \
-        --note "${results_note}"
+        --note "${results_note}" "${compared[@]}"
     cat "${inference}/RESULTS.md"
 }
 
@@ -310,6 +290,10 @@ seconds_of_stage() {  # measured on two CPU cores, where the recipe has written 
 { # read as a whole before it runs: a change of this file does not reach a job that is under way
     python3 -m espnet_mlclap.bin.check_environment
     for ((current = stage; current <= stop_stage; current++)); do
+        if [[ -n ${left_out[${current}]:-} ]]; then
+            echo "Stage ${current} is left out: --${left_out[${current}]}"
+            continue
+        fi
         seconds=$(seconds_of_stage "${current}")
         echo "Stage ${current}: ${titles[current]}${seconds:+ (about ${seconds} s)}"
         if ((current <= 4)); then lock "${dumpdir}/.lock"; else lock "${experiment}/.lock"; fi

@@ -19,8 +19,6 @@ while (($#)); do
     esac
 done
 options+=(--expdir "${expdir}")
-output=$(mktemp)
-trap 'rm -f "${output}"' EXIT
 
 ./run.sh --stage 1 --stop_stage 4 "${options[@]}"
 cases=()
@@ -30,9 +28,8 @@ for init in "" scratch; do
         case=(${init:+--text_encoder_init "${init}"} ${le_ratio:+--le_ratio "${le_ratio}"})
         for seed in ${seeds}; do
             echo "Case: ${label}, seed ${seed}"
-            ./run.sh --stage 5 --stop_stage 7 "${options[@]}" "${case[@]}" --seed "${seed}" | tee "${output}"
-            # the stages name the folder of their results
-            folder=$(sed -n 's|^Stage 7: .*, \(.*\)/RESULTS.md.*|\1|p' "${output}")
+            ./run.sh --stage 5 --stop_stage 7 "${options[@]}" "${case[@]}" --seed "${seed}"
+            folder=$(./run.sh "${options[@]}" "${case[@]}" --seed "${seed}" --print_plan inference)
             cases+=("${label}=${folder}")
         done
     done

@@ -69,3 +69,45 @@ def test_two_ranks_train_as_well(whole):
     assert ":0/2]" in (whole.folder / "exp/mlclap_ranks/train.log").read_text()
     first, last = losses(whole, "ranks")
     assert last < first
+
+
+def scored(recipe, *options):
+    """RESULTS.md and the scores of stage 7."""
+    recipe.finish("--stage", "7", *options)
+    folder = recipe.folder / "exp/mlclap_t/valid.mAP@10.best"
+    return (folder / "RESULTS.md").read_text(), recipe.scores()["test"]
+
+
+def test_lists_of_relevant_clips_and_a_baseline_in_the_results(whole):
+    """Every caption has two relevant clips, its own and another; a baseline that is the model itself."""
+    before = whole.scores()["test"]["eng_Latn"]
+    data = whole.folder / "data/test"
+    owner = dict(line.split() for line in (data / "utt2clip").read_text().splitlines())
+    clips = sorted(set(owner.values()))
+    lists = [
+        f"{caption} {clips[(clips.index(clip) + 1) % len(clips)]}\n"
+        for caption, clip in sorted(owner.items())
+        if "-eng_Latn-" in caption
+    ]
+    (whole.folder / "lists").write_text("".join(lists))
+    options = ["--relevant_clips", "test=lists", "--own_clip_is_relevant", "true"]
+    text, scores = scored(whole, *options, "--baseline", "exp/mlclap_t")
+    lists = scores["eng_Latn"]["multiple_positives"]
+    assert (lists["captions"], lists["clips_a_caption"]) == (40, 2.0)
+    assert f"| eng_Latn | 40 | 2.0 | {lists['t2a']['mAP@16']:.1f} [" in text
+    assert scores["eng_Latn"]["difference"]["t2a"]["mAP@10"] == [0.0, 0.0, 0.0]
+    assert "| Difference to mlclap_t |" in text
+    text, scores = scored(whole)
+    assert scores["eng_Latn"] == before
+    assert "Difference to" not in text
+
+
+def test_a_packed_model_is_tested_without_training(whole, copy_recipe, tmp_path):
+    whole.finish("--stage", "8", "--stop_stage", "8")
+    packed = whole.folder / "exp/mlclap_t/mlclap_t.zip"
+    recipe = copy_recipe(tmp_path, "mini", OPTIONS)
+    output = recipe.finish("--download_model", str(packed))
+    for stage in (4, 5):
+        assert f"Stage {stage} is left out: --download_model" in output
+    assert recipe.scores() == whole.scores()
+    assert not (recipe.folder / "dump/flac/train_clotho").exists()

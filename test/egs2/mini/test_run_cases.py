@@ -7,9 +7,10 @@ from pathlib import Path
 import pytest
 
 SCRIPT = Path(__file__).resolve().parents[3] / "egs2/mini/mlclap1/run_cases.sh"
-RUN = """#!/bin/bash
+RUN = r"""#!/bin/bash
+if [[ $* == *--print_plan\ inference ]]; then echo "exp of ${*% --print_plan inference}"; exit; fi
 printf '%s|' "$@" >>calls; echo >>calls
-echo "Stage 7: scoring: tables, figures, exp of $*/RESULTS.md"
+echo "Stage 7: in whatever words"
 """
 PATH = """python3() { printf '%s|' "$@" >compared; }
 """
@@ -55,7 +56,7 @@ def test_seeds_and_expdir_stand_anywhere(recipe, options):
     assert calls[-1].endswith(f"{common}--text_encoder_init|scratch|--le_ratio|0|--seed|2|")
     assert len(calls) == 9
     compared = (recipe / "compared").read_text().split("|")[:-1]
-    assert compared[2].startswith("SONAR, LE=exp of --stage 5")
+    assert compared[2].startswith("SONAR, LE=exp of --ngpu 1 --expdir my exp --seed 1")
     assert compared[-2:] == ["--out", "my exp/CASES.md"]
     assert {path.name for path in recipe.iterdir()} == {
         "run_cases.sh", "run.sh", "path.sh", "calls", "compared",

@@ -52,6 +52,30 @@ def run_score(folder, *more):
     score.main(["--inference_dir", str(folder / "best"), "--bootstrap", "20", *more])
 
 
+def test_differences_to_a_baseline(experiment, capsys):
+    """The worse system is behind by what scores.json says of both, and a star tells that it is no chance."""
+    worse = experiment.parent / "mlclap_worse"
+    write_set(worse / "best" / "test", noise=6.0)
+    write_set(worse / "best" / "other", noise=6.0)
+    run_score(experiment)
+    own = read_scores(experiment / "best")["test"]
+    run_score(worse, "--baseline", str(experiment))
+    scores = read_scores(worse / "best")
+    assert "difference" not in scores["other"]["eng_Latn"]  # the baseline was not tested on it
+    entry = scores["test"]["fra_Latn"]
+    assert entry["difference"]["to"] == "mlclap_le"
+    gap, low, high = entry["difference"]["a2t"]["mAP@10"]
+    assert gap == pytest.approx(entry["a2t"]["mAP@10"] - own["fra_Latn"]["a2t"]["mAP@10"])
+    assert low <= gap <= high < 0
+    assert "Difference to mlclap_le" in capsys.readouterr().out
+    report.main(
+        ["--experiment_dir", str(worse), "--inference_tag", "best", "--baseline", str(experiment)]
+    )
+    text = (worse / "best/RESULTS.md").read_text()
+    assert f"{gap:+.1f} [{low:+.1f}, {high:+.1f}] * |" in text
+    assert "A star stands where the interval does not hold 0." in text
+
+
 def fails(capsys, main, arguments, message):
     with pytest.raises(SystemExit) as stop:
         main(arguments)

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from espnet_mlclap.fileio.packed import SUFFIXES, unpack, write_packed
+from espnet_mlclap.fileio.packed import SUFFIXES, unpack, unpack_experiment, write_packed
 from espnet_mlclap.utils.errors import UserError
 
 
@@ -96,3 +96,39 @@ def test_what_is_no_archive(tmp_path, content):
     (tmp_path / "model.zip").write_bytes(content)
     with pytest.raises(UserError, match="model.zip: not a packed model"):
         unpack(tmp_path / "model.zip", tmp_path / "out")
+
+
+def test_an_experiment_again(experiment, tmp_path):
+    out = tmp_path / "model.zip"
+    tokenizer = {"text_encoder/pieces": experiment / "text_encoder/pieces"}
+    files = {"model_file": experiment / "best.pth", **tokenizer}
+    write_packed(out, experiment, files, {"config": experiment / "config.yaml"})
+    folder = tmp_path / "exp" / "again"
+    folder.mkdir()
+    (folder / "log").write_text("kept")
+    unpack_experiment(out, folder, "valid.best.pth")
+    assert sorted(str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file()) == [
+        "config.yaml", "log", "text_encoder/pieces", "valid.best.pth",
+    ]  # fmt: skip
+    assert (folder / "valid.best.pth").read_bytes() == b"weights" * 1000
+
+
+@pytest.mark.parametrize(
+    ("key", "path"), [("model_file", "../../secret"), ("../outside", "mlclap/best.pth")]
+)
+def test_names_that_lead_outside_are_refused(tmp_path, key, path):
+    (tmp_path / "secret").write_text("not theirs")
+    meta = {
+        "yaml_files": {"config": "mlclap/config.yaml"},
+        "files": {"model_file": "mlclap/best.pth"},
+    }
+    meta["files"][key] = path
+    out = tmp_path / "bad.zip"
+    with zipfile.ZipFile(out, "w") as file:
+        file.writestr("meta.yaml", yaml.safe_dump(meta))
+        file.writestr("mlclap/config.yaml", "{}")
+        file.writestr("mlclap/best.pth", "weights")
+    with pytest.raises(UserError, match="names a file outside of itself"):
+        unpack_experiment(out, tmp_path / "exp", "best.pth")
+    assert (tmp_path / "secret").exists()
+    assert not (tmp_path / "outside").exists()

@@ -3,7 +3,7 @@
 
 # run_job LOG PREFIX COMMAND...
 # Run COMMAND behind PREFIX (words from cmd.sh, such as "srun --gres=gpu:1"; may be empty), everything it prints
-# in LOG. Lines of progress and what our commands log (counts, warnings) are shown on the terminal; when the
+# in LOG. Lines of progress (tagged as espnet_mlclap/utils/progress.py does) and what our commands log (counts, warnings) are shown on the terminal; when the
 # command fails, the end of LOG.
 run_job() {
     local log=$1 prefix=$2 status=0 start=${SECONDS}
@@ -22,7 +22,7 @@ run_job() {
         printf '# failed with status %s after %s s\n' "${status}" "$((SECONDS - start))" >>"${log}"
         {
             echo "---- the last lines of ${log}:"
-            grep -vE "${_progress_line}" "${log}" | tail -n 25
+            grep -v '^\[progress\] ' "${log}" | tail -n 25
             echo "---- failed: ${*:1:3} ... (whole log: ${log})"
         } >&2
         return 1
@@ -30,16 +30,14 @@ run_job() {
     printf '# ended well after %s s\n' "$((SECONDS - start))" >>"${log}"
 }
 
-_progress_line=', [0-9:?]+ gone, [0-9:?]+ left'
 _log_line='^[0-9-]+ [0-9:]+,[0-9]+ (INFO: |)([^ ].*)$'
 
 # Of the lines of a job (on standard input), those for the terminal: progress, drawn over; log lines; tables.
 _show_progress() {
-    local line last="" drawn=false
+    local line drawn=false
     while IFS= read -r line; do # (awk would wait until it has read some kilobytes)
-        if [[ ${line} =~ ${_progress_line} ]]; then
-            if [[ ${line%%,*} == "${last}" ]]; then continue; fi # the last report of a bar comes twice
-            last=${line%%,*}
+        if [[ ${line} == "[progress] "* ]]; then
+            line=${line#* }
             if [[ -t 1 ]]; then printf '\r\033[K  %s' "${line}" && drawn=true; else echo "  ${line}"; fi
         elif [[ ${line} =~ ${_log_line} || ${line} =~ ^()(\|.*)$ ]]; then
             if [[ ${drawn} == true ]]; then echo && drawn=false; fi
@@ -47,6 +45,30 @@ _show_progress() {
         fi
     done
     if [[ ${drawn} == true ]]; then echo; fi
+}
+
+# in_parallel NUMBER FUNCTION WORDS...
+# FUNCTION WORD INDEX for each of the words, NUMBER of them at a time; fails when one of them has failed.
+in_parallel() {
+    local number=$1 function=$2 index=0 failed=0 word
+    local -a running=()
+    shift 2
+    for word; do
+        if ((number == 1)); then
+            "${function}" "${word}" "${index}"
+        else
+            if ((${#running[@]} == number)); then
+                wait "${running[0]}" || failed=1
+                running=("${running[@]:1}")
+            fi
+            # through a pipe, so that lines of progress are not drawn over each other
+            "${function}" "${word}" "${index}" | cat &
+            running+=("$!")
+        fi
+        index=$((index + 1))
+    done
+    for word in "${running[@]}"; do wait "${word}" || failed=1; done
+    return "${failed}"
 }
 
 # once MARKER LOG PREFIX COMMAND...
