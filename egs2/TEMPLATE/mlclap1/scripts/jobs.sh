@@ -61,8 +61,9 @@ in_parallel() {
                 wait "${running[0]}" || failed=1
                 running=("${running[@]:1}")
             fi
-            # through a pipe, so that lines of progress are not drawn over each other
-            "${function}" "${word}" "${index}" | cat &
+            # through a pipe, so that lines of progress are not drawn over each other; in parentheses, since the
+            # status of a pipe in the background is that of its end
+            ("${function}" "${word}" "${index}" | cat) &
             running+=("$!")
         fi
         index=$((index + 1))
