@@ -48,7 +48,7 @@ def test_tables_by_name_in_the_order_of_the_file(path):
 @pytest.mark.parametrize(
     ("old", "new", "message"),
     [
-        ("source:", "sauce:", "unknown key 'sauce'. Did you mean 'source'"),
+        ("source:", "sauce:", "unknown key 'sauce'. Did you mean source"),
         ("title: Our trainings\n", "", "the key 'title' is missing"),
         ("t2a mAP@10", "t2a mAP@12", "'t2a mAP@12' must be a direction"),
         ("a2t R@1", "R@1", "'R@1' must be a direction"),
