@@ -118,14 +118,14 @@ def test_the_padding_token_gets_no_gradient():
     assert gradient[4].any()
 
 
-def watch_attention(monkeypatch):
-    """The shapes [captions, h, tokens, d / h] and masks of every call of attention from here on."""
+def watch_attention(monkeypatch, option="attn_mask"):
+    """The shape [captions, h, tokens, d / h] and one option of every call of attention from here on."""
     calls = []
     attention = sonar_transformer.scaled_dot_product_attention
 
-    def recorded(query, key, value, attn_mask=None, **options):
-        calls.append((tuple(query.shape), attn_mask))
-        return attention(query, key, value, attn_mask=attn_mask, **options)
+    def recorded(query, key, value, **options):
+        calls.append((tuple(query.shape), options.get(option)))
+        return attention(query, key, value, **options)
 
     monkeypatch.setattr(sonar_transformer, "scaled_dot_product_attention", recorded)
     return calls
@@ -158,8 +158,31 @@ def test_captions_of_one_length_are_one_call(monkeypatch):
     assert calls == [((3, 4, 7, 16), None)]
 
 
+def test_where_dropout_is(monkeypatch):
+    """Dropping everything shows what is dropped: embeddings, what a block adds, its inner activations."""
+    text, place = torch.randint(4, 300, (7,)), torch.arange(7)
+
+    def model_with(key, probability=1.0):
+        model = SonarTransformer(read_architecture({**SMALL, key: probability}))
+        for name, parameter in model.named_parameters():
+            if name.endswith("bias"):
+                torch.nn.init.normal_(parameter)
+        return model
+
+    assert not model_with("emb_dropout_p").encoder_frontend(text, place).any()
+    states, groups = torch.randn(7, 64), [sonar_transformer._Group(captions=1, tokens=7)]
+    assert torch.equal(model_with("attention_dropout_p").encoder(states, groups), states)
+    feed_forward = model_with("activation_dropout_p").encoder.layers[0].ffn
+    assert torch.equal(feed_forward(states), feed_forward.output_proj.bias.expand(7, -1))
+    calls = watch_attention(monkeypatch, "dropout_p")
+    model = model_with("attention_dropout_p", 0.25)
+    model.encoder(states, groups)
+    model.eval().encoder(states, groups)
+    assert [dropout for _, dropout in calls] == [0.25] * 3 + [0.0] * 3
+
+
 @pytest.mark.parametrize("key", ["emb_dropout_p", "attention_dropout_p", "activation_dropout_p"])
-def test_dropout_in_training_alone(key):
+def test_no_dropout_in_evaluation(key):
     model = SonarTransformer(read_architecture({**SMALL, key: 0.5}))
     text, lengths = torch.randint(4, 300, (3, 7)), torch.tensor([7, 4, 7])
     assert not torch.equal(model(text, lengths).values, model(text, lengths).values)
