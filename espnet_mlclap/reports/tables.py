@@ -52,7 +52,7 @@ def direction_table(
         ]
         rows.append([lang, str(entry["clips"]), str(entry["captions"]), *cells])
     others = mean_of_others(scores, direction)
-    if others:
+    if others and len(scores) > 2:  # of one other it would say the same again
         cells = [number(name, others[name]) for name in METRICS]
         rows.append([f"mean of the {len(scores) - 1} others", "", "", *cells])
     chance = {lang: entry.get("chance", {}).get(direction) for lang, entry in scores.items()}

@@ -16,7 +16,7 @@ def zero_shot_table(scores: Mapping[str, Mapping[str, Any]], source_lang: str) -
         counts = [str(entry[key]) for key in ("clips", "classes", "prompts")]
         rows.append([lang, *counts, accuracy, f"{entry['chance']:.1f}"])
     others = [entry["accuracy"] for lang, entry in scores.items() if lang != source_lang]
-    if others and source_lang in scores:
+    if len(others) > 1 and source_lang in scores:
         mean = f"{sum(others) / len(others):.1f}"
         rows.append([f"mean of the {len(others)} others", "", "", "", mean, ""])
     headers = ["Zero-shot", "clips", "classes", "prompts", "accuracy", "chance"]

@@ -2,6 +2,7 @@
 
 import csv
 import json
+import re
 
 import numpy as np
 import soundfile
@@ -90,7 +91,7 @@ def test_own_recordings_in_a_language_of_ones_own(ten_sounds, copy_recipe, tmp_p
         source = ten_sounds / split
         rows = list(csv.DictReader((source / "metadata.csv").open(encoding="utf-8", newline="")))
         names = list(dict.fromkeys(row["file_name"] for row in rows))
-        names = names[:: len(names) // kept][:kept]
+        names = [names[number * len(names) // kept] for number in range(kept)]  # of every label
         (corpus / split).mkdir(parents=True)
         with (corpus / split / "metadata.csv").open("w", encoding="utf-8", newline="") as file:
             writer = csv.DictWriter(file, rows[0])
@@ -106,9 +107,13 @@ def test_own_recordings_in_a_language_of_ones_own(ten_sounds, copy_recipe, tmp_p
         for name in names:
             (corpus / split / name).symlink_to(source / name)
     options = ["--corpus", str(corpus), "--mlclap_tag", "t", "--nj", "1"]
+    options += ["--langs", "por_Latn eng_Latn"]  # Portuguese is the source
     options += ["--mlclap_args", "--max_epoch 1 --num_workers 0"]
     recipe = copy_recipe(tmp_path, "audio_folder", options)
     output = recipe.finish()
     assert "zero-shot" in output.lower()
     scores = recipe.scores()["test"]
     assert scores["por_Latn"]["clips"] == scores["eng_Latn"]["clips"] == 8
+    assert scores["source_lang"] == "por_Latn"
+    rows = [line.split()[1] for line in output.splitlines() if re.match(r"\| \w{3}_\w{4} ", line)]
+    assert rows[:2] == ["por_Latn", "eng_Latn"]

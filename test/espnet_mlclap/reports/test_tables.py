@@ -37,6 +37,9 @@ def test_direction_table():
     assert table.rows[0][3:] == ["80.0", "80.0", "80.0", "80.0", "80.0 [70.0, 90.0]", "80", "80.0"]
     assert table.rows[3][3] == "30.0"
     assert table.rows[4][3] == "1.0"
+    del scores["zho_Hans"]
+    labels = [row[0] for row in direction_table(scores, "t2a").rows]
+    assert labels == ["eng_Latn", "fra_Latn", "chance"]
 
 
 def test_the_source_may_be_another_language_than_english():
