@@ -57,7 +57,8 @@ class SonarTranslator(AbsTranslator):
     into other batches, or another batch size, changes nothing. For that the longest translation does not
     depend on the batch's longest sentence, as it does by default in fairseq2. What remains is rounding: two
     candidates that nearly tie (about 1e-6 in float32, 1e-2 in half precision) may change places with the
-    batch; of 2,250 captions with the small SONAR none did in float32.
+    batch. With the small SONAR none of 2,337 captions in seven languages came out otherwise in float32 than
+    in float64.
 
     Args:
         settings: see `SonarConfig`.
