@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 import setuptools
+import yaml
 from packaging.requirements import Requirement
 
 from espnet_mlclap.utils.extras import EXTRA_OF
@@ -132,7 +133,14 @@ def test_what_a_room_imports_is_in_the_plain_installation_or_in_the_rooms_extras
     assert names(extras["all"]) - names(extras["test"]) - FOR_OTHERS <= used
 
 
-def test_the_version_stands_once(arguments):
+def test_every_page_names_this_version_and_licence(arguments):
     import espnet_mlclap
 
-    assert arguments["version"] == espnet_mlclap.__version__
+    version = espnet_mlclap.__version__
+    assert arguments["version"] == version
+    citation = yaml.safe_load((ROOT / "CITATION.cff").read_text(encoding="utf-8"))
+    assert (str(citation["version"]), citation["license"]) == (version, arguments["license"])
+    changes = (ROOT / "CHANGELOG.md").read_text(encoding="utf-8")
+    assert re.search(r"^## \[(.+?)\]", changes, re.MULTILINE)[1] == version
+    licence = (ROOT / "LICENSE").read_text(encoding="utf-8")
+    assert "Apache License" in licence.split("\n\n")[0]

@@ -69,6 +69,11 @@ def link_dependencies(distribution, extra, folder):
                 link.symlink_to(found.locate_file(top))
 
 
+def environment_apart():
+    """Environment variables by which nothing finds the repository, nor what was built in it earlier."""
+    return {key: value for key, value in os.environ.items() if key != "PYTHONPATH"}
+
+
 class Environment:
     """A virtual environment with the wheel in it, and a folder to run in."""
 
@@ -77,7 +82,11 @@ class Environment:
         self.bin = folder / "bin"
         pip = [sys.executable, "-m", "pip", "--disable-pip-version-check"]
         pip += ["--python", str(self.bin / "python")]
-        subprocess.run([*pip, "install", "-q", "--no-deps", "--no-index", str(wheel)], check=True)
+        subprocess.run(
+            [*pip, "install", "-q", "--no-deps", "--no-index", str(wheel)],
+            env=environment_apart(),
+            check=True,
+        )
         (self.site,) = folder.glob("lib/python*/site-packages")
         (installed,) = importlib.metadata.distributions(name="espnet_mlclap", path=[str(self.site)])
         link_dependencies(installed, extra, folder / "dependencies")
@@ -86,12 +95,11 @@ class Environment:
         self.cwd.mkdir()
 
     def run(self, program, *arguments):
-        """Run a program of the environment; nothing of this process's environment finds the repository."""
-        env = {key: value for key, value in os.environ.items() if key != "PYTHONPATH"}
+        """Run a program of the environment."""
         return subprocess.run(
             [str(self.bin / program), *map(str, arguments)],
             cwd=self.cwd,
-            env=env,
+            env=environment_apart(),
             capture_output=True,
             text=True,
         )
@@ -121,6 +129,7 @@ def test_the_package_is_the_installed_one(plain, full):
         file, version = environment.run("python", "-c", code).stdout.split()
         assert Path(file).is_relative_to(environment.site)
         assert environment.mlclap("--version") == f"mlclap {version}\n"
+    assert list(plain.site.glob("espnet_mlclap-*.dist-info/**/LICENSE"))
     assert plain.run("python", "-c", "import espnet2").returncode == 1
     assert full.run("python", "-c", "import espnet2").returncode == 0
 
