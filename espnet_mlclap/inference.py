@@ -1,6 +1,6 @@
 """Use a trained model from Python: load, encode, compare.
 
-from espnet_mlclap.inference import MLCLAP
+from espnet_mlclap import MLCLAP
 
 model = MLCLAP.from_pretrained("exp/mlclap_train")          # or a packed file of stage 8
 clips = model.encode_audio(["rain.wav", "dog.ogg"])
