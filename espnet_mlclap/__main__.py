@@ -15,7 +15,7 @@ import espnet_mlclap
 from espnet_mlclap.utils.registry import did_you_mean
 
 BIN = Path(__file__).with_name("bin")
-# Each module in bin/ is a command and stands in one group.
+# Each module in bin/ is a command and belongs to one group.
 GROUPS: Dict[str, Tuple[str, ...]] = {
     "Use a model": ("search", "embed", "pack", "import_checkpoint"),
     "Score": ("score", "zero_shot", "compare", "report"),

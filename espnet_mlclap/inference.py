@@ -226,7 +226,7 @@ class MLCLAP:
             clip, sampling_rate = clip["array"], clip.get("sampling_rate", sampling_rate)
         if not isinstance(clip, (np.ndarray, torch.Tensor)):
             raise UserError(
-                f"encode_audio: {type(clip).__name__} is no clip. Give a path, a numpy array or a tensor, "
+                f"encode_audio: {type(clip).__name__} is not a clip. Give a path, a numpy array or a tensor, "
                 "or a list of these."
             )
         if sampling_rate is None:

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Set up what is missing: Debian packages, the virtual environment tools/venv from requirements.lock, and this project
 # in it. Each step that ended well leaves a mark in .done with what it was made from, so that running this again takes a
-# second, and after an interruption it goes on.
+# second, and after an interruption it continues.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")"
 mkdir -p .done
@@ -70,7 +70,7 @@ if ! done_with python "${state}" || [[ ! -x venv/bin/python ]]; then
         rm -rf venv
         "${python}" -m venv venv
     fi
-    # uv installs in parallel; pip, which is slower, where uv does not get through to the packages
+    # uv installs in parallel; pip, which is slower, where uv cannot reach the packages
     if ! { venv/bin/pip install -q --disable-pip-version-check "$(grep '^uv==' requirements.lock)" &&
         VIRTUAL_ENV=$PWD/venv venv/bin/uv pip install --no-deps -r requirements.lock; }; then
         echo "uv did not succeed; trying pip"

@@ -1,4 +1,4 @@
-"""Check the environment against the lock file; print what is wrong and how to mend it."""
+"""Check the environment against the lock file; print what is wrong and how to fix it."""
 
 import argparse
 import sys
@@ -21,7 +21,7 @@ def check_environment(_: argparse.Namespace) -> None:
         print(f"The environment ({sys.prefix}) is not complete:", file=sys.stderr)
         for problem in problems:
             print(f"  {problem}", file=sys.stderr)
-        print("Mend it with `make -C tools env`, which installs what is missing.", file=sys.stderr)
+        print("Fix it with `make -C tools env`, which installs what is missing.", file=sys.stderr)
         sys.exit(1)
 
 

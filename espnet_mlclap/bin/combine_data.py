@@ -18,7 +18,7 @@ def combine(options: argparse.Namespace) -> None:
     """Write the union.
 
     Raises:
-        UserError: a clip or caption id stands in two of the directories.
+        UserError: a clip or caption id is in two of the directories.
     """
     from espnet_mlclap.fileio.data_dir import DataDir
 

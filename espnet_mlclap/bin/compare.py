@@ -42,7 +42,7 @@ def compare(options: argparse.Namespace) -> None:
     tables = comparison_tables(experiments, options.metrics)
     unknown = sorted(set(options.sets or ()) - set(tables))
     if unknown:
-        raise UserError(f"--sets {' '.join(unknown)}: not scored; there are {', '.join(tables)}.")
+        raise UserError(f"--sets {' '.join(unknown)}: not scored; available: {', '.join(tables)}.")
     shown = {name: tables[name] for name in options.sets or tables}
     for name, parts in shown.items():
         print("\n".join([f"\n{name}", *(f"\n{table.text()}" for table in parts)]))

@@ -1,4 +1,4 @@
-"""Fetch AudioCaps, Clotho or WavCaps into a folder; the same command goes on where it was broken off.
+"""Fetch AudioCaps, Clotho or WavCaps into a folder; the same command continues where it was interrupted.
 
 Examples:
     mlclap download_corpus clotho --out_dir /data/clotho

@@ -1,4 +1,4 @@
-"""List, download and check published weights, or point names at files of one's own.
+"""List, download and check published weights, or point names at files of your own.
 
 Examples:
     mlclap download_weights --list

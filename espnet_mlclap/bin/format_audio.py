@@ -23,7 +23,7 @@ def get_parser() -> argparse.ArgumentParser:
         "--audio_format", default="flac", choices=("flac", "flac.ark", "log_mel.ark"), help="format"
     )
     parser.add_argument(
-        "--skip_bad_audio", type=bool_option, default=False, help="go on without clips that are bad"
+        "--skip_bad_audio", type=bool_option, default=False, help="skip clips that cannot be read"
     )
     parser.add_argument("--nj", type=int, default=1, help="processes")
     return parser

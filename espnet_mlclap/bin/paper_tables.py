@@ -1,4 +1,4 @@
-"""Print our figures beside the paper's, with 95 % intervals, as Markdown and pictures."""
+"""Print our figures next to the paper's, with 95 % intervals, as Markdown and pictures."""
 
 import argparse
 from typing import Optional, Sequence
@@ -18,7 +18,7 @@ def get_parser() -> argparse.ArgumentParser:
         "--inference_tag", default=BEST_MODEL.removesuffix(".pth"), help="results in each"
     )
     parser.add_argument(
-        "--out", default="exp/PAPER.md", help="Markdown file; figures/ goes beside it"
+        "--out", default="exp/PAPER.md", help="Markdown file; figures/ goes next to it"
     )
     return parser
 

@@ -13,11 +13,11 @@ def get_parser() -> argparse.ArgumentParser:
     parser.add_argument("--experiment_dir", required=True, help="exp/<experiment>")
     parser.add_argument("--inference_tag", required=True, help="folder in it with scores.json")
     parser.add_argument(
-        "--out", help="Markdown file (default: RESULTS.md in that folder); figures/ goes beside it"
+        "--out", help="Markdown file (default: RESULTS.md in that folder); figures/ goes next to it"
     )
     parser.add_argument(
         "--baseline",
-        help="another experiment: its folder, or its inference folder; drawn beside this one",
+        help="another experiment: its folder, or its inference folder; drawn next to this one",
     )
     parser.add_argument(
         "--note",

@@ -1,8 +1,8 @@
-"""Run the experiments of a paper's tables, then print our figures beside the printed ones.
+"""Run the experiments of a paper's tables, then print our figures next to the printed ones.
 
 What is done already is not done again, an experiment of several tables is run once, and a job that was
-killed goes on where it was. Options behind `--` go to every run.sh: `./run_experiments.sh --tables "2 4" --
---ngpu 2`. Trainings at the same time (`--jobs`) get GPUs of their own, of CUDA_VISIBLE_DEVICES if it is set.
+killed resumes where it stopped. Options after `--` go to every run.sh: `./run_experiments.sh --tables "2 4"
+-- --ngpu 2`. Trainings at the same time (`--jobs`) get GPUs of their own, from CUDA_VISIBLE_DEVICES if set.
 """
 
 import argparse
@@ -222,7 +222,7 @@ def run_experiments(options: argparse.Namespace, passed: Sequence[str]) -> None:
     recipe = _Recipe(options.run, passed, options.dry_run, options.jobs)
     for data in data_options(runs, options.expdir):
         if not recipe(_DATA_STAGES, data):
-            raise UserError("the data could not be made; the cause stands above.")
+            raise UserError("the data could not be made; see the cause above.")
     failed = _Trainings(recipe, plans, options, listed.test_sets, gpus)(runs)
     if not options.dry_run:
         from espnet_mlclap.experiments.report import write_report
@@ -240,8 +240,8 @@ def run_experiments(options: argparse.Namespace, passed: Sequence[str]) -> None:
         print(f"\n{text}\nwritten to {options.out}")
     if failed:
         raise UserError(
-            f"{len(failed)} of {len(runs)} experiments failed: {' '.join(failed)}. The causes stand "
-            "above; run the same command again to go on."
+            f"{len(failed)} of {len(runs)} experiments failed: {' '.join(failed)}. The causes are "
+            "above; run the same command again to continue."
         )
 
 

@@ -45,7 +45,7 @@ def get_parser() -> argparse.ArgumentParser:
         nargs="+",
         default=[],
         metavar="SET=FILE",
-        help="lists of relevant clips of captions, `<caption id> <clip id> ...` a line: adds mAP@16 as in "
+        help="lists of relevant clips of captions, `<caption id> <clip id> ...` per line: adds mAP@16 as in "
         "DCASE 2025",
     )
     parser.add_argument(

@@ -36,15 +36,15 @@ def get_parser() -> argparse.ArgumentParser:
     )
     add(
         "--encoder",
-        help="SONAR text encoder (fairseq2 asset) in place of the config's; other translators than sonar "
+        help="SONAR text encoder (fairseq2 asset) instead of the config's; other translators than sonar "
         "use it for the cosine",
     )
-    add("--decoder", help="SONAR text decoder (fairseq2 asset), in place of the config's")
+    add("--decoder", help="SONAR text decoder (fairseq2 asset), instead of the config's")
     add(
         "--model",
-        help="model of huggingface, chat or a class of your own, in place of the config's",
+        help="model of huggingface, chat or a class of your own, instead of the config's",
     )
-    add("--captions_per_clip", help="one or all, in place of the config's")
+    add("--captions_per_clip", help="one or all, instead of the config's")
     add("--given_dir", help="with --translator file: text, utt2clip and utt2lang")
     add("--reference_dir", help="good translations with the same captions' numbers, for chrF")
     add(
@@ -55,7 +55,7 @@ def get_parser() -> argparse.ArgumentParser:
         "for each visible GPU; chat sends so many requests at a time",
     )
     add("--device", default="cpu", help="cpu, cuda (the visible GPUs), cuda:1 (only this one) ...")
-    add("--seed", type=int, default=0, help="of the choice of one caption a clip")
+    add("--seed", type=int, default=0, help="of the choice of one caption per clip")
     return parser
 
 
@@ -87,7 +87,7 @@ def translate(options: argparse.Namespace) -> None:
 
 
 def _changes(options: argparse.Namespace) -> Dict[str, Any]:
-    """Settings that the command line puts in place of the config's."""
+    """Settings from the command line, which replace the config's."""
     changes: Dict[str, Any] = {}
     if options.captions_per_clip:
         changes["captions_per_clip"] = options.captions_per_clip

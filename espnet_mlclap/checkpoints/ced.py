@@ -48,7 +48,7 @@ def read_state_dict(path: Union[str, Path]) -> StateDict:
             content = torch.load(path, map_location="cpu", weights_only=True)
     except pickle.UnpicklingError as error:
         raise UserError(
-            f"{path}: refused, because it is no plain checkpoint: it holds something other than "
+            f"{path}: refused, because it is not a plain checkpoint: it holds something other than "
             "tensors (which could run code when loaded), or it is damaged. Get it from its "
             f"publisher again, or save only its state dict.\n{_first_line(error)}"
         ) from error
@@ -60,7 +60,7 @@ def read_state_dict(path: Union[str, Path]) -> StateDict:
         raise UserError(f"{path}: no state dict in it (found {type(content).__name__}).")
     strangers = [k for k, v in content.items() if not isinstance(v, torch.Tensor)]
     if strangers:
-        raise UserError(f"{path}: not a state dict; these are no tensors: {_some(strangers)}.")
+        raise UserError(f"{path}: not a state dict; these are not tensors: {_some(strangers)}.")
     return dict(content)
 
 

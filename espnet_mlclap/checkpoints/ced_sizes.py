@@ -1,4 +1,4 @@
-"""The published sizes of CED, and sizes of one's own."""
+"""The published sizes of CED, and sizes of your own."""
 
 from typing import Optional, Tuple
 

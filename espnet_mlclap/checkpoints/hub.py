@@ -54,6 +54,6 @@ def _fetch(repository: str, file: Optional[str]) -> Path:
         reason = " ".join(str(error).split())[:300]
         raise UserError(
             f"{repository}: cannot be fetched from the Hugging Face hub ({reason}). No such "
-            "repository, or no network? Then fetch the packed model elsewhere, and give the file in place of "
+            "repository, or no network? Then fetch the packed model elsewhere, and give the file instead of "
             "the name."
         ) from error

@@ -78,7 +78,7 @@ def to_our_names(states: Mapping[str, Tensor]) -> Dict[str, Tensor]:
         renamed[key] = tensor
     if strangers:
         raise UserError(
-            f"{len(strangers)} tensors are of no part of an ML-CLAP model: {', '.join(strangers)}. "
+            f"{len(strangers)} tensors belong to no part of an ML-CLAP model: {', '.join(strangers)}. "
             "Is it a released ML-CLAP checkpoint?"
         )
     return renamed
@@ -180,6 +180,6 @@ def _count(states: Mapping[str, Tensor], prefix: str) -> int:
 
 def _unknown_heads(part: str, width: int) -> UserError:
     return UserError(
-        f"its {part} encoder of width {width} is none of the published ones, and tensors do not tell how "
-        f"many attention heads it has. Give --{part}_heads."
+        f"its {part} encoder of width {width} is not one of the published ones, and its tensors do not "
+        f"show how many attention heads it has. Give --{part}_heads."
     )

@@ -19,7 +19,7 @@ class Vocabulary:
 
     Attributes:
         size: number of tokens, those of languages included.
-        pad_idx: the token whose embedding gets no gradient, and behind which positions are counted. In the
+        pad_idx: the token whose embedding gets no gradient, and after which positions are counted. In the
             published encoder it is 1, which its tokenizer calls `<unk>`.
         unk_idx, bos_idx, eos_idx, boh_idx, eoh_idx: of no effect on the encoder.
     """
@@ -47,7 +47,7 @@ class SonarArchitecture:
         activation_fn: between these linear layers; a name in torch.nn: ReLU, GELU, SiLU or Tanh.
         no_scale_embedding: leave out the factor sqrt(D) of the embeddings.
         no_token_positional_embeddings: tokens have no position.
-        learned_pos: positions have embeddings of their own in place of sinusoids.
+        learned_pos: positions have embeddings of their own instead of sinusoids.
         emb_dropout_p, attention_dropout_p, activation_dropout_p: dropout of embeddings; of attention weights
             and of what attention and feed-forward add; between the linear layers.
         num_decoder_layers, num_decoder_attn_heads, embedding_dim, decoder_ffn_inner_dim, normalize_before: of
@@ -134,9 +134,7 @@ def read_architecture(conf: Mapping[str, Any]) -> SonarArchitecture:
         raise _error("vocab_info.pad_idx", f"must be below vocab_info.size {vocabulary.size}")
     if architecture.activation_fn not in _ACTIVATIONS:
         known = ", ".join(_ACTIVATIONS)
-        raise _error(
-            "activation_fn", f"there is no {architecture.activation_fn!r}; known are {known}"
-        )
+        raise _error("activation_fn", f"there is no {architecture.activation_fn!r}; known: {known}")
     if architecture.pooling != "mean":
         raise _error(
             "pooling",
@@ -154,7 +152,7 @@ def _checked(conf: Any, cls: Type[Any], prefix: str) -> Mapping[str, Any]:
     needed = [name for name, field in known.items() if name not in cls.__dict__]
     for key in conf:
         if key not in known:
-            raise _error(f"{prefix}{key}", f"unknown key; known are {', '.join(known)}")
+            raise _error(f"{prefix}{key}", f"unknown key; known: {', '.join(known)}")
     for key in needed:
         if key not in conf:
             raise _error(f"{prefix}{key}", "is missing")

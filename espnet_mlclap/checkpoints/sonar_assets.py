@@ -1,6 +1,6 @@
 """SONAR's models by fairseq2 asset name, from files on this machine.
 
-A card whose checkpoint lies behind a web address (the published SONAR) is served from the cache of
+A card whose checkpoint is at a web address (the published SONAR) is served from the cache of
 `download_weights`: fairseq2 itself would fetch gigabytes as soon as somebody names the asset.
 """
 
@@ -156,7 +156,7 @@ def _hub(name: str, family: str) -> Any:
 
 
 def _quieten() -> None:
-    """fairseq2 tells which file systems it knows, and its progress bars fill a log with empty lines."""
+    """fairseq2 reports which file systems it knows, and its progress bars fill a log with empty lines."""
     logging.getLogger("fairseq2").setLevel(logging.WARNING)
     if not sys.stderr.isatty():
         os.environ.setdefault("FAIRSEQ2_NO_PROGRESS", "1")

@@ -63,7 +63,7 @@ def local_copies() -> Dict[str, str]:
     try:
         return read_yaml(path)
     except UserError as error:
-        raise UserError(f"{error} Mend or delete it.") from error
+        raise UserError(f"{error} Correct or delete it.") from error
 
 
 def use_local_copy(weights: PublishedFile, path: Optional[Union[str, Path]]) -> None:

@@ -21,7 +21,7 @@ class AbsCorpus(ABC):
 
     @abstractmethod
     def download(self, options: argparse.Namespace) -> None:
-        """Fetch the corpus; called again, go on where it was broken off.
+        """Fetch the corpus; called again, continue where it was interrupted.
 
         Args:
             options: `out_dir`, `parts` (some of `parts`) and the corpus' own.
@@ -54,5 +54,5 @@ def add_test_options(parser: argparse.ArgumentParser) -> None:
         help="JSON file of given test captions; may be given several times",
     )
     parser.add_argument(
-        "--test_list", help="file of the test clips to take, one per line, in place of all"
+        "--test_list", help="file of the test clips to take, one per line, instead of all"
     )

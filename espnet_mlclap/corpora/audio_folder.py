@@ -25,7 +25,7 @@ from espnet_mlclap.utils.languages import check_language
 
 _VALID_NAMES = ("valid", "validation", "dev")
 _COLUMNS = ("file_name", "caption", "lang", "label")
-# Names that are taken for a misspelt column, beside those in capitals.
+# Names that are taken for a misspelt column, in addition to those in capitals.
 _MISSPELT = {"language": "lang", "languages": "lang", "langs": "lang", "labels": "label"}
 _DEFAULT_LANG = "eng_Latn"
 _FEWEST_TO_SPLIT = 20  # training clips; with fewer, a tenth of them says nothing
@@ -152,7 +152,7 @@ def _audio_file(folder: Path, name: str, where: str, skip_bad_audio: bool) -> st
     path = folder / name
     if not path.is_file() and not skip_bad_audio:
         raise UserError(
-            f"{where}: the audio file {path} does not exist. Mend or remove the row, or go on without "
+            f"{where}: the audio file {path} does not exist. Fix or remove the row, or skip such clips "
             "such clips with --skip_bad_audio true."
         )
     return str(path)

@@ -1,6 +1,6 @@
 """AudioCaps (Kim et al., 2019): 10-second clips of YouTube videos with English captions.
 
-One caption a clip for training, five for validation and test. The caption files are the authors'
+One caption per clip for training, five for validation and test. The caption files are the authors'
 (`train.csv`, `val.csv`, `test.csv`: audiocap_id, youtube_id, start_time, caption; version 1 or 2.0).
 The audio is what the user has, or what `download_audiocaps` still gets: links rot, so clips without audio
 are listed and left out. The captions are free for academic use; the rights in the audio are those of the
@@ -113,14 +113,14 @@ def read_clips(path: Union[str, Path]) -> List[CaptionedClip]:
     """Read one of the authors' caption files.
 
     Raises:
-        UserError: it is missing or broken, a start time is not a number, or a row stands twice.
+        UserError: it is missing or broken, a start time is not a number, or a row appears twice.
     """
     rows: Dict[Tuple[str, str], List[Row]] = {}
     seen: Dict[str, str] = {}
     for row in read_rows(path, _COLUMNS):
         key = row.values["audiocap_id"]
         if key in seen:
-            raise UserError(f"{row.where}: the audiocap_id {key} stands in {seen[key]} already.")
+            raise UserError(f"{row.where}: the audiocap_id {key} appears already in {seen[key]}.")
         seen[key] = row.where
         if not row.values["start_time"].isdigit():
             raise UserError(

@@ -1,6 +1,6 @@
 """From clips with captions and a place to look for audio to a data directory, with what is missing.
 
-Published corpora name audio that may be gone (videos taken down) or not yet fetched: clips without
+Published corpora name audio that may be unavailable (videos taken down) or not yet fetched: clips without
 audio are counted and listed, and the others are used.
 """
 
@@ -106,7 +106,7 @@ def write_set(
     *,
     note: str,
 ) -> DataDir:
-    """Write the data directory `out_dir` and, beside it, `<out_dir>.missing`.
+    """Write the data directory `out_dir` and, next to it, `<out_dir>.missing`.
 
     Args:
         clips: all clips that the caption files name.
@@ -162,7 +162,7 @@ def _compare_size(
     published: Sequence[PublishedSize],
     level: int,
 ) -> None:
-    """Log the number of clips and captions beside those published, at `level` if it is none of them."""
+    """Log the number of clips and captions next to those published, at `level` if it is none of them."""
     captions = sum(len(clip.captions) for clip in clips)
     report = f"{out_dir}: {len(clips)} clips with {captions} captions are named"
     for size in published:

@@ -33,7 +33,7 @@ _PUBLISHED = {
 def download_clotho(folder: Union[str, Path], *, splits: Sequence[str] = SPLITS) -> None:
     """Fetch Clotho 2.1 from Zenodo into `folder`: captions, metadata, and `<folder>/<split>/*.wav`.
 
-    Archives are verified by the md5 sums that Zenodo states, go on where they were broken off, and are
+    Archives are verified by the md5 sums that Zenodo states, continue where they were interrupted, and are
     removed when they are unpacked. `folder` is then `captions_dir` and `audio_dir` of `prepare_clotho`.
 
     Raises:
@@ -84,14 +84,14 @@ def read_clips(path: Union[str, Path]) -> List[CaptionedClip]:
     """Read one of the authors' caption files.
 
     Raises:
-        UserError: it is missing or broken, or a file name stands twice.
+        UserError: it is missing or broken, or a file name appears twice.
     """
     rows = read_rows(path, ("file_name", *_CAPTIONS))
     where: Dict[str, str] = {}
     for row in rows:
         name = row.values["file_name"]
         if name in where:
-            raise UserError(f"{row.where}: {name!r} stands in {where[name]} already. Remove one.")
+            raise UserError(f"{row.where}: {name!r} appears already in {where[name]}. Remove one.")
         where[name] = row.where
     ids = clip_ids(where, "clotho_")
     metadata = Path(path).name.replace("captions", "metadata")

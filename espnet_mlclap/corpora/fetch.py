@@ -15,7 +15,7 @@ _UNPACKED = ".unpacked"  # in a folder that was unpacked by us
 
 
 def fetch_file(name: str, folder: Union[str, Path]) -> Path:
-    """Download the file `name` of the table into `folder`, going on where an earlier try was broken off.
+    """Download the file `name` of the table into `folder`, continuing where an earlier try was interrupted.
 
     Returns:
         Its path. A file that is there is left as it is: a download gets its name only when it has been
@@ -42,7 +42,7 @@ def fetch_audio(name: str, folder: Union[str, Path], unpack: Callable[[Path, Pat
     """
     folder = Path(folder)
     if folder.is_dir():
-        logging.info("%s: is there already", folder)
+        logging.info("%s: already there", folder)
         if is_unpacked(folder):  # killed before the archive was removed
             archive = folder.parent / read_published(FILES)[name].file
             archive.unlink(missing_ok=True)
@@ -55,14 +55,14 @@ def fetch_audio(name: str, folder: Union[str, Path], unpack: Callable[[Path, Pat
 
 
 def is_unpacked(folder: Path) -> bool:
-    """Whether `unpack_flat` has made this folder, which is whole then."""
+    """Whether `unpack_flat` has made this folder, which is then complete."""
     return (folder / _UNPACKED).exists()
 
 
 def unpack_flat(archive: Path, folder: Path, unpack: Callable[[Path, Path], None]) -> None:
     """Unpack `archive` and put the files in it, without the folders they lie in there, into `folder`.
 
-    What an earlier try that was killed has left beside `folder` is removed.
+    What an earlier try that was killed has left next to `folder` is removed.
 
     Raises:
         UserError: there is no file in it, or two of one name.

@@ -4,7 +4,7 @@
                "caption_1": "...", "source_lang_1": "eng_Latn", "caption_2": ...}, ...]}
 
 An entry is a clip, named by the last part of `wav`; it has any number of captions, each with its
-language. Several files (one a language, say) are put together; what an earlier one gives already is
+language. Several files (one per language, say) are put together; what an earlier one gives already is
 not taken twice.
 """
 

@@ -111,7 +111,7 @@ def _check_header(header: Sequence[str], columns: Sequence[str], where: str) -> 
                 f"Needed: {', '.join(columns)}."
             )
     if len(set(header)) != len(header):
-        raise UserError(f"{where}: a column name stands twice in {', '.join(header)}.")
+        raise UserError(f"{where}: a column name appears twice in {', '.join(header)}.")
 
 
 def _json_rows(path: Path, text: str) -> List[Row]:

@@ -57,7 +57,7 @@ def download_wavcaps(
 ) -> None:
     """Fetch `<folder>/json_files` and the archives from the hub, and unpack them to `<folder>/audio`.
 
-    huggingface_hub goes on where a download was broken off. A source whose recordings are in place is not
+    huggingface_hub continues where a download was interrupted. A source whose recordings are in place is not
     fetched again; its archives are removed. While a source is unpacked it needs the room twice.
 
     Raises:
@@ -70,7 +70,7 @@ def download_wavcaps(
         audio = folder / "audio" / source.folder
         archives = folder / "Zip_files" / source.folder
         if audio.is_dir():
-            logging.info("%s: is there already", audio)
+            logging.info("%s: already there", audio)
         else:
             archive = f"{source.folder}.zip"
             _fetch(folder, f"Zip_files/{source.folder}", archive, repository, revision)
@@ -150,7 +150,7 @@ def read_clips(path: Union[str, Path], name: str) -> List[CaptionedClip]:
     """Read the captions of the source `name`.
 
     Raises:
-        UserError: the file is missing or broken, or a clip stands twice; names the row (from 0).
+        UserError: the file is missing or broken, or a clip appears twice; names the row (from 0).
     """
     content = read_json(path)
     rows = content.get("data") if isinstance(content, dict) else content
@@ -167,7 +167,7 @@ def read_clips(path: Union[str, Path], name: str) -> List[CaptionedClip]:
                 f"{where}: the caption of {key} is empty. Fill it in or remove the row."
             )
         if key in captions:
-            raise UserError(f"{where}: the id {key} stands twice. Remove one.")
+            raise UserError(f"{where}: the id {key} appears twice. Remove one.")
         captions[key] = caption
     ids = clip_ids(captions, f"wavcaps_{name}_")
     return [
@@ -228,7 +228,7 @@ def _fetch(folder: Path, part: str, last: str, repository: str, revision: str) -
             return
     raise UserError(
         f"{repository}: {part} cannot be fetched ({reason}). What has arrived is kept in {folder}: "
-        "give the same command again. Without a network: fetch that folder elsewhere and put it there."
+        "run the same command again. Without a network: fetch that folder elsewhere and put it there."
     )
 
 
@@ -279,7 +279,7 @@ class WavCaps(AbsCorpus):
         parser.add_argument(
             "--blacklist",
             action="append",
-            help="JSON file of clips to leave out, in place of the authors' list; may be given several "
+            help="JSON file of clips to leave out, instead of the authors' list; may be given several "
             "times; 'none' for no list",
         )
         parser.add_argument(

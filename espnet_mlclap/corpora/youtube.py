@@ -3,12 +3,12 @@
 Videos vanish, and the site slows eager visitors down. So each clip is asked for several times, a clip that
 cannot be had does not stop the others, and the folder says what is missing and why:
 
-    <name>.flac     a clip, there under this name only when it is whole
+    <name>.flac     a clip, there under this name only when it is complete
     missing.tsv     name, "gone" or "failed", the reason
 
-A clip that is there is not fetched again, nor is a video that is gone (removed, private, blocked): delete
-its line, or the file, to ask again. What failed (network, "too many requests", less than the seconds asked
-for although the video is long enough) is tried again by the next run.
+A clip that is there is not fetched again, and neither is a video that is unavailable (removed, private,
+blocked): delete its line, or the file, to ask again. What failed (network, "too many requests", less than the
+seconds asked for although the video is long enough) is tried again by the next run.
 """
 
 import logging
@@ -78,7 +78,7 @@ def fetch_clips(
         attempts: how often a clip is asked for.
         pause: seconds before the second attempt, doubled before each further one.
         give_up_after: so many failures in a row, without a single clip or a word about it, end the run.
-        address: of a video, with {video} in place of its id.
+        address: of a video, with {video} where its id goes.
         options: further options of yt-dlp (`cookiefile`, `proxy`, ...).
 
     Returns:
@@ -143,7 +143,7 @@ def fetch_clips(
     if stop.is_set():
         raise UserError(
             f"{out_dir}: {len(in_a_row)} clips in a row could not be fetched ({in_a_row[-1]}). What is "
-            "there is kept; wait an hour or look at the network, then give the same command again."
+            "there is kept; wait an hour or look at the network, then run the same command again."
         )
     names = {clip.name for clip in clips}
     return {name: entry.reason for name, entry in sorted(missing.items()) if name in names}

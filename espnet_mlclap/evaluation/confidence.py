@@ -62,7 +62,7 @@ def bootstrap_intervals(
 def mean_interval(
     values: np.ndarray, replicates: int = REPLICATES, seed: int = 0, level: float = 0.95
 ) -> List[float]:
-    """Percentile interval of the mean of one value a clip, [clips]."""
+    """Percentile interval of the mean of one value per clip, [clips]."""
     values = np.asarray(values, np.float64)
     chunk = max(1, _CHUNK_VALUES // len(values))
     draws = _draws(len(values), replicates, chunk, seed)

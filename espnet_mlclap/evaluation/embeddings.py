@@ -1,6 +1,6 @@
 """Embeddings of a test set on disk, as stage 6 leaves them.
 
-audio_embeddings.npy  [N, E] float32, one row a clip
+audio_embeddings.npy  [N, E] float32, one row per clip
 clip_ids              clip id a line, in the order of the rows
 text_embeddings.npy   [M, E] float32, one row a caption
 caption_ids           `<caption id> <clip id> <lang>` a line, in the order of the rows
@@ -61,7 +61,7 @@ def read_embeddings(folder: Union[str, Path]) -> EmbeddingSet:
     """Read and check the embeddings of one test set.
 
     Raises:
-        UserError: a file is missing or broken, the counts of rows and ids differ, an id stands twice, a
+        UserError: a file is missing or broken, the counts of rows and ids differ, an id appears twice, a
             caption belongs to no clip, NaN or infinity; names file and line.
     """
     folder = Path(folder)
@@ -98,7 +98,7 @@ def read_embeddings(folder: Union[str, Path]) -> EmbeddingSet:
 
 
 def write_embeddings(folder: Union[str, Path], embeddings: EmbeddingSet) -> None:
-    """Write the embeddings of one test set, in place of what was there."""
+    """Write the embeddings of one test set, replacing what was there."""
     captions = zip(embeddings.captions, embeddings.caption_to_clip, embeddings.langs)
     rows = [f"{caption} {embeddings.clips[row]} {lang}\n" for caption, row, lang in captions]
     with atomic_dir(folder) as aside:

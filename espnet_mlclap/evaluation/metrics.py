@@ -102,7 +102,7 @@ def retrieval_values(
     """As `retrieval_scores`, but the values of each query: what `confidence.py` needs."""
     clip = np.asarray(caption_to_clip)
     if clip.shape != (len(text),):
-        raise ValueError(f"caption_to_clip must have one entry a caption, not shape {clip.shape}")
+        raise ValueError(f"caption_to_clip must have one entry per caption, not shape {clip.shape}")
     caption = np.arange(len(text))
     ranks = pair_ranks(audio, text, caption, clip)
     return {
@@ -120,7 +120,7 @@ def relevance_values(
 ) -> QueryValues:
     """Score text to audio where captions have several relevant clips, as DCASE 2025 task 6 does.
 
-    That challenge ranks language-based audio retrieval by mAP@16 with lists of relevant clips a query, made
+    That challenge ranks language-based audio retrieval by mAP@16 with lists of relevant clips per query, made
     by annotators: AP@16 is the sum of i / p_i over the relevant clips among the first 16, divided by
     the number of the query's relevant clips; only queries with a list count. The lists take the place of the
     caption's own clip: 46.56 % of Clotho's original pairs are in them (dcase.community, challenge 2025,
@@ -142,7 +142,7 @@ def relevance_values(
     """
     caption, clip = np.asarray(caption), np.asarray(clip)
     if len(np.unique(np.stack([caption, clip], axis=1), axis=0)) < len(caption):
-        raise ValueError("a pair of caption and clip stands twice among the relevant pairs")
+        raise ValueError("a pair of caption and clip appears twice among the relevant pairs")
     ranks = pair_ranks(audio, text, caption, clip)
     return query_values(Places(caption, ranks.t2a_greater, ranks.t2a_equal), None, map_at)
 

@@ -29,7 +29,7 @@ _TILE_PAIRS = 64  # pairs whose own similarities are taken from one product
 
 
 class PairRanks(NamedTuple):
-    """Where each pair stands in both directions; int64 arrays [P].
+    """Where each pair is in both directions; int64 arrays [P].
 
     The 0-based rank of pair p among the clips lies in
     [t2a_greater[p], t2a_greater[p] + t2a_equal[p]), that among the captions likewise.

@@ -42,7 +42,7 @@ CRITERION = "mAP@10"  # chooses the best checkpoint
 _AVERAGED = ("R@1", "R@10", "mAP@10")
 # What `mean_of_languages` gives.
 MEAN_NAMES = (CRITERION, *(f"{way}_{name}" for way in DIRECTIONS for name in _AVERAGED))
-_MEAN, _SOURCE = "mean", "source_lang"  # their places in scores.json, beside the languages
+_MEAN, _SOURCE = "mean", "source_lang"  # their places in scores.json, next to the languages
 
 
 class SetScores(Dict[str, dict]):
@@ -174,7 +174,7 @@ def read_relevant_clips(
                     f"{path}:{number}: no clip {clip!r} in {embeddings.path}. Correct or remove it."
                 )
         if len(set(listed)) < len(listed):
-            raise UserError(f"{path}:{number}: a clip stands twice in the line. Keep one of them.")
+            raise UserError(f"{path}:{number}: a clip appears twice in the line. Keep one of them.")
         if own_clip and owners[caption] not in listed:
             listed.append(owners[caption])
         relevant[caption] = listed
@@ -235,15 +235,13 @@ def read_scores(path: Union[str, Path]) -> AllScores:
 
 def _read_set(entries: Any, where: str) -> SetScores:
     if not isinstance(entries, dict) or not isinstance(entries.get(_SOURCE), str):
-        raise UserError(f"{where} has no {_SOURCE!r}. Run stage 7 again to write it anew.")
+        raise UserError(f"{where} has no {_SOURCE!r}. Run stage 7 again.")
     source_lang = entries.pop(_SOURCE)
     entries.pop(_MEAN, None)
     for lang, entry in entries.items():
         for key in ("clips", "captions", *DIRECTIONS):
             if not isinstance(entry, dict) or key not in entry:
-                raise UserError(
-                    f"{where}/{lang} has no {key!r}. Run stage 7 again to write it anew."
-                )
+                raise UserError(f"{where}/{lang} has no {key!r}. Run stage 7 again.")
     return SetScores(source_lang, entries)
 
 

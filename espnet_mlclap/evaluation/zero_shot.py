@@ -28,7 +28,7 @@ _NUMBERS = (
     "clips",
     "classes",
     "prompts",
-)  # of a language, beside its interval
+)  # of a language, next to its interval
 
 
 class Prompt(NamedTuple):
@@ -164,7 +164,7 @@ def read_prompts(path: Union[str, Path]) -> List[Prompt]:
     for number, fields in enumerate(lines[1:], 2):
         if len(fields) != 3 or not all(field.strip() for field in fields):
             raise UserError(
-                f"{path}:{number}: must have a label, a language and a caption, by tabs."
+                f"{path}:{number}: must have a label, a language and a caption, separated by tabs."
             )
         prompt = Prompt(*(field.strip() for field in fields))
         check_language(prompt.lang, f"{path}:{number}")

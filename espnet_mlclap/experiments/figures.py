@@ -25,7 +25,7 @@ def table_figure(
         table: the table.
         runs: our scores by the table's names.
         test_set: ours.
-        corpus: the paper's test set beside it.
+        corpus: the paper's test set next to it.
         title: of the figure.
 
     Returns:

@@ -28,13 +28,13 @@ def share_gpus(jobs: int, each: int) -> List[str]:
     if jobs * each > len(gpus):
         raise UserError(
             f"--jobs {jobs}: trainings with --ngpu {each} need {jobs * each} GPUs, but there are "
-            f"{len(gpus)} (CUDA_VISIBLE_DEVICES, nvidia-smi -L). Give fewer --jobs, or less by -- --ngpu."
+            f"{len(gpus)} (CUDA_VISIBLE_DEVICES, nvidia-smi -L). Lower --jobs, or --ngpu (after --)."
         )
     return [",".join(gpus[job * each : (job + 1) * each]) for job in range(jobs)]
 
 
 def _visible_gpus() -> Optional[List[str]]:
-    """Names or numbers as CUDA_VISIBLE_DEVICES takes them; None where nothing tells of a GPU."""
+    """Names or numbers as CUDA_VISIBLE_DEVICES takes them; None where nothing says that there is a GPU."""
     visible = os.environ.get("CUDA_VISIBLE_DEVICES")
     if visible is not None:
         words = [word.strip() for word in visible.split(",")]

@@ -154,7 +154,7 @@ def select(
 ) -> List[Run]:
     """The trainings of some tables, each once, and what they start from before them.
 
-    Rows of the paper that are no experiment of the list (the work of others, or what this recipe cannot
+    Rows of the paper that are not an experiment of the list (the work of others, or what this recipe cannot
     do) are left out. All experiments of the first seed come first.
 
     Raises:
@@ -207,11 +207,11 @@ def read_seeds(text: str) -> List[int]:
     """Seeds of training from the words of `--seeds`.
 
     Raises:
-        UserError: they are no whole numbers, or not different.
+        UserError: they are not whole numbers, or not different.
     """
     words = text.split()
     if not words or not all(word.isdigit() for word in words) or len(set(words)) < len(words):
-        raise UserError(f"--seeds {text!r}: must be different whole numbers with blanks between.")
+        raise UserError(f"--seeds {text!r}: must be different whole numbers separated by spaces.")
     return [int(word) for word in words]
 
 

@@ -1,6 +1,6 @@
 """The tables that a list of experiments fills, with the figures that a paper prints in them.
 
-They stand in a YAML file of a recipe, which the key `printed_figures` of its list of experiments names:
+They are in a YAML file of a recipe, which the key `printed_figures` of its list of experiments names:
 
     title: The experiments of the paper      # heading of our report
     source: Somebody et al., "A Paper", 2024
@@ -64,7 +64,7 @@ class PrintedFigures:
     """All of it; tables and figures by the words that `--tables` takes.
 
     Attributes:
-        title: heading of a report that sets ours beside them.
+        title: heading of a report that sets ours next to them.
         source: the paper.
         language: of the captions in the tables.
         note: what the reader must know about the printed figures.
@@ -91,7 +91,7 @@ class PrintedFigures:
         unknown = [name for name in chosen if name not in known]
         if unknown or not chosen:
             raise UserError(
-                f"--tables {wanted!r}: choose among {' '.join(known)}, with blanks between, or all."
+                f"--tables {wanted!r}: choose among {' '.join(known)}, separated by spaces, or all."
             )
         return [name for name in known if name in chosen]
 
@@ -104,7 +104,7 @@ def read_printed_figures(path: Union[str, Path]) -> PrintedFigures:
     """Read the file.
 
     Raises:
-        UserError: it cannot be read, has an unknown key or lacks one, a column that is no direction and
+        UserError: it cannot be read, has an unknown key or lacks one, a column that is not a direction and
             metric, or a row with more or fewer numbers than columns.
     """
     content = read_config(path)

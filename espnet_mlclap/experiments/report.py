@@ -1,4 +1,4 @@
-"""Our figures beside printed ones: tables as Markdown, with pictures."""
+"""Our figures next to printed ones: tables as Markdown, with pictures."""
 
 import logging
 from pathlib import Path
@@ -30,11 +30,11 @@ def write_report(
     seeds: Optional[Container[int]] = None,
     left_out: Container[str] = (),
 ) -> str:
-    """Write the tables and figures `names` as Markdown; pictures go into `figures` beside it.
+    """Write the tables and figures `names` as Markdown; pictures go into `figures` next to it.
 
     Args:
         out: the Markdown file.
-        printed: the tables, and what to set ours beside.
+        printed: the tables, and what to set ours next to.
         listed: the recipe's experiments.
         names: tables and figures, from `PrintedFigures.names`.
         expdir: folder of the experiments.
@@ -118,7 +118,7 @@ def printed_table(
         table: the table.
         runs: our scores by the table's names; the work of others has none.
         test_set: ours.
-        corpus: the paper's test set that stands beside it.
+        corpus: the paper's test set that is shown next to it.
     """
     headers = [""]
     for way, metric in table.columns:

@@ -45,9 +45,9 @@ def read_runs(
     seeds: Optional[Container[int]] = None,
     left_out: Container[str] = (),
 ) -> RunScores:
-    """Read what there is of an experiment, by seed; nothing if it has not been run.
+    """Read what exists of an experiment, by seed; nothing if it has not been run.
 
-    Scores of an earlier training, where it was begun anew and has not ended since, are left out, with a
+    Scores of an earlier training, where it was restarted and has not ended since, are left out, with a
     warning.
 
     Args:

@@ -17,7 +17,7 @@ HOP_LENGTH = 160  # samples between two frames of log-mel features
 
 
 class AudioError(UserError):
-    """A clip cannot be used: missing, empty, not audio, or with samples that are no numbers."""
+    """A clip cannot be used: missing, empty, not audio, or with samples that are not numbers."""
 
 
 class Waveform(NamedTuple):
@@ -108,12 +108,12 @@ def read_clip(location: str) -> Waveform:
     """Read a clip of a formatted set at the rate at which it is stored.
 
     Raises:
-        AudioError: it cannot be read, or is features in place of samples.
+        AudioError: it cannot be read, or is features instead of samples.
     """
     loaded = _load(location)
     if isinstance(loaded, np.ndarray):
         raise AudioError(
-            f"{location}: log-mel features in place of samples. Format the audio as flac, flac.ark or "
+            f"{location}: log-mel features instead of samples. Format the audio as flac, flac.ark or "
             "original."
         )
     return loaded

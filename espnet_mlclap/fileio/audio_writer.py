@@ -15,7 +15,7 @@ LogMel = Callable[
 
 
 class _FlacFiles:
-    """One FLAC file a clip."""
+    """One FLAC file per clip."""
 
     def __init__(self, folder: Path):
         self.folder = folder

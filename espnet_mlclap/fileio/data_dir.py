@@ -71,7 +71,7 @@ def read_table(path: Union[str, Path]) -> Dict[str, str]:
         if not value:
             raise UserError(f"{where}: {key!r} has no value. Each line is `key value`.")
         if key in table:
-            raise UserError(f"{where}: {key!r} stands twice in this file. Keep one of them.")
+            raise UserError(f"{where}: {key!r} appears twice in this file. Keep one of them.")
         table[key] = value
     if not table:
         raise UserError(f"{path}: the file is empty.")
@@ -123,7 +123,7 @@ class DataDir:
         """Take in the clips and captions of `other`, which was read from `where`.
 
         Raises:
-            UserError: a clip or caption id stands in both.
+            UserError: a clip or caption id is in both.
         """
         for mine, theirs, name in (
             (self.wav_scp, other.wav_scp, "wav.scp"),
@@ -132,7 +132,7 @@ class DataDir:
             for key in theirs:
                 if key in mine:
                     raise UserError(
-                        f"{Path(where) / name}: {key!r} stands in another set as well. Ids of sets "
+                        f"{Path(where) / name}: {key!r} is also in another set. Ids of sets "
                         "that are put together must differ."
                     )
             mine.update(theirs)  # type: ignore[arg-type]
@@ -183,7 +183,7 @@ class DataDir:
         return data
 
     def write(self, path: Union[str, Path], note: str = "") -> None:
-        """Write the directory whole, in place of what was there.
+        """Write the complete directory, replacing what was there.
 
         Args:
             path: the directory.

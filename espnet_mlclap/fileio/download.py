@@ -1,10 +1,10 @@
-"""Fetching weights and corpora: resumable, verified, and under their final name only when whole.
+"""Fetching weights and corpora: resumable, verified, and under their final name only when complete.
 
 Files of the Hugging Face hub are fetched by its library (see `hub`), others here: a download goes to
-`.<file>.part` beside its target. Broken off, it goes on from there (HTTP Range, with If-Range so that two
+`.<file>.part` next to its target. Interrupted, it continues from there (HTTP Range, with If-Range so that two
 versions of a file are never mixed), in this run and in the next. A server that ignores ranges sends all of
 it again. When the length and the checksum that the publisher states are
-right, the file is renamed, and `<file>.json` beside it says where it came from.
+right, the file is renamed, and `<file>.json` next to it says where it came from.
 """
 
 import contextlib
@@ -119,7 +119,7 @@ def _locked(part: Path) -> Iterator[IO[bytes]]:
 def _fetch_all(
     row: PublishedFile, file: IO[bytes], part: Path, published: Published, target: Path
 ) -> None:
-    """Append to `file` until it is whole, trying again as long as bytes arrive."""
+    """Append to `file` until it is complete, trying again as long as bytes arrive."""
     failures, answered, most = 0, False, file.tell()
     while file.tell() != published.size:
         try:
@@ -141,7 +141,7 @@ def _fetch_all(
         if failures >= _ATTEMPTS:
             raise UserError(
                 f"{row.name}: {row.url} does not deliver ({problem}), {_ATTEMPTS} times in a "
-                f"row. {file.tell():,} bytes are kept; the same command goes on from there. "
+                f"row. {file.tell():,} bytes are kept; the same command continues from there. "
                 f"{by_hand(row, target)}"
             )
         time.sleep(_PAUSE * 2 ** (failures - 1))
@@ -168,7 +168,7 @@ def _fetch(row: PublishedFile, file: IO[bytes], part: Path, published: Published
     except HTTPError as error:
         if error.code == 416:
             if error.headers.get("Content-Range") == f"bytes */{have}":
-                return  # it was whole already
+                return  # it was complete already
             raise _StartOver(f"it has no bytes from {have:,} on") from error
         if error.code in _PASSING:
             raise _BrokenOff(f"{error.code} {error.reason}") from error
@@ -212,7 +212,7 @@ def _total(
     if None not in (stated, published.size) and stated != published.size:
         raise UserError(
             f"{row.name}: {row.url} would send {stated:,} bytes where its publisher states "
-            f"{published.size:,}. Try again later; if it stays so, do not use that source."
+            f"{published.size:,}. Try again later; if this persists, do not use that source."
         )
     return published.size if stated is None else stated
 

@@ -4,7 +4,7 @@ With the format `original` the recordings stay where and as they are; everything
 
 The clips are shared out to blocks by a hash of their ids, so that clips that come or go change their own
 blocks alone. A block is the unit of work: a worker writes its audio and a table of its clips into a
-folder that appears under its name when it is whole, so that a killed run goes on with the blocks that
+folder that appears under its name when it is complete, so that a killed run continues with the blocks that
 are missing. The name holds a fingerprint of the block's sources (paths, sizes, times) and of the
 format; blocks that no longer fit are made again.
 
@@ -12,7 +12,7 @@ format; blocks that no longer fit are made again.
     <out_dir>/wav.scp clip2dur utt2num_samples clip2md5 feats_type text utt2clip utt2lang
     <out_dir>/clip2label clip2source (where the set has them)
 
-`wav.scp` is written last: the set is whole when it is there. `clip2md5` is the MD5 sum of the 16-bit
+`wav.scp` is written last: the set is complete when it is there. `clip2md5` is the MD5 sum of the 16-bit
 samples at 16 kHz, by which equal recordings are found whatever file they came in.
 """
 
@@ -113,7 +113,7 @@ def format_audio(
     missing = {folder: block for folder, block in blocks.items() if not folder.exists()}
     if missing and len(missing) < len(blocks):
         done = len(blocks) - len(missing)
-        logging.info("%s: %d of %d blocks are there already", out_dir, done, len(blocks))
+        logging.info("%s: %d of %d blocks are already there", out_dir, done, len(blocks))
     with progress_bar(f"format {out_dir.name}", sum(map(len, missing.values())), "clips") as bar:
         work = functools.partial(
             _format_block,
@@ -221,7 +221,7 @@ def _format_block(
 
 
 def _advice(message: str) -> str:
-    return f"{message} Mend or remove it, or go on without such clips with --skip_bad_audio true."
+    return f"{message} Fix or remove it, or skip such clips with --skip_bad_audio true."
 
 
 def _read_block(folder: Path) -> List[FormattedClip]:
@@ -266,13 +266,11 @@ def add_captions(data: DataDir, captions: Mapping[str, Caption], where: Optional
     """Add `captions` (translations kept in a directory of their own) to those of `data`.
 
     Raises:
-        UserError: an id stands in both, or a clip is not in `data`.
+        UserError: an id is in both, or a clip is not in `data`.
     """
     for key, caption in captions.items():
         if key in data.captions:
-            raise UserError(
-                f"{where}/text: {key!r} stands in the set itself too. Remove one of them."
-            )
+            raise UserError(f"{where}/text: {key!r} is also in the set itself. Remove one of them.")
         if caption.clip not in data.wav_scp:
             raise UserError(f"{where}/utt2clip: {key!r}: the set has no clip {caption.clip!r}.")
     data.captions.update(captions)

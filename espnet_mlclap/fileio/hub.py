@@ -1,6 +1,6 @@
 """Single files of the Hugging Face hub, through its own library.
 
-The library goes on where a download was broken off, follows mirrors (`HF_ENDPOINT`), tokens and the hub's
+The library continues where a download was interrupted, follows mirrors (`HF_ENDPOINT`), tokens and the hub's
 faster transfer, and takes what another program has left in the hub's cache.
 """
 
@@ -48,7 +48,7 @@ def fetch_from_hub(row: PublishedFile, folder: Path, target: Path) -> Path:
         The whole file in `folder`, not verified.
 
     Raises:
-        UserError: see `ask_hub`; or it was broken off.
+        UserError: see `ask_hub`; or the download was interrupted.
     """
     from huggingface_hub import hf_hub_download
 
@@ -84,5 +84,5 @@ def _explained(row: PublishedFile, target: Path) -> Iterator[None]:
     except OSError as error:  # broken off, or no room
         raise UserError(
             f"{row.name}: {row.url} does not deliver ({error}). What has arrived is kept; the same command "
-            f"goes on from there. {by_hand(row, target)}"
+            f"continues from there. {by_hand(row, target)}"
         ) from error

@@ -19,7 +19,7 @@ from espnet_mlclap.utils.atomic import make_dir
 from espnet_mlclap.utils.errors import UserError
 
 META = "meta.yaml"
-# suffix -> mode of tarfile; ESPnet tells the format of a file by its suffix too
+# suffix -> mode of tarfile; ESPnet knows the format of a file by its suffix too
 _TAR_MODES = {".tar": "w", ".tgz": "w:gz", ".tbz2": "w:bz2", ".txz": "w:xz"}
 SUFFIXES = (".zip", *_TAR_MODES)
 _BROKEN = (
@@ -35,7 +35,7 @@ def write_packed(
     yaml_files: Mapping[str, Path],
     more: Iterable[Path] = (),
 ) -> None:
-    """Pack files; the archive gets its name when it is whole.
+    """Pack files; the archive gets its name when it is complete.
 
     Args:
         out: the archive, with one of `SUFFIXES`.

@@ -53,7 +53,7 @@ class PublishedFile:
 
     @property
     def page(self) -> str:
-        """A page that tells people about it."""
+        """A page about it, for people."""
         if self.kind == "zenodo":
             return f"{self.host}/records/{self.source['record']}"
         if self.kind == "hub":

@@ -102,7 +102,7 @@ def _published(
     if row.size is not None and row.size != size:
         raise UserError(
             f"{row.name}: its source states {size:,} bytes, our table {row.size:,}: the file "
-            "was replaced. Do not use it before somebody has looked into that."
+            "was replaced. Do not use it until somebody has looked into this."
         )
     return Published(size, algorithm, digest, row.licence or licence)
 

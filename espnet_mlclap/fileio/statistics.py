@@ -79,7 +79,7 @@ def leakage(train: SetFacts, test: SetFacts) -> Dict[str, Any]:
         `clip_ids`: ids in both; `sources`: clips of `test` cut from a recording (a video, a sound of
         Freesound) that a clip of `train` is from; `recordings`: clips of `test` whose samples are
         those of a clip of `train`; `captions`: share of the captions of `test` that `train` has too,
-        letter case and punctuation aside, in per cent.
+        ignoring letter case and punctuation, in per cent.
     """
     heard = set(train.md5.values())
     origins = set(train.sources.values())
@@ -152,7 +152,7 @@ def _remarks(facts: Mapping[str, Any]) -> List[str]:
             several = repeated["of_all_clips"] - repeated["of_one_clip"]
             remarks.append(f"{path}: {several} captions repeat one of another clip")
         if counts.get("repeated_recordings"):
-            remarks.append(f"{path}: {counts['repeated_recordings']} recordings stand twice")
+            remarks.append(f"{path}: {counts['repeated_recordings']} recordings appear twice")
     for pair in facts["leakage"]:
         where = f"{pair['test']} and {pair['train']}"
         for key, what in (

@@ -1,8 +1,8 @@
 """What an epoch consists of: which captions, with which clips, in which batches.
 
 Language enhancement (ML-CLAP, section 2): an epoch is every original caption, plus each translated
-caption with probability `le_ratio`, drawn anew each epoch. The draw is per translated caption and per
-language: at 0.4 with seven languages and one caption a clip there are 1 + 7 x 0.4 = 3.8 captions a clip
+caption with probability `le_ratio`, drawn again each epoch. The draw is per translated caption and per
+language: at 0.4 with seven languages and one caption per clip there are 1 + 7 x 0.4 = 3.8 captions per clip
 (section 4.5).
 
 A plan is plain data: it can be printed, counted and tested without a model or any audio.
@@ -42,8 +42,8 @@ class PlanOptions:
         le_langs: languages whose translations may be drawn; None for all there are.
         le_sharing: "each": `le_ratio` for each language; "shared": `le_ratio` is divided by the number of
             languages, so that an epoch has the same amount of translations however many languages.
-        clip_captions: "all" captions of a clip, or "one", chosen anew each epoch: one original, and one
-            translation into each language, which `le_ratio` lets in or not.
+        clip_captions: "all" captions of a clip, or "one", chosen again each epoch: one original, and one
+            translation into each language, which `le_ratio` keeps or drops.
         length_buckets: number of groups of clips of similar length; a batch is from one group.
         seed: together with the epoch, decides everything that is drawn.
     """
@@ -103,7 +103,7 @@ class EpochPlan:
         for key, caption in originals.items():
             if caption.clip not in self.lengths:
                 raise UserError(
-                    f"the caption {key!r} is of the clip {caption.clip!r}, which is not there"
+                    f"the caption {key!r} belongs to the clip {caption.clip!r}, which is missing"
                 )
         self._originals = sorted(originals)
         there = {
@@ -114,7 +114,7 @@ class EpochPlan:
             for lang in options.le_langs:
                 if lang not in langs:
                     raise UserError(
-                        f"le_langs: no translation is in {lang!r}; there are {' '.join(langs)}"
+                        f"le_langs: there is no translation in {lang!r}; available: {' '.join(langs)}"
                     )
             langs = [lang for lang in langs if lang in options.le_langs]
         self.le_langs = langs if options.le_ratio > 0 else []
@@ -158,7 +158,7 @@ class EpochPlan:
     def batches(self, epoch: int, rank: int = 0, world_size: int = 1) -> List[Batch]:
         """Batches of an epoch for one rank.
 
-        Every drawn caption is in one batch; a clip stands once in a batch, with all of its captions that
+        Every drawn caption is in one batch; a clip appears once in a batch, with all of its captions that
         are there. Every rank gets the same number of batches and a share of each: where a batch has fewer
         clips than there are ranks, it is put together with the next.
 

@@ -1,4 +1,4 @@
-"""ESPnet iterator factory: training batches drawn anew each epoch."""
+"""ESPnet iterator factory: training batches drawn again each epoch."""
 
 import logging
 from typing import Callable

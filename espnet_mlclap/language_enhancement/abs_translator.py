@@ -45,7 +45,7 @@ class AbsTranslator(ABC):
         Args:
             sentences: captions, without line breaks.
             source_lang: their language, a FLORES-200 code.
-            target_lang: the language wanted, a FLORES-200 code.
+            target_lang: the language to translate into, a FLORES-200 code.
 
         Returns:
             One translation per sentence, in the same order; "" where the translator has none.

@@ -39,12 +39,12 @@ def plan(
     Args:
         captions: all captions of a set, by id; those of other languages than `source_lang` are left.
         source_lang: language to translate from.
-        langs: languages to translate into; `source_lang` among them is passed over.
+        langs: languages to translate into; `source_lang` among them is skipped.
         captions_per_clip: "one" draws one of a clip's captions for each language (the ML-CLAP paper,
             section 2), depending on seed, clip and language alone; "all" takes all.
         seed: of the draw.
         where: the set, for messages.
-        lacking_only: pass over the languages in which a clip has captions already.
+        lacking_only: skip the languages in which a clip has captions already.
 
     Returns:
         Tasks with distinct keys that no original has, sorted by clip, language and original.
@@ -99,7 +99,7 @@ def clips_to_translate(
     if wanted and not any(originals.values()):
         found = " ".join(sorted({caption.lang for caption in captions.values()}))
         raise UserError(
-            f"{where}: no caption is in {source_lang} (--source_lang); there are {found}."
+            f"{where}: no caption is in {source_lang} (--source_lang); available: {found}."
         )
     if without:
         logging.warning(

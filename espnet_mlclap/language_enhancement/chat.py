@@ -31,7 +31,7 @@ class ChatConfig:
         timeout: seconds for one request.
         max_retries: repetitions after rate limits, server errors and broken connections.
         max_attempts: answers of the wrong form before a request is cut in two.
-        instruction: what the model is told; {source} and {target} are the languages' FLORES-200 codes.
+        instruction: the instruction to the model; {source} and {target} are the languages' FLORES-200 codes.
     """
 
     model: str
@@ -55,7 +55,7 @@ class ChatConfig:
             self.instruction.format(source="", target="")
         except (KeyError, IndexError, ValueError) as error:
             raise UserError(
-                "instruction: only {source} and {target} may stand in braces; write other braces "
+                "instruction: only {source} and {target} may be in braces; write other braces "
                 f"twice ({error!r})."
             ) from error
 
@@ -85,7 +85,7 @@ class ChatTranslator(AbsTranslator):
         if not key:
             raise UserError(
                 f"--translator chat needs the server's key in the environment variable "
-                f"{settings.key_variable} (any word where the server wants none)."
+                f"{settings.key_variable} (any word where the server needs none)."
             )
         logging.getLogger("httpx").setLevel(logging.WARNING)  # a line for each request otherwise
         logging.getLogger("httpx2").setLevel(logging.WARNING)
@@ -108,7 +108,7 @@ class ChatTranslator(AbsTranslator):
         translations = self._translate(sentences, source_lang, target_lang)
         if len(sentences) > 1 and not any(translations):
             raise UserError(
-                f"{self.settings.base_url}: no usable answer of {self.settings.model} for any of "
+                f"{self.settings.base_url}: no usable answer from {self.settings.model} for any of "
                 f"{len(sentences)} captions; the last was {self._last[:500]!r}."
             )
         return translations
@@ -145,12 +145,12 @@ class ChatTranslator(AbsTranslator):
         except self._openai.APIStatusError as error:
             raise UserError(
                 f"{self.settings.base_url}: the server answered {error.status_code}: {error.message}. "
-                "What was translated is kept; run the stage again to go on."
+                "What was translated is kept; run the stage again to continue."
             ) from error
         except self._openai.APIConnectionError as error:
             raise UserError(
                 f"{self.settings.base_url}: no connection ({error}). What was translated is kept; run the "
-                "stage again to go on."
+                "stage again to continue."
             ) from error
         except (self._openai.APIResponseValidationError, ValueError, RecursionError) as error:
             self._last = f"not JSON: {error}"

@@ -1,4 +1,4 @@
-"""Settings of stage 2, from YAML (`translation.yaml` beside this file has them all with their meaning)."""
+"""Settings of stage 2, from YAML (`translation.yaml` next to this file has them all with their meaning)."""
 
 from dataclasses import dataclass
 from pathlib import Path

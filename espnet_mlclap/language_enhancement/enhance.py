@@ -47,12 +47,12 @@ class Request:
         source_lang: language of the captions that are translated.
         langs: languages to translate into.
         translator: a name or a dotted path of `registry.translators`, or `GIVEN`.
-        lacking_only: pass over the languages in which a clip has captions already.
+        lacking_only: skip the languages in which a clip has captions already.
         given_dir: with "file", the directory of given translations.
         reference_dir: directory of good translations, for chrF.
         nj: most processes (see `_Factory.processes`).
         device: "cpu", "cuda" ...
-        seed: of the draw of one caption a clip.
+        seed: of the draw of one caption per clip.
     """
 
     sets: Sequence[Tuple[Path, Path]]
@@ -137,7 +137,7 @@ def write_translations(
 ) -> None:
     """Write one directory of translations: captions, `utt2source`, the report and a README.
 
-    Where no translation was wanted, its tables are empty files.
+    Where no translation was asked for, its tables are empty files.
 
     Raises:
         UserError: no translation is left, or the folder cannot be written.
@@ -155,7 +155,7 @@ def write_translations(
     }
     readme = (
         f"Translated captions of {data_dir} (language enhancement, stage 2).\n\n{made_by}\n\n"
-        f"{len(kept)} of {len(checked)} translations are kept; quality.md tells why the others are not. "
+        f"{len(kept)} of {len(checked)} translations are kept; quality.md says why the others are not. "
         "utt2source\nnames the original of each caption.\n"
     )
     with atomic_dir(out_dir) as folder:
@@ -166,7 +166,7 @@ def write_translations(
 
 
 def journal_path(out_dir: Path) -> Path:
-    """Where the journal of a directory of translations lies: beside it."""
+    """Where the journal of a directory of translations lies: next to it."""
     return out_dir.with_name(f"{out_dir.name}.journal")
 
 
@@ -194,7 +194,7 @@ def _translate(
         for task in group
     ]
     logging.info(
-        "%d translations of %d captions are wanted, %d different ones",
+        "%d translations of %d captions are needed, %d different ones",
         len(wanted),
         len({(id(group), task.source_key) for group in tasks.values() for task in group}),
         len(set(wanted)),

@@ -27,14 +27,14 @@ def given_translations(
     otherwise with the clip's first.
 
     Args:
-        given_dir: directory of translations; clips and languages that are not wanted are passed over.
+        given_dir: directory of translations; clips and languages that are not wanted are skipped.
         captions: the set's own captions, by id.
         source_lang: language of the originals.
         langs: languages wanted.
         captions_per_clip: "one" draws one caption for each clip and language, "all" takes all.
         seed: of the draw.
         where: the set, for messages.
-        lacking_only: pass over the languages in which a clip has captions already.
+        lacking_only: skip the languages in which a clip has captions already.
 
     Returns:
         Tasks and their translations, sorted by clip, language and id. Captions that the set has

@@ -144,7 +144,7 @@ class HuggingfaceTranslator(AbsTranslator):
 
 
 def _local_files(model: str) -> Dict[str, object]:
-    """Sizes and times of the files of models in folders, which may be trained anew; {} for the hub's."""
+    """Sizes and times of the files of models in folders, which may be trained again; {} for the hub's."""
     pattern = glob.escape(model).replace("{source}", "*").replace("{target}", "*")
     return {
         f"checkpoint {path}": [path.stat().st_size, path.stat().st_mtime_ns]

@@ -1,4 +1,4 @@
-"""What was translated so far, on disk, so that a killed run goes on where it was.
+"""What was translated so far, on disk, so that a killed run resumes where it stopped.
 
 One line a batch, appended and synced when the batch is done:
 
@@ -50,7 +50,7 @@ class Journal:
         self._file.close()
 
     def read(self) -> Translations:
-        """All translations of this translator's that were written whole."""
+        """All translations of this translator's that were written completely."""
         translations: Translations = {}
         self._file.seek(0)
         broken = 0

@@ -22,7 +22,7 @@ PROBLEMS: Dict[str, str] = {
     "empty": "there is no translation",
     "unknown": "it holds the mark of an unknown token",
     "script": "too few letters are in the script of the language",
-    "copied": "too many words stand in the source as they are",
+    "copied": "too many words are copied from the source",
     "repeated": "the same words come again and again",
     "length": "unusually short or long for this pair of languages",
     "cosine": "far from the source in SONAR space",
@@ -162,7 +162,7 @@ def _medians(pairs: Sequence[Tuple[Task, str]], values: Sequence[float]) -> Dict
 
 
 def copied_share(source: Caption, text: str, lang: str) -> float:
-    """Share of the translation's words that stand in the source; 0 where there is no word."""
+    """Share of the translation's words that are also in the source; 0 where there is no word."""
     present, translated = set(words(source.text, source.lang)), words(text, lang)
     return sum(word in present for word in translated) / max(1, len(translated))
 

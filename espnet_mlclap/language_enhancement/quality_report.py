@@ -17,11 +17,11 @@ def summarize(
     config: QualityConfig,
     chrf: Optional[Mapping[str, Mapping[str, float]]] = None,
 ) -> Dict[str, Any]:
-    """Figures for each language, as they stand in `quality.json`.
+    """Figures for each language, as they are in `quality.json`.
 
     Args:
         checked: translations of one set.
-        config: thresholds; says how many examples are wanted.
+        config: thresholds; says how many examples to show.
         chrf: chrF for each language that has references.
 
     Returns:
@@ -121,7 +121,7 @@ def _markdown(summary: Mapping[str, Any], made_by: str) -> str:
     lines += [
         "",
         "Length ratio: median of (characters of translation + 10) / (of source + 10). Copied words: median",
-        "of the share of a translation's words that stand in the source; copies are a problem only where it",
+        "of the share of a translation's words that are in the source; copies are a problem only where it",
         "is less than half of max_copied_words. What is checked:",
         "",
     ]

@@ -100,7 +100,7 @@ class SonarTranslator(AbsTranslator):
         names = ("encoder", "decoder", "beam_size", "max_tokens", "dtype")
         identity: Dict[str, object] = {name: getattr(settings, name) for name in names}
         for name in (settings.encoder, settings.decoder):
-            # a small model of one's own may be trained anew under the same name
+            # a small model of your own may be trained again under the same name
             status = os.stat(read_asset(name).checkpoint)
             identity[f"checkpoint {name}"] = [status.st_size, status.st_mtime_ns]
         return {"translator": "sonar", **identity}

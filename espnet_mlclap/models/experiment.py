@@ -114,7 +114,7 @@ def _check_classes(config: Mapping[str, Any], where: Path) -> None:
 
 
 def _of_this_version(config: Dict[str, Any]) -> Dict[str, Any]:
-    """A copy of a configuration in which poolings stand by themselves, as they have since version 0.2."""
+    """A copy of a configuration in which poolings have keys of their own, as they have since version 0.2."""
     config = copy.deepcopy(config)
     for side, key, names in (
         ("audio", "chunk_pooling", {"max": "max_of_segments"}),

@@ -1,6 +1,6 @@
 """The building blocks of a model by name, and the model that a configuration names.
 
-A new encoder, pooling or projection is one class and one line here; a class of one's own outside of this
+A new encoder, pooling or projection is one class and one line here; a class of your own outside of this
 package is named as `package.module:Class`.
 """
 

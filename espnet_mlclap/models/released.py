@@ -83,7 +83,7 @@ def _check_tokenizer(path: Path, conf: Mapping[str, Any]) -> None:
     tokenizer = SonarTokenizer(model=path, langs=conf["langs"], max_tokens=3)
     last_language = int(tokenizer("", conf["langs"][-1])[0])
     behind = conf["architecture"]["vocab_info"]["size"] - last_language - 1
-    if behind != 3:  # fairseq2 marks three kinds of training data behind the languages
+    if behind != 3:  # fairseq2 marks three kinds of training data after the languages
         raise UserError(
             f"{path}: with {len(conf['langs'])} languages it makes {last_language + 4} tokens, but the "
             f"checkpoint has {conf['architecture']['vocab_info']['size']}. Give the sentencepiece model "

@@ -23,7 +23,7 @@ class InfoNCELoss(AbsLoss):
     What it optimises: each caption's own clip should be the most similar of the batch's clips, and each
     clip's own captions the most similar of its captions. Written over the B x B pairs of the batch (clips
     repeated, targets spread evenly over the captions of the same clip) this is eq. 3 of the paper. Here
-    each clip stands once: a clip's row counts as often as it has captions, and when captions look for
+    each clip appears once: a clip's row counts as often as it has captions, and when captions look for
     clips, the logarithm of that number is added to the clip's column. The result is the same to the last
     digit, and audio is encoded once however many captions a clip has.
 

@@ -1,7 +1,7 @@
 """Figures of a report: retrieval by language, the training curve, similarities of a sample.
 
 Languages are labelled by their codes, so no font with Chinese or Japanese letters is needed. Colours are
-those of Okabe and Ito, told apart with every kind of colour vision.
+those of Okabe and Ito, distinguishable with every kind of colour vision.
 """
 
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""What an experiment folder tells about its training: history.jsonl and config.yaml."""
+"""What an experiment folder says about its training: history.jsonl and config.yaml."""
 
 import json
 from pathlib import Path
@@ -51,7 +51,7 @@ _USUAL = {
 
 
 def read_history(experiment_dir: Union[str, Path]) -> List[Dict[str, Any]]:
-    """Read history.jsonl: a line an epoch, {"epoch", "train": {...}, "valid": {...}, "seconds"}.
+    """Read history.jsonl: one line per epoch, {"epoch", "train": {...}, "valid": {...}, "seconds"}.
 
     Returns:
         The epochs in order; nothing where the experiment has no such file (weights from elsewhere).

@@ -35,13 +35,13 @@ def write_report(
     note: str = "",
     title: str = "",
 ) -> None:
-    """Write RESULTS.md and, in the folder `figures` beside it, the figures.
+    """Write RESULTS.md and, in the folder `figures` next to it, the figures.
 
     Args:
         out: the Markdown file.
         experiment_dir: with config.yaml and history.jsonl, as far as there are any.
         inference_dir: with scores.json and the sets' embeddings.
-        baseline_dir: another experiment's folder, or its inference folder, drawn beside this one.
+        baseline_dir: another experiment's folder, or its inference folder, drawn next to this one.
         note: what a reader must know first, such as that the corpus is synthetic.
         title: heading; the experiment's name if empty.
 

@@ -93,7 +93,7 @@ def relevance_table(scores: SetScores) -> Table:
             ]
             per_caption = f"{entry['clips_a_caption']:.1f}"
             rows.append([lang, str(entry["captions"]), per_caption, *cells])
-    return Table(["Text to audio, lists", "captions", "clips a caption", *names], rows)
+    return Table(["Text to audio, lists", "captions", "clips per caption", *names], rows)
 
 
 def difference_table(scores: SetScores) -> Table:

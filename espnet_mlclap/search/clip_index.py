@@ -2,7 +2,7 @@
 
 The index is a `.npz` file: `paths` [N] (relative to the folder), `stamps` [N, 2] (size in bytes, time of
 change in ns), `audio` [N, E] float32 unit vectors, and `model`, which names the weights that they are from.
-A recording that has changed, or is new, is embedded again; one that is gone is dropped.
+A recording that has changed, or is new, is embedded again; one that was removed is dropped.
 """
 
 import logging
@@ -67,7 +67,7 @@ def update_index(
     """Bring the index of a folder up to date.
 
     Args:
-        path: the index; made if it is not there. It is saved every minute, so that a killed run goes on.
+        path: the index; made if it is not there. It is saved every minute, so that a killed run resumes.
         folder: of the recordings, with all folders in it.
         encode: gives the vectors of recordings.
         model: what names the weights; vectors of other weights are of no use.
@@ -118,7 +118,7 @@ def _encode(
     except AudioError as error:
         if bad is None:
             raise AudioError(
-                f"{error} Mend or remove it, or go on without such recordings with --skip_bad_audio true."
+                f"{error} Fix or remove it, or skip such recordings with --skip_bad_audio true."
             ) from error
         if len(names) == 1:
             bad.append(str(error))
@@ -143,7 +143,7 @@ def _read(path: Path, model: str) -> Dict[str, Tuple[_Stamp, np.ndarray]]:
     try:
         with np.load(path, allow_pickle=False) as file:
             if str(file["model"]) != model:
-                logging.info("%s: of another model, made anew", path)
+                logging.info("%s: from another model, built again", path)
                 return {}
             stamps = [(int(size), int(changed)) for size, changed in file["stamps"]]
             entries = zip(stamps, file["audio"])

@@ -1,4 +1,4 @@
-"""The options of a training that are this project's own, beside ESPnet's and those of the building blocks."""
+"""This project's own options of a training; ESPnet and the building blocks add theirs."""
 
 import argparse
 
@@ -79,7 +79,7 @@ def add_plan_arguments(parser: argparse.ArgumentParser) -> None:
     group.add_argument(
         "--le_langs",
         default=PlanOptions.le_langs,
-        help="FLORES-200 codes with spaces between; all if not given",
+        help="FLORES-200 codes separated by spaces; all if not given",
     )
     group.add_argument(
         "--le_sharing",
@@ -91,7 +91,7 @@ def add_plan_arguments(parser: argparse.ArgumentParser) -> None:
         "--clip_captions",
         default=PlanOptions.clip_captions,
         choices=CLIP_CAPTIONS,
-        help="captions of a clip that an epoch uses: all, or one, drawn anew each epoch",
+        help="captions of a clip that an epoch uses: all, or one, drawn again each epoch",
     )
     group.add_argument(
         "--length_buckets",

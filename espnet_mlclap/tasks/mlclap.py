@@ -81,7 +81,7 @@ class MLCLAPTask(AbsTask):
 
         ESPnet writes `args` to config.yaml afterwards. Changed for that file are `text_encoder_conf`, which
         then needs only files of the experiment; `init_param`, whose weights are loaded here, strictly and by
-        the safe reader, and which goes on as `started_from`; and `train_langs` and `source_lang` are added:
+        the safe reader, and which continues as `started_from`; and `train_langs` and `source_lang` are added:
         the languages that the model hears, the source first, and the source where it is known.
 
         Raises:

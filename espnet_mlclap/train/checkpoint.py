@@ -1,13 +1,13 @@
 """The files of a training, which survive a kill at any moment.
 
-After each epoch, in this order, each of them whole or not at all:
+After each epoch, in this order, each of them complete or not at all:
 
-    checkpoint.pth                       everything needed to go on: objective, optimisers, schedules, reports
+    checkpoint.pth                       needed to continue: objective, optimisers, schedules, reports
     <n>epoch.pth                         the model of epoch n alone
     latest.pth, <phase>.<name>.best.pth  links to these
     history.jsonl                        a line for each epoch: what training and validation reported
 
-A kill between two of these leaves a whole `checkpoint.pth` with files missing beside it; resuming makes
+A kill between two of these leaves a complete `checkpoint.pth` with files missing next to it; resuming makes
 them again. At the end come `<phase>.<name>.ave_<n>best.pth`, means of the best epochs' weights.
 """
 
@@ -51,7 +51,7 @@ class TrainingFiles:
 
     @property
     def checkpoint(self) -> Path:
-        """The file to go on from."""
+        """The file to continue from."""
         return self.folder / "checkpoint.pth"
 
     def write(
@@ -131,7 +131,7 @@ class TrainingFiles:
 
 
 def _save(states: Any, path: Path) -> None:
-    """`torch.save` into a file that appears under its name when it is whole and on disk."""
+    """`torch.save` into a file that appears under its name when it is complete and on disk."""
     with atomic_open(path, "wb") as stream:
         torch.save(states, stream)
 

@@ -11,7 +11,7 @@ U distinct clips with B captions:
     source_index   [B] int64   the same number for captions that say the same thing in other languages;
                                numbers hold for a training, over batches and ranks
 
-The ids of the captions stand beside the tensors. They are the user's: nobody reads anything out of them.
+The ids of the captions stand next to the tensors. They are the user's: nobody reads anything out of them.
 """
 
 from typing import Dict, List, Sequence, Tuple

@@ -82,7 +82,7 @@ class CaptionedClipDataset(Dataset):
         self.reader = reader or ClipReader()
         if max_seconds is not None and not self.reader.croppable:
             raise UserError(
-                "max_seconds: a frozen encoder has whole clips alone, no pieces of them. Set it to null."
+                "max_seconds: a frozen encoder takes complete clips only, not pieces. Set it to null."
             )
         self._lang_index = {lang: index for index, lang in enumerate(self.langs)}
         known = sources or {}

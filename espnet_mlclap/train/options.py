@@ -15,7 +15,7 @@ _FIXED: Mapping[str, Tuple[Any, str]] = {
     "collect_stats": (False, "stage 3 writes the lengths of clips"),
     "use_amp": (False, "model_conf: {amp_dtype: bfloat16} computes the towers in bfloat16"),
     "train_dtype": ("float32", "model_conf: {amp_dtype: bfloat16} computes the towers in bfloat16"),
-    "sharded_ddp": (False, "it needs fairscale, which is no longer kept up"),
+    "sharded_ddp": (False, "it needs fairscale, which is no longer maintained"),
     "use_deepspeed": (False, "it has a trainer of its own"),
     "use_adapter": (False, "adapters are not known to checkpoints and inference"),
     "ddp_comm_hook": (None, "gradients are exchanged as they are"),
@@ -62,7 +62,7 @@ def check_criteria(
         reported: names by phase ("train", "valid").
 
     Raises:
-        UserError: names the option and what there is.
+        UserError: names the option and those that exist.
     """
     for criterion in criteria:
         phase, name, *mode = criterion

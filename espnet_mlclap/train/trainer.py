@@ -55,7 +55,7 @@ class MLCLAPTrainer(Trainer):
         distributed_option: DistributedOption,
         plot_attention_iter_factory: None = None,
     ) -> None:
-        """Train until `max_epoch`, going on from `checkpoint.pth` if there is one.
+        """Train until `max_epoch`, continuing from `checkpoint.pth` if there is one.
 
         The names of the arguments are those by which ESPnet's task hands them over.
 
@@ -144,7 +144,7 @@ class MLCLAPTrainer(Trainer):
             )
         except RuntimeError as error:
             raise UserError(
-                f"{checkpoint}: is of another model or version and cannot be continued ({error}). Move it "
+                f"{checkpoint}: comes from another model or version and cannot be resumed ({error}). Move it "
                 "away, or train into another folder."
             ) from error
 
@@ -225,7 +225,7 @@ def _step_by_epoch(schedulers: Sequence[Any], reporter: Reporter, options: Train
 def _summary_writers(
     options: TrainerOptions, distributed_option: DistributedOption
 ) -> Dict[str, Any]:
-    """Tensorboard's writers by phase, where they are wanted."""
+    """Tensorboard's writers by phase, if they are asked for."""
     if not options.use_tensorboard or not _is_first(distributed_option):
         return {}
     from torch.utils.tensorboard import SummaryWriter
@@ -240,7 +240,7 @@ def _report(
     options: TrainerOptions,
     distributed_option: DistributedOption,
 ) -> None:
-    """Show what was reported in an epoch wherever it is wanted."""
+    """Show what was reported in an epoch in all places that were asked for."""
     if not _is_first(distributed_option):
         return
     logging.info(reporter.log_message())

@@ -14,7 +14,7 @@ class WarmupCosineLR(LRScheduler, AbsBatchStepScheduler):
     """The peak is the optimiser's learning rate.
 
     ESPnet builds schedulers before it knows the data, and how many steps there are depends on the data:
-    the trainer says it by `set_total_steps` before the first step. (It is no `LambdaLR`, for ESPnet moves
+    the trainer sets it by `set_total_steps` before the first step. (Not a `LambdaLR`, because ESPnet moves
     these at the end of an epoch as well.)
 
     Args:

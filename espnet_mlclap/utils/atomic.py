@@ -76,7 +76,7 @@ def atomic_dir(path: Union[str, Path]) -> Iterator[Path]:
     """Fill a new folder that takes the place of `path` only when the block ends well.
 
     Yields:
-        An empty temporary folder beside `path`.
+        An empty temporary folder next to `path`.
 
     Raises:
         UserError: the parent folder cannot be written to.

@@ -27,7 +27,7 @@ def _is_ours_or_a_warning(record: logging.LogRecord) -> bool:
 
 
 def _output_has_no_reader() -> bool:
-    """Has the program behind our pipe (`| head`) ended?"""
+    """Has the program that reads our output (`| head`) ended?"""
     poll = select.poll()
     poll.register(sys.stdout.fileno(), 0)
     return any(event & select.POLLERR for _, event in poll.poll(0))

@@ -1,7 +1,7 @@
 """The one reader of YAML configuration: `base:`, and what to say where nobody reads a key.
 
 A file may say only what it changes: `base: train.yaml` names another one that it is based on; what it says
-itself then comes on top, so that a number stands in one place however many configurations share it. ESPnet
+itself then comes on top, so that a number is in one place, however many configurations share it. ESPnet
 reads one flat file: `resolve_arguments` writes it.
 """
 
@@ -43,7 +43,7 @@ def check_mapping(content: Any, where: Union[str, Path]) -> Dict[str, Any]:
     """Give back `content`, which must be values by name.
 
     Raises:
-        UserError: names the place and what stands there instead.
+        UserError: names the place and what is there instead.
     """
     if not isinstance(content, dict):
         raise UserError(f"{where}: must hold `key: value` lines, not a {type(content).__name__}.")
@@ -61,7 +61,7 @@ def check_keys(
     Args:
         conf: values by name.
         known: the keys there are.
-        where: file and place in it; stands first in the error.
+        where: file and place in it; comes first in the error.
         required: keys that must be there.
 
     Raises:
@@ -70,7 +70,7 @@ def check_keys(
     for key in conf:
         if key not in known:
             hint = did_you_mean(str(key), known)
-            raise UserError(f"{where}: unknown key {key!r}.{hint} Known are {', '.join(known)}.")
+            raise UserError(f"{where}: unknown key {key!r}.{hint} Known keys: {', '.join(known)}.")
     for key in required:
         if key not in conf:
             raise UserError(f"{where}: the key {key!r} is missing.")
@@ -165,7 +165,9 @@ def resolve_arguments(arguments: Sequence[str]) -> List[str]:
         return arguments
     _, output_dir = _value_of(arguments, "--output_dir")
     if output_dir is None:
-        raise UserError(f"{path}: has a `base`; --output_dir is needed to write the whole to.")
+        raise UserError(
+            f"{path}: has a `base`; --output_dir is needed for the complete configuration."
+        )
     resolved = Path(output_dir) / RESOLVED_NAME
     with atomic_open(resolved) as file:
         file.write(f"# {path} and what it is based on\n")
@@ -175,7 +177,7 @@ def resolve_arguments(arguments: Sequence[str]) -> List[str]:
 
 
 def _value_of(arguments: List[str], option: str) -> Tuple[int, Any]:
-    """Where an option's value stands, the option and its value made one argument; the last counts."""
+    """Where an option's value is, the option and its value made one argument; the last counts."""
     found: Tuple[int, Any] = (-1, None)
     position = 0
     while position < len(arguments):

@@ -15,7 +15,7 @@ _PYTHONS = ((3, 10), (3, 12))  # first and last that the lock covers
 def find_problems(lock: Path = TOOLS / "requirements.lock") -> List[str]:
     """Compare what is installed with `lock`.
 
-    What the project itself asks for (requirements.in beside the lock) must have the locked version;
+    What the project itself asks for (requirements.in next to the lock) must have the locked version;
     of what that brings with it, only the presence is checked.
 
     Returns:

@@ -1,4 +1,4 @@
-"""The one exception that stands for a mistake of the user's, not of the program's."""
+"""The one exception for a mistake of the user, not of the program."""
 
 
 class UserError(Exception):

@@ -69,7 +69,7 @@ def check_language(code: str, where: str = "") -> str:
 
     Args:
         code: a FLORES-200 code such as "fra_Latn".
-        where: file and line, or option, that named it; stands first in the error.
+        where: file and line, or option, that named it; comes first in the error.
 
     Raises:
         UserError: unknown code; names the ones that look like it.

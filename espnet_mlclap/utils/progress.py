@@ -15,7 +15,7 @@ _LOG_INTERVAL = 10.0  # seconds between two lines where the output is a file
 
 
 class _Lines:
-    """A stream for a log: one line per report, in place of a line that is drawn over."""
+    """A stream for a log: one line per report, instead of a line that is drawn over."""
 
     def __init__(self, stream: TextIO):
         self._stream = stream

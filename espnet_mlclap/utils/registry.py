@@ -1,4 +1,4 @@
-"""Building blocks by name: one line each, loaded when asked for; classes of one's own by dotted path.
+"""Building blocks by name: one line each, loaded when asked for; classes of your own by dotted path.
 
 A registry says `{"ced": "espnet_mlclap.models.audio_encoder.ced:CEDAudioEncoder"}`. Naming a class by where
 it stands, not by importing it, keeps a command that uses one of ten from loading the other nine. Where a

@@ -15,12 +15,12 @@ def build_settings(kind: Type[T], content: Any, where: str) -> T:
     """Build a dataclass whose fields are the keys of `content`, neither more nor fewer.
 
     A field may be a dataclass itself, str, int, float, bool, an Optional of these, `Tuple[X, ...]` or
-    `Tuple[X, Y]` (a YAML list) or `Mapping[str, X]`. A whole number is taken where a float is wanted.
+    `Tuple[X, Y]` (a YAML list) or `Mapping[str, X]`. A whole number is taken where a float is needed.
 
     Args:
         kind: the dataclass.
         content: values by name.
-        where: the file, and the place in it; stands first in errors.
+        where: the file, and the place in it; comes first in errors.
 
     Raises:
         UserError: an unknown or a missing key, a value of another type, or what the dataclass itself says.
@@ -58,6 +58,6 @@ def _value(value: Any, wanted: Any, where: str) -> Any:
         return float(value)
     if type(value) is not wanted:
         point = wanted is float and isinstance(value, str)
-        hint = " (YAML wants a point in 1.0e-4)" if point else ""
+        hint = " (YAML needs a point in 1.0e-4)" if point else ""
         raise UserError(f"{where}: must be {wanted.__name__}, not {value!r}.{hint}")
     return value

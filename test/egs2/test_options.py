@@ -34,7 +34,7 @@ def run(*arguments, script=ENGINE):
         (["--audio_format", "mp3"], "--audio_format must be one of flac, flac.ark, log_mel.ark"),
         (["--skip_bad_audio", ""], "--skip_bad_audio must be one of true, false, not ''."),
         (["5"], "'5' is not an option"),
-        (["--stage", "5", "--stop_stage", "4"], "--stage 5 lies behind --stop_stage 4."),
+        (["--stage", "5", "--stop_stage", "4"], "--stage 5 is after --stop_stage 4."),
         (["--stage", "2"], "--train_sets must be given."),
     ],
 )

@@ -89,7 +89,7 @@ class GoldenCED:
         return padded([self.inputs[item] for item in items])
 
     def those(self, prefix: str) -> list:
-        """What stands behind `prefix` in the keys of the outputs."""
+        """What follows `prefix` in the keys of the outputs."""
         return [key[len(prefix) :] for key in self.expected if key.startswith(prefix)]
 
 

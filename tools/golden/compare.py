@@ -80,7 +80,7 @@ class Report:
             self.problems.append(f"{file}: nothing compares {key}")
 
     def table(self) -> str:
-        """All rows as text, problems behind them."""
+        """All rows as text, problems after them."""
         head = ("file", "quantity", "compared", "largest difference", "tolerance", "", "at")
         lines = [head]
         for row in self.rows:

@@ -1,7 +1,7 @@
 """Retrieval metrics: figures and ranks of the published code where nothing is tied, bounds where it is.
 
 Every set `<name>` of `metrics.json` has `audio_<name>` and `text_<name>` in `embeddings.npz` and ranks in
-`ranks.npz`; the captions of a clip stand together. The published code orders ties by an accident of
+`ranks.npz`; the captions of a clip are next to each other. The published code orders ties by an accident of
 sorting, so there only its bounds count.
 """
 

@@ -2,7 +2,7 @@
 # Where the commands of the stages run. `cmd_backend=slurm ./run.sh ...` puts the heavy ones on a cluster;
 # a recipe with other needs replaces the link to this file with a file of its own.
 #
-# Each *_cmd is what stands before a command: it must run that command, pass on what it prints and end with
+# Each *_cmd is what comes before a command: it must run that command, pass on what it prints and end with
 # its exit status. Empty: on this machine.
 case ${cmd_backend:-local} in
     local)

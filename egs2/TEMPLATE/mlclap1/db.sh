@@ -1,8 +1,8 @@
 # shellcheck shell=bash
-# Where the corpora lie on this machine. Fill in, or set the variables before running a recipe.
+# Where the corpora are on this machine. Fill in, or set the variables before running a recipe.
 
 # Those below are fetched by `mlclap download_corpus audiocaps --out_dir DIR` (clotho, wavcaps), as far
-# as they can be had; both variables of AudioCaps and of Clotho are then DIR.
+# as they are available; both variables of AudioCaps and of Clotho are then DIR.
 
 # AudioCaps: folder with train.csv, val.csv and test.csv, and test.json for the 957 clips of the paper (DIR/captions_2.0 for
 # version 2.0); folder with the clips in train/, val/ and test/ (or all in one)

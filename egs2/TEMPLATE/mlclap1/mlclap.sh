@@ -11,7 +11,7 @@
 #   7 scoring                   tables, figures, RESULTS.md, scores.json
 #   8 packing                   the model in one file
 #   9 upload                    of that file to the Hugging Face hub, only with --hf_repo
-# Every stage can be run again: what is done is skipped, what was killed goes on where it was.
+# Every stage can be run again: what is done is skipped, what was killed resumes where it stopped.
 # shellcheck disable=SC2329  # the stages are called by their numbers
 set -euo pipefail
 
@@ -38,7 +38,7 @@ local_data_inputs=     # files and folders that local/data.sh reads: stage 1 run
 always_prepare=false   # {true|false} run stage 1 even if nothing seems to have changed (clips may have arrived)
 langs="eng_Latn fra_Latn deu_Latn spa_Latn nld_Latn cat_Latn jpn_Jpan zho_Hans"  # all languages, the source first
 audio_format=flac      # {flac|flac.ark|log_mel.ark|original} how formatted audio is stored; original: left where it is, at its own rate
-skip_bad_audio=false   # {true|false} go on without clips that cannot be read, and list them
+skip_bad_audio=false   # {true|false} skip clips that cannot be read, and list them
 dumpdir=dump           # folder for formatted audio
 ## Language enhancement (LE)
 translator=sonar       # {sonar|file|huggingface|chat|package.module:Class|none} who translates the training captions
@@ -79,7 +79,7 @@ parse_options "${BASH_SOURCE[0]}" "$@"
 if ((stage > 1)) && [[ -f ${datadir}/.corpus && $(<"${datadir}/.corpus") != "${corpus}" ]]; then
     option_error "${datadir}/ holds the corpus '$(<"${datadir}/.corpus")', not '${corpus}'. Run from --stage 1 on."
 fi
-((stage <= stop_stage)) || option_error "--stage ${stage} lies behind --stop_stage ${stop_stage}."
+((stage <= stop_stage)) || option_error "--stage ${stage} is after --stop_stage ${stop_stage}."
 for name in train_sets valid_set test_sets langs; do
     [[ -n ${!name} ]] || option_error "--${name} must be given."
 done
@@ -96,7 +96,7 @@ if [[ -n ${print_plan} ]]; then
     show_plan "${print_plan}"
     exit 0
 fi
-# what may not be there yet when only the plan is wanted
+# what may not be there yet when only the plan is asked for
 [[ -z ${init_param} || -f ${init_param} ]] || option_error "--init_param ${init_param}: no such file in ${PWD}."
 [[ -z ${baseline} || -d ${baseline} ]] || option_error "--baseline ${baseline}: no such folder in ${PWD}."
 for name in ${relevant_clips}; do

@@ -1,11 +1,11 @@
 #!/usr/bin/env bash
-# Every experiment of the recipe's list, or those of some tables, and our figures beside the printed ones:
+# Every experiment of the recipe's list, or those of some tables, and our figures next to the printed ones:
 #
 #     ./run_experiments.sh                                  all of them
 #     ./run_experiments.sh --tables "2 figure2" --seeds "1 2 3" -- --ngpu 2
 #
 # conf/experiments.yaml lists them. What is done already is not done again. `./run_experiments.sh --help` lists the
-# options; those behind `--` go to every ./run.sh.
+# options; those after `--` go to every ./run.sh.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")"
 . ./path.sh

@@ -8,7 +8,7 @@
 set -euo pipefail
 
 arguments=()
-for argument; do # --corpus is relative to where you stand, not to this folder
+for argument; do # --corpus is relative to where you are, not to this folder
     if [[ ${#arguments[@]} -gt 0 && ${arguments[-1]} == --corpus ]]; then
         argument=$(realpath -m -- "${argument}")
     elif [[ ${argument} == --corpus=* ]]; then

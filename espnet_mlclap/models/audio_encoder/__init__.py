@@ -1,1 +1,1 @@
-"""Audio encoders: a batch of clips in, one embedding a clip out."""
+"""Audio encoders: a batch of clips in, one embedding per clip out."""

@@ -10,7 +10,7 @@ Padding             masked: in the reflection at a clip's   is sound: an embeddi
                     end, in batch statistics, in attention  longest neighbour in the batch
                     and in pooling
 Decibel floor       120 dB below the clip's maximum         120 dB below the whole batch's: a quiet clip
-                                                            beside a loud one loses its background
+                                                            next to a loud one loses its background
 Last chunk          as long as it is; an embedding is the   padded with zeros after batch normalisation
                     mean over all tokens                    and counted like a full one
 Exact multiple of   all chunks                              the last chunk is dropped
@@ -67,7 +67,7 @@ class _ChunkTokens(NamedTuple):
 
 
 class CEDAudioEncoder(AbsAudioEncoder):
-    """CED, tiny to base or of one's own size.
+    """CED, tiny to base or of a size of your own.
 
     Args:
         size: a published size, `tiny`, `mini`, `small` or `base`; or None and the next three.
@@ -80,7 +80,7 @@ class CEDAudioEncoder(AbsAudioEncoder):
         chunk_frames: longest chunk; position embeddings of a checkpoint made for another length are
             cut or resampled.
         gradient_checkpointing: keep only the input of each transformer block while training, and compute
-            the rest again for the gradients: with CED-Base 6 in place of 80 MiB a clip of 10 s, for
+            the rest again for the gradients: with CED-Base 6 instead of 80 MiB per clip of 10 s, for
             about a quarter more time.
         num_classes: of the tagging head, which the published checkpoints contain (527: AudioSet).
         checkpoint: published weights to start from: a name of the weights table (`ced_base`) or a
@@ -154,8 +154,8 @@ class CEDAudioEncoder(AbsAudioEncoder):
         """Encode a batch of clips; see `AbsAudioEncoder.forward`.
 
         Returns:
-            The features behind the last norm: of each chunk frequency-major, four rows; the chunks of a
-            clip one after the other, told apart by `segment` where there are several.
+            The features after the last norm: of each chunk frequency-major, four rows; the chunks of a
+            clip one after the other, distinguished by `segment` where there are several.
         """
         packed, chunks = self._packed_frames(audio, audio_lengths)
         parts = list(self._chunk_tokens(packed, chunks))
@@ -188,7 +188,7 @@ class CEDAudioEncoder(AbsAudioEncoder):
     def _packed_frames(
         self, audio: torch.Tensor, audio_lengths: torch.Tensor
     ) -> Tuple[torch.Tensor, List[Chunk]]:
-        """Normalised frames of all clips behind one another, a row of zeros last; and the chunks.
+        """Normalised frames of all clips one after another, a row of zeros last; and the chunks.
 
         A chunk's `start` is its first row in the packed frames.
         """
@@ -278,7 +278,7 @@ class CEDAudioEncoder(AbsAudioEncoder):
 
 
 def _by_clip(parts: Sequence[_ChunkTokens], chunks: Sequence[Chunk], clips: int) -> Tokens:
-    """The tokens of all chunks, those of a clip behind one another; chunks are in the order of the clips."""
+    """The tokens of all chunks, those of a clip one after another; chunks are in the order of the clips."""
     tokens_of_chunk = [torch.empty(0)] * len(chunks)
     for positions, tokens, mask in parts:
         for row, position in enumerate(positions):

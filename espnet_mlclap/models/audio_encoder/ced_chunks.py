@@ -25,7 +25,7 @@ class Chunk:
 def cut(frame_lengths: Sequence[int], chunk_frames: int) -> List[Chunk]:
     """Cut each clip into chunks of `chunk_frames`, the last as long as what is left.
 
-    A remainder of less than one patch is left out, as the frames behind the last whole patch of any
+    A remainder of less than one patch is left out, as the frames after the last whole patch of any
     chunk are. A clip of less than one patch gets one, filled up with zeros.
     """
     chunks = []

@@ -6,7 +6,7 @@
         -   {audio_encoder: frozen, audio_encoder_conf: {encoder: "local.aisfx:AiSFX"}}
         -   {audio_encoder: ced, audio_encoder_conf: {size: tiny}}
 
-Each encoder may want its clips in a form of its own: samples at 16 kHz, or a vector from a store. A clip
+Each encoder may need its clips in a form of its own: samples at 16 kHz, or a vector from a store. A clip
 therefore comes as one row of numbers that holds all of its forms (`ClipForms`); here they are taken apart.
 """
 
@@ -33,7 +33,7 @@ _HEADER = 3  # numbers that describe a form: length in two digits, width (0: it 
 
 
 class ClipForms(ClipReader):
-    """Gives a clip in the forms that several encoders want, as one row.
+    """Gives a clip in the forms that several encoders need, as one row.
 
     The row begins with three numbers for each form, its shape; then come the forms, flattened.
 
@@ -66,7 +66,7 @@ def join(forms: Sequence[np.ndarray]) -> np.ndarray:
 
 
 def split(row: np.ndarray, count: int) -> List[np.ndarray]:
-    """The forms of a row that `join` made of `count` forms; what stands behind them is padding."""
+    """The forms of a row that `join` made of `count` forms; what comes after them is padding."""
     header = row[: count * _HEADER].astype(np.int64).reshape(count, _HEADER)
     start = count * _HEADER
     forms = []

@@ -55,11 +55,11 @@ class LogMel(torch.nn.Sequential):
 
         Args:
             audio: [clips, samples] at 16 kHz in [-1, 1].
-            audio_lengths: [clips] samples of each clip; what lies behind them is ignored.
+            audio_lengths: [clips] samples of each clip; what comes after them is ignored.
 
         Returns:
             [clips, 1 + samples // 160, 64] in dB, each clip with a floor 120 dB below its own
-            maximum. Frames behind a clip's last, `num_frames(audio_lengths)`, mean nothing.
+            maximum. Frames after a clip's last, `num_frames(audio_lengths)`, mean nothing.
         """
         with torch.autocast(audio.device.type, enabled=False):
             parts = zip(self._passes(audio), self._passes(audio_lengths, audio))
@@ -115,7 +115,7 @@ def _reflect_ends(audio: torch.Tensor, lengths: torch.Tensor, width: int) -> tor
     instead of the batch's, and reflecting repeatedly where a clip is shorter than `width`.
 
     Returns:
-        [clips, width + samples + width]; what lies behind a clip's reflection is arbitrary.
+        [clips, width + samples + width]; what comes after a clip's reflection is arbitrary.
     """
     audio = torch.nn.functional.pad(audio, (0, max(0, 1 - audio.size(1))))
     lengths = lengths.clamp(min=1).unsqueeze(1)

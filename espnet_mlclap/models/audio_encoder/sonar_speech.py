@@ -35,13 +35,13 @@ class SonarSpeechEncoder(AbsAudioEncoder):
             "non_english" (6), both with 24 conformer blocks of width 1024.
         checkpoint: fairseq2 asset with the weights to start from, such as `sonar_speech_encoder_eng`;
             None for random ones.
-        model_dim, num_layers, num_heads, ffn_inner_dim, num_pooling_layers, frames_per_step: in place of
+        model_dim, num_layers, num_heads, ffn_inner_dim, num_pooling_layers, frames_per_step: instead of
             the architecture's width, conformer blocks, attention heads, width between the linear layers of
             a block, layers of the pooling decoder, frames of 10 ms that make one step of the conformer
             (for small models from scratch).
-        dropout: in place of the architecture's, everywhere.
+        dropout: instead of the architecture's, everywhere.
         gradient_checkpointing: keep only the input of each conformer block while training, and compute
-            the rest again for the gradients: with 24 blocks 65 MiB in place of 2.1 GiB a clip of 10 s.
+            the rest again for the gradients: with 24 blocks 65 MiB instead of 2.1 GiB per clip of 10 s.
 
     A clip shorter than a step (35 ms) is filled up with silence, of one longer than the model's
     positions reach (4,096 steps: 82 s) only the start counts. Mel bins are standardised over a clip, as
@@ -125,7 +125,7 @@ class SonarSpeechEncoder(AbsAudioEncoder):
             One token per clip: what the pooling decoder, which is part of the model, makes of its frames.
 
         Raises:
-            UserError: features in place of samples.
+            UserError: features instead of samples.
         """
         from fairseq2.nn import BatchLayout
 

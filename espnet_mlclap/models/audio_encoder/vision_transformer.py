@@ -48,7 +48,7 @@ class Mlp(torch.nn.Module):
 
 
 class Block(torch.nn.Module):
-    """Attention and MLP, each behind a LayerNorm and beside a residual connection."""
+    """Attention and MLP, each after a LayerNorm and with a residual connection."""
 
     def __init__(self, *, dim: int, num_heads: int) -> None:
         super().__init__()

@@ -28,7 +28,7 @@ class ClipVectors(ClipReader):
 
     Args:
         vectors: the encoder and its store.
-        rate: Hz of the waveforms that the encoder wants.
+        rate: Hz of the waveforms that the encoder needs.
     """
 
     croppable = False
@@ -91,7 +91,7 @@ class ClipVectors(ClipReader):
 class FrozenAudioEncoder(AbsAudioEncoder):
     """Vectors of clips by an encoder that is not trained. It gives one token per clip.
 
-    The encoder gets the clips as they lie in the formatted set. Where it wants more than 16 kHz, format with
+    The encoder gets the clips as they lie in the formatted set. Where it needs more than 16 kHz, format with
     `--audio_format original`, which leaves the recordings as they are.
 
     Args:
@@ -100,7 +100,7 @@ class FrozenAudioEncoder(AbsAudioEncoder):
         store: folder in which vectors are kept; None: they are computed again by every process.
         store_dtype: "float32" or "float16".
         batch_size: clips that the encoder gets at once.
-        sampling_rate: Hz of the waveforms that the encoder wants, where it does not say so itself.
+        sampling_rate: Hz of the waveforms that the encoder needs, where it does not say so itself.
         version: of the encoder that a model was trained with; another one that is installed is refused.
 
     Raises:
@@ -155,7 +155,7 @@ class FrozenAudioEncoder(AbsAudioEncoder):
         # audio: [clips, 1, D]: the vectors themselves
         if audio.dim() != 3 or audio.shape[2] != self._size:
             raise UserError(
-                f"{_WHERE}: got {list(audio.shape)} in place of [clips, 1, {self._size}]"
+                f"{_WHERE}: got {list(audio.shape)} instead of [clips, 1, {self._size}]"
             )
         return Tokens(audio)
 

@@ -6,8 +6,8 @@ one of those below by their short names. It needs
     encode(items) -> [n, width] array    or, called itself, the same
 
 where items are captions, or waveforms [samples] float32. Optional attributes say more: `version` (else
-that of the package it comes from), `sampling_rate` (Hz, of the waveforms it wants), and for text
-`needs_lang = True` if `encode(captions, langs)` wants the FLORES-200 code of each caption.
+that of the package it comes from), `sampling_rate` (Hz, of the waveforms it needs), and for text
+`needs_lang = True` if `encode(captions, langs)` needs the FLORES-200 code of each caption.
 """
 
 import importlib
@@ -92,7 +92,7 @@ class FrozenEncoder:
 
     @property
     def sampling_rate(self) -> Optional[int]:
-        """Hz, if the encoder wants waveforms of a rate of its own."""
+        """Hz, if the encoder needs waveforms of a rate of its own."""
         return getattr(self.wrapped, "sampling_rate", None)
 
     @property
@@ -101,7 +101,7 @@ class FrozenEncoder:
         return bool(getattr(self.wrapped, "needs_lang", False))
 
     def describe(self) -> Dict[str, Any]:
-        """What tells this encoder's vectors from others'."""
+        """What distinguishes this encoder's vectors from others'."""
         return {
             "encoder": f"{self.module}:{self.class_name}",
             "version": self.version,

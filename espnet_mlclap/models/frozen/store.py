@@ -36,14 +36,14 @@ class VectorStore:
 
     Args:
         folder: where the stores of all encoders lie; made if it is missing.
-        description: what tells this encoder from others (class, version, settings); JSON types.
+        description: what distinguishes this encoder from others (class, version, settings); JSON types.
         size: width of a vector.
         dtype: "float16" halves the file; cosines move by about 1e-4. "float32" keeps every bit.
 
     It can be sent to other processes: each opens the file for itself.
 
     Raises:
-        UserError: an unknown `dtype`; a folder that cannot be written; a file that is no store of ours.
+        UserError: an unknown `dtype`; a folder that cannot be written; a file that is not one of our stores.
     """
 
     def __init__(
@@ -109,7 +109,7 @@ class VectorStore:
             if np.isfinite(vector).all():
                 return vector
         raise UserError(
-            f"{self.path}: a vector of {len(value)} bytes in place of {self.size} finite numbers of type "
+            f"{self.path}: a vector of {len(value)} bytes instead of {self.size} finite numbers of type "
             f"{self.dtype.name}. If the file is broken, remove it: its vectors are computed again."
         )
 

@@ -35,7 +35,7 @@ class SonarTextEncoder(AbsTextEncoder):
         init: "pretrained" or "scratch" (random weights of the same architecture).
         dropout: probability for embeddings, attention and feed-forward while training; the
             architecture's where it is None.
-        architecture: fields of `SonarArchitecture`, in place of `model` (what `export` gives).
+        architecture: fields of `SonarArchitecture`, instead of `model` (what `export` gives).
         tokenizer_model: sentencepiece file that goes with `architecture`.
         langs: languages that go with `architecture`; all of SONAR's where it is None.
 
@@ -65,16 +65,14 @@ class SonarTextEncoder(AbsTextEncoder):
             )
         if architecture is not None:
             if tokenizer_model is None:
-                raise UserError(
-                    "text_encoder_conf: `architecture` needs `tokenizer_model` beside it"
-                )
+                raise UserError("text_encoder_conf: `architecture` needs `tokenizer_model` as well")
             asset, langs = None, langs or SONAR_LANGUAGES
             own = read_architecture(architecture)
         else:
             asset = read_asset(str(model))
             if asset.family != TEXT_ENCODER:
                 raise UserError(
-                    f"text_encoder_conf: model: {model} is a {asset.family}, no encoder"
+                    f"text_encoder_conf: model: {model} is a {asset.family}, not an encoder"
                 )
             own, langs = read_architecture(asdict(asset.config)), asset.langs
         self.architecture = own if dropout is None else own.with_dropout(dropout)

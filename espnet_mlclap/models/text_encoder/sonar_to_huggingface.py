@@ -24,7 +24,7 @@ _NAMES = {
     r"\.ffn\.output_proj\.": ".fc2.",
 }
 _SPECIAL_TOKENS = [2, 0, 3, 1]  # rows of (pad, unk, bos, eos) as (bos, pad, eos, unk)
-_PAD = 1  # of NLLB's tokenizer; positions are counted from behind it in both
+_PAD = 1  # of NLLB's tokenizer; in both, positions are counted from the next number
 
 
 def convert(encoder: SonarTextEncoder) -> Any:
@@ -48,8 +48,8 @@ def convert(encoder: SonarTextEncoder) -> Any:
     vocabulary = architecture.vocab_info
     if vocabulary.pad_idx != _PAD:
         raise UserError(
-            "only encoders with the padding index of the published SONAR (1) can become an M2M100: theirs "
-            f"positions begin elsewhere (pad_idx is {vocabulary.pad_idx})"
+            "only encoders with the padding index of the published SONAR (1) can become an M2M100; here "
+            f"the positions begin elsewhere (pad_idx is {vocabulary.pad_idx})"
         )
     config = M2M100Config(
         vocab_size=vocabulary.size,

@@ -1,4 +1,4 @@
-"""A sentencepiece model from the captions of one's own corpus, for text encoders that start from scratch.
+"""A sentencepiece model from the captions of your own corpus, for text encoders that start from scratch.
 
 Numbered as SONAR's (unk 0, bos 1, eos 2, no pad), so that `SonarTokenizer` takes it. Characters that the
 captions do not have are spelled as bytes: no caption in any script is lost in unknown tokens.

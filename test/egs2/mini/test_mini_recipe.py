@@ -39,7 +39,7 @@ def test_killed_in_stages_2_3_and_5_it_ends_with_the_same_scores(whole, copy_rec
     recipe.kill_once("exp/mlclap_t/1epoch.pth")
     output = recipe.finish()
     assert "done already" in output
-    assert "goes on from exp/mlclap_t/checkpoint.pth" in output
+    assert "continues from exp/mlclap_t/checkpoint.pth" in output
     assert recipe.scores() == whole.scores()
 
 

@@ -213,7 +213,7 @@ def test_compare(experiment, tmp_path, capsys):
     assert f"| mlclap_le | {cells} |" in re.sub(" +", " ", (tmp_path / "table.md").read_text())
     assert "no LE" in printed
     fails(capsys, compare.main, [paths[0], paths[0]], "two experiments are called 'mlclap_le'")
-    fails(capsys, compare.main, [paths[0], "--sets", "x"], "--sets x: not scored; there are test")
+    fails(capsys, compare.main, [paths[0], "--sets", "x"], "--sets x: not scored; available: test")
     fails(capsys, compare.main, [str(tmp_path)], "scores.json: cannot be read")
     fails(capsys, compare.main, ["/nope"], "/nope: cannot be read")
     message = f"{experiment}: an experiment's folder; give a folder of results in it: "

@@ -169,5 +169,5 @@ def test_damaged_and_foreign_files(state, tmp_path):
         read_state_dict(tmp_path / "absent.pt")
     with pytest.raises(UserError, match="no state dict .*list"):
         read_state_dict(saved([1, 2], tmp_path / "list.pt"))
-    with pytest.raises(UserError, match="no tensors: step"):
+    with pytest.raises(UserError, match="not tensors: step"):
         read_state_dict(saved({**state, "step": 3}, tmp_path / "step.pt"))

@@ -162,7 +162,7 @@ def test_published_sizes_need_no_options():
 
 def test_what_does_not_fit_is_refused_by_name(states, command, tmp_path, capsys):
     cases = {
-        "1 tensors are of no part .*: classifier.weight": {"classifier.weight": torch.zeros(1)},
+        "1 tensors belong to no part .*: classifier.weight": {"classifier.weight": torch.zeros(1)},
         "1 unknown: audio_encoder.blocks.0.attn.gate": {
             "audio_encoder.model.blocks.0.attn.gate": torch.zeros(1)
         },

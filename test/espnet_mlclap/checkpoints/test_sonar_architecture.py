@@ -57,7 +57,7 @@ def test_dropout_everywhere():
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"model_width": 3}, "model_width: unknown key; known are model_dim, max_seq_len"),
+        ({"model_width": 3}, "model_width: unknown key; known: model_dim, max_seq_len"),
         ({"model_dim": "160"}, "model_dim: must be a whole number of 1 or more, not '160'"),
         ({"model_dim": True}, "model_dim: must be a whole number of 1 or more, not True"),
         ({"ffn_inner_dim": 0}, "ffn_inner_dim: must be a whole number of 1 or more, not 0"),
@@ -65,7 +65,7 @@ def test_dropout_everywhere():
         ({"learned_pos": "no"}, "learned_pos: must be true or false, not 'no'"),
         ({"emb_dropout_p": -0.1}, "emb_dropout_p: must be a probability between 0 and 1, not -0.1"),
         ({"activation_fn": None}, "activation_fn: must be a word, not None"),
-        ({"activation_fn": "Relu"}, "activation_fn: there is no 'Relu'; known are ReLU, GELU"),
+        ({"activation_fn": "Relu"}, "activation_fn: there is no 'Relu'; known: ReLU, GELU"),
         ({"pooling": "attention"}, "pooling: must be mean, not 'attention'"),
         ({"num_encoder_attn_heads": 3}, "num_encoder_attn_heads: 3 heads do not divide model_dim"),
         ({"model_dim": 15, "num_encoder_attn_heads": 5}, "model_dim: must be even"),

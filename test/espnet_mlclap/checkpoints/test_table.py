@@ -87,6 +87,6 @@ def test_a_damaged_list_of_local_copies(tmp_path):
     (tmp_path / "cache").mkdir()
     (tmp_path / "cache" / "local_copies.yaml").write_text("just words")
     with pytest.raises(
-        UserError, match=r"local_copies.yaml: must hold `key: value` lines.* Mend or delete it"
+        UserError, match=r"local_copies.yaml: must hold `key: value` lines.* Correct or delete it"
     ):
         resolve("ced_base")

@@ -79,7 +79,10 @@ def test_no_audio_at_all_says_what_was_looked_for(corpus):
 @pytest.mark.parametrize(
     ("rows", "message"),
     [
-        ("1,AAAA,30,Rain\n1,BBBB,30,Wind\n", r"x.csv:3: the audiocap_id 1 stands in .*x.csv:2"),
+        (
+            "1,AAAA,30,Rain\n1,BBBB,30,Wind\n",
+            r"x.csv:3: the audiocap_id 1 appears already in .*x.csv:2",
+        ),
         ("1,AAAA,thirty,Rain\n", r"x.csv:2: start_time 'thirty'"),
         ("1,AAAA,30,\n", r"x.csv:2: the caption is empty"),
     ],

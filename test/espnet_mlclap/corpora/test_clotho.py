@@ -76,7 +76,7 @@ def test_given_captions_in_several_languages(corpus):
 
 def test_a_name_that_stands_twice(tmp_path):
     (tmp_path / "c.csv").write_text(HEADER + "x.wav,1,2,3,4,5\nx.wav,6,7,8,9,10\n")
-    with pytest.raises(UserError, match=r"c.csv:3: 'x.wav' stands in .*c.csv:2 already"):
+    with pytest.raises(UserError, match=r"c.csv:3: 'x.wav' appears already in .*c.csv:2"):
         read_clips(tmp_path / "c.csv")
 
 

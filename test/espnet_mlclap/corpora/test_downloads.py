@@ -182,7 +182,7 @@ class TestVideos:
     def test_turned_away_for_good_ends_the_run_and_the_next_goes_on(self, videos, tmp_path):
         videos.statuses = [429] * 100
         clips = [VideoClip(f"clip{n}", "good", n, 1) for n in range(5)]
-        with pytest.raises(UserError, match="3 clips in a row .*429.* give the same command again"):
+        with pytest.raises(UserError, match="3 clips in a row .*429.* run the same command again"):
             fetch_clips(
                 clips, tmp_path, address=address(videos), pause=0.0, attempts=1, give_up_after=3
             )
@@ -325,7 +325,7 @@ def test_wavcaps_is_fetched_from_the_hub_and_unpacked(http_server, archive, tmp_
     command[-1] = "bbc"
     run = subprocess.run(command, env=environment, capture_output=True, text=True)
     assert run.returncode != 0
-    assert "give the same command again" in run.stderr
+    assert "run the same command again" in run.stderr
     assert "Traceback" not in run.stderr
 
 

@@ -97,7 +97,7 @@ def test_sources_without_audio_are_named_and_left_out(corpus, caplog):
         ('[{"id": 1, "caption": " "}]', "row 0: the caption of 1 is empty"),
         (
             '[{"id": 1, "caption": "a"}, {"id": "1", "caption": "b"}]',
-            "row 1: the id 1 stands twice",
+            "row 1: the id 1 appears twice",
         ),
     ],
 )

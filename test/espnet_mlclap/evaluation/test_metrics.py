@@ -158,12 +158,12 @@ def test_lists_of_relevant_clips_as_in_dcase():
 
 
 def test_a_relevant_pair_twice_is_an_error():
-    with pytest.raises(ValueError, match="stands twice"):
+    with pytest.raises(ValueError, match="appears twice"):
         relevance_values(np.eye(3), np.eye(3), np.array([0, 1, 0]), np.array([2, 2, 2]))
 
 
 def test_wrong_number_of_captions_is_an_error():
-    with pytest.raises(ValueError, match="one entry a caption"):
+    with pytest.raises(ValueError, match="one entry per caption"):
         retrieval_scores(np.eye(3), np.eye(3), np.array([0, 1]))
 
 

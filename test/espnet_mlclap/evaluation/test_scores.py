@@ -113,7 +113,7 @@ def test_lists_of_relevant_clips(embeddings, tmp_path):
     [
         ("nobody clip00", r"relevant:1: no caption 'nobody'"),
         ("clip00-eng_Latn-1 clip99", r"relevant:1: no clip 'clip99'"),
-        ("clip00-eng_Latn-1 clip01 clip01", r"relevant:1: a clip stands twice"),
+        ("clip00-eng_Latn-1 clip01 clip01", r"relevant:1: a clip appears twice"),
         ("clip00-eng_Latn-1", r"relevant:1: .* has no value"),
     ],
 )

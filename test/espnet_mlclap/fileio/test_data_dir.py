@@ -51,7 +51,7 @@ def test_keys_are_sorted_by_their_bytes(tmp_path):
         ("text", b"a A.\n\nb B.\n", "text:2: the line has no key"),
         ("text", b"a A.\nb \xe9t\xe9\n", "text:2: not UTF-8 (byte 3 of the line)"),
         ("text", b"a A.\r\nb B.\r\n", "text:1: Windows line end (CRLF)"),
-        ("text", b"a A.\nb B.\na C.\n", "text:3: 'a' stands twice"),
+        ("text", b"a A.\nb B.\na C.\n", "text:3: 'a' appears twice"),
         ("utt2lang", (2, "xyz_Latn"), "utt2lang:2: unknown language code 'xyz_Latn'"),
         ("utt2lang", (1, "eng"), "Did you mean eng_Latn?"),
         ("utt2clip", (3, "c"), "utt2clip:3: the clip 'c' is not in"),
@@ -111,5 +111,5 @@ def test_sets_that_are_put_together_have_other_ids(data, tmp_path):
     data.add(other, tmp_path)
     assert set(data.wav_scp) == {"a", "b", "c"}
     assert len(data.captions) == 5
-    with pytest.raises(UserError, match=r"wav.scp: 'c' stands in another set as well"):
+    with pytest.raises(UserError, match=r"wav.scp: 'c' is also in another set"):
         data.add(other, tmp_path)

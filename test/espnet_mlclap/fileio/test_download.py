@@ -296,7 +296,9 @@ def test_a_download_from_the_hub_goes_on_in_the_next_run(server, make_row, targe
     server.files["/weights.bin"] = bytes(piece) + CONTENT
     row = on_hub(server, make_row, etag=hashlib.sha256(content(server)).hexdigest())
     server.break_after = [piece + 1000]
-    with pytest.raises(UserError, match="does not deliver.*goes on from there. Without a network"):
+    with pytest.raises(
+        UserError, match="does not deliver.*continues from there. Without a network"
+    ):
         download(row, target)
     assert not target.exists()
     server.requests = []

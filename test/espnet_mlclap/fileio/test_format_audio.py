@@ -223,7 +223,7 @@ def test_translations_are_added(many):
     new = {"c000-fra_Latn-1": Caption("Un son.", "c000", "fra_Latn")}
     add_captions(many, new, "data/x_le")
     assert many.captions["c000-fra_Latn-1"].text == "Un son."
-    with pytest.raises(UserError, match=r"data/x_le/text: 'c000-fra_Latn-1' stands in the set"):
+    with pytest.raises(UserError, match=r"data/x_le/text: 'c000-fra_Latn-1' is also in the set"):
         add_captions(many, new, "data/x_le")
     with pytest.raises(UserError, match="the set has no clip 'zzz'"):
         add_captions(many, {"zzz-fra_Latn-1": Caption("x", "zzz", "fra_Latn")}, "data/x_le")

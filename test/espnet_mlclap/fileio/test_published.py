@@ -14,7 +14,7 @@ ROW = "what: x, size: null, about: null, sha256: null, licence: null"
         ("- 1", "must hold `key: value` lines"),
         ("a: [", "not YAML"),
         ("a: {what: x}", "a: the key 'source' is missing"),
-        (f"a: {{{ROW}, colour: red}}", "a: unknown key 'colour'. Known are what, source"),
+        (f"a: {{{ROW}, colour: red}}", "a: unknown key 'colour'. Known keys: what, source"),
         (f"a: {{{ROW}, source: {{kind: ftp}}}}", "kind must be one of hub, zenodo, address"),
         (
             f"a: {{{ROW}, source: {{kind: zenodo, record: 1}}}}",

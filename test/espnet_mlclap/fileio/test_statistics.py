@@ -83,7 +83,7 @@ def test_counts_repetitions_and_leakage(corpus):
     table = (folder / "stats/statistics.txt").read_text()
     assert f"LEAKAGE: {test} and {train} share 1 clip ids (c ...)" in table
     assert f"LEAKAGE: {test} and {train} share 1 recordings (d ...)" in table
-    assert f"{train}: 1 recordings stand twice" in table
+    assert f"{train}: 1 recordings appear twice" in table
     assert "25.0 % of the captions" in table
 
 

@@ -178,7 +178,7 @@ def test_fewer_clips_than_ranks():
     [
         ({"batch_size": 1}, "batch_size must be at least 2"),
         ({"le_ratio": 1.5}, "le_ratio must be between 0 and 1"),
-        ({"le_langs": ["kor_Hang"]}, "no translation is in 'kor_Hang'"),
+        ({"le_langs": ["kor_Hang"]}, "there is no translation in 'kor_Hang'"),
         ({"le_sharing": "some"}, "le_sharing"),
         ({"clip_captions": "two"}, "clip_captions"),
         ({"length_buckets": 0}, "length_buckets"),
@@ -190,7 +190,7 @@ def test_bad_options(options, message):
 
 
 def test_a_caption_of_an_unknown_clip():
-    with pytest.raises(UserError, match="which is not there"):
+    with pytest.raises(UserError, match="which is missing"):
         EpochPlan(
             lengths={"a": 1.0},
             originals={"b-eng_Latn-1": Caption("x", "b", "eng_Latn")},

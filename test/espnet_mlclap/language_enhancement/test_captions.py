@@ -102,7 +102,7 @@ def test_clips_without_a_caption_to_translate_are_counted(caplog):
 
 def test_nothing_to_translate_is_an_error():
     with pytest.raises(
-        UserError, match="data/train: no caption is in fra_Latn.*there are eng_Latn"
+        UserError, match="data/train: no caption is in fra_Latn.*available: eng_Latn"
     ):
         make(captions(), source="fra_Latn", langs=["deu_Latn"])
     with pytest.raises(UserError, match="no language but the source language"):

@@ -95,7 +95,7 @@ def test_a_server_that_refuses_everything_is_an_error(make, chat_server):
     texts = ["a dog", "rain"]
     chat_server.refused = set(texts)
     with pytest.raises(
-        UserError, match="no usable answer of gpt.* for any of 2 captions.*status 400"
+        UserError, match="no usable answer from gpt.* for any of 2 captions.*status 400"
     ):
         translate(make(max_attempts=1), texts)
 

@@ -33,12 +33,12 @@ def test_later_files_and_changes_lie_over_earlier_ones(tmp_path):
         ("qualty: {}", r"mine.yaml: unknown key 'qualty'. Did you mean quality"),
         (
             "xyz: 1",
-            "unknown key 'xyz'. Known are captions_per_clip, sonar, .*, custom, quality",
+            "unknown key 'xyz'. Known keys: captions_per_clip, sonar, .*, custom, quality",
         ),
         ("sonar: 3", "sonar: must hold"),
         ("sonar: {beam_size: two}", "sonar: beam_size: must be int, not 'two'"),
         ("sonar: {beam_size: true}", "sonar: beam_size: must be int, not True"),
-        ("quality: {min_cosine: 1e-4}", "YAML wants a point"),
+        ("quality: {min_cosine: 1e-4}", "YAML needs a point"),
         ("sonar: {beam_size: 0}", "sonar: beam_size must be 1 or more"),
         ("captions_per_clip: two", "captions_per_clip must be one or all"),
         (

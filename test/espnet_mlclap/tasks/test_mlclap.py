@@ -210,10 +210,10 @@ def test_embeddings_do_not_depend_on_neighbours(experiment, tones):
     ("more", "message"),
     [
         (["--best_model_criterion", "valid,map@10,max"], "valid,map@10,max is never reported"),
-        (["--audio_encoder_conf", "widht=3"], "unknown key 'widht'.*Known are size, embed_dim"),
+        (["--audio_encoder_conf", "widht=3"], "unknown key 'widht'.*Known keys: size, embed_dim"),
         (["--loss_conf", "temperature=-1"], "temperature must be above 0"),
         (["--text_encoder_conf", "model=sonar_maxi"], "no fairseq2 asset is called 'sonar_maxi'"),
-        (["--le_langs", "fra_Latn"], "no translation is in 'fra_Latn'; there are deu_Latn"),
+        (["--le_langs", "fra_Latn"], "there is no translation in 'fra_Latn'; available: deu_Latn"),
         (["--train_data_weight", "1", "--train_data_weight", "2"], "2 weights for 1 training sets"),
         (["--train_data_dir", "nowhere"], "nowhere: no such data directory"),
         (["--iterator_type", "sequence"], "iterator_type must be task"),

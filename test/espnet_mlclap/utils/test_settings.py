@@ -48,11 +48,11 @@ def test_every_kind_of_field():
     [
         (
             {"nam": 1},
-            "x.yaml: unknown key 'nam'. Did you mean name. Known are name, part, limits",
+            "x.yaml: unknown key 'nam'. Did you mean name. Known keys: name, part, limits",
         ),
         ({"part": {"size": 2}}, "x.yaml: part: the key 'share' is missing"),
         ({"part": {"size": True, "share": 1}}, "x.yaml: part: size: must be int, not True"),
-        ({"part": {"size": 1, "share": "1e-4"}}, "part: share: must be float.*YAML wants a point"),
+        ({"part": {"size": 1, "share": "1e-4"}}, "part: share: must be float.*YAML needs a point"),
         ({"part": {"size": 1, "share": 2}}, "x.yaml: part: share must be at most 1"),
         ({"parts": {"a": {"size": 1.0, "share": 0}}}, "x.yaml: parts: a: size: must be int"),
         ({"parts": []}, "x.yaml: parts: must hold `key: value` lines, not a list"),

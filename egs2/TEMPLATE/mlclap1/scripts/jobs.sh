@@ -2,7 +2,7 @@
 # Run the commands of a stage: once, with a log, with progress on the terminal, with the cause on failure.
 
 # run_job LOG PREFIX COMMAND...
-# Run COMMAND behind PREFIX (words from cmd.sh, such as "srun --gres=gpu:1"; may be empty), everything it prints
+# Run COMMAND after PREFIX (words from cmd.sh, such as "srun --gres=gpu:1"; may be empty), everything it prints
 # in LOG. Lines of progress (tagged as espnet_mlclap/utils/progress.py does) and what our commands log (counts, warnings) are shown on the terminal; when the
 # command fails, the end of LOG.
 run_job() {
@@ -10,7 +10,7 @@ run_job() {
     local -a run
     shift 2
     read -ra run <<<"${prefix}"
-    # a command on this machine goes down with the recipe that started it, even if that is killed
+    # a command on this machine ends with the recipe that started it, even if that is killed
     if ((${#run[@]} == 0)) && setpriv --pdeathsig TERM true 2>/dev/null; then
         run=(setpriv --pdeathsig TERM)
     fi
@@ -23,7 +23,7 @@ run_job() {
         {
             echo "---- the last lines of ${log}:"
             grep -v '^\[progress\] ' "${log}" | tail -n 25
-            echo "---- failed: ${*:1:3} ... (whole log: ${log})"
+            echo "---- failed: ${*:1:3} ... (full log: ${log})"
         } >&2
         return 1
     fi
@@ -75,9 +75,9 @@ in_parallel() {
 # once MARKER LOG PREFIX COMMAND...
 # run_job, unless MARKER says that the same command ended well with the same inputs (files and folders in the
 # array `inputs`; a folder counts by the files directly in it). Numbers of processes and devices do not matter.
-# Where it was begun with others, the files in the array `outdated` are put aside first, into the folder outdated beside
-# MARKER (a checkpoint, from which it would go on as if nothing had changed). `resumes` names the file from which a
-# command that was killed goes on.
+# Where it was started with others, the files in the array `outdated` are moved away first, into the folder outdated next to
+# MARKER (a checkpoint, from which it would continue as if nothing had changed). `resumes` names the file from which a
+# command that was killed continues.
 once() {
     local marker=$1 log=$2 prefix=$3 key start=${SECONDS} before=""
     local begun=${marker}.begun
@@ -90,12 +90,12 @@ once() {
         return 0
     fi
     if [[ -n ${before} && ${before} != "${key}" ]]; then
-        echo "  again, since options or inputs of ${marker%/*} have changed"
+        echo "  ${marker%/*} was started with other options or inputs; starting again"
         # shellcheck disable=SC2154  # the caller's array, if it has one
         _put_aside "${marker%/*}/outdated" ${outdated[@]+"${outdated[@]}"}
     fi
     if [[ ! -f ${marker} && -f ${resumes:-} ]]; then
-        echo "  goes on from ${resumes} (remove ${resumes%/*} to start anew)"
+        echo "  continues from ${resumes} (remove ${resumes%/*} to start from scratch)"
     fi
     rm -f "${marker}"
     mkdir -p "${marker%/*}"
@@ -111,7 +111,7 @@ _put_aside() { # FOLDER FILES...
     local path
     for path in "${@:2}"; do
         [[ -e ${path} ]] || continue
-        echo "  put aside: ${path} is in $1 now"
+        echo "  ${path} was moved to $1"
         mkdir -p "$1"
         mv -f "${path}" "$1/"
     done

@@ -9,10 +9,10 @@
 #
 # {allowed} is optional: {a|b} for words, {1..9} or {0..} for whole numbers, {0-1} for a number in a range. The word
 # package.module:Class stands for every class that is named like this.
-# `--name value` or `--name=value` sets it, `--help` prints what stands there. An unknown name, a missing
+# `--name value` or `--name=value` sets it, `--help` prints what is declared there. An unknown name, a missing
 # or a forbidden value ends the script with status 2.
 #
-# What stands before a lone `--` are the choices of a recipe, in place of the defaults: `chosen NAME` tells whether
+# Before a lone `--` come the choices of a recipe, which replace the defaults: `chosen NAME` says whether
 # the user has chosen something else.
 
 option_error() {
@@ -98,7 +98,7 @@ parse_options() {  # SCRIPT ARGUMENTS...
             shift
             continue
         fi
-        [[ $1 == --* ]] || option_error "'$1' is not an option; values with blanks need quotes."
+        [[ $1 == --* ]] || option_error "'$1' is not an option; values with spaces need quotes."
         name=${1#--}
         if [[ ${name} == *=* ]]; then
             value=${name#*=} name=${name%%=*}

@@ -3,7 +3,7 @@
 # clotho_{development,validation,evaluation}, and `valid`, the validation sets of both; and WavCaps, where db.sh names it:
 # wavcaps_{audioset,bbc,freesound,soundbible}, without what the validation and test sets have.
 #
-#     --test_list FILE        AudioCaps' test clips to take, one per line, in place of all
+#     --test_list FILE        AudioCaps' test clips to take, one per line, instead of all
 set -euo pipefail
 . ./path.sh
 . ./db.sh

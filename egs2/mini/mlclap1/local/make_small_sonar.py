@@ -7,7 +7,7 @@
 
 Stage 1 trains (a quarter of an hour on one core) and writes two fairseq2 assets of 4 MB together to
 --out_dir; stage 2 loads them by name, translates captions of unseen scenes and writes the numbers to
-README.md beside them.
+README.md next to them.
 """
 
 import argparse
@@ -35,7 +35,7 @@ def get_parser() -> argparse.ArgumentParser:
 
 
 def make(config: dict, out_dir: Path) -> None:
-    """Stage 1: train, and write the assets; what was there stays until they are whole."""
+    """Stage 1: train, and write the assets; what was there stays until they are complete."""
     import fairseq2  # noqa: F401  (before torch: it checks that the two fit)
     import torch
 

@@ -17,7 +17,7 @@ def get_parser() -> argparse.ArgumentParser:
     parser.add_argument("--config", required=True, help="YAML with the sets, scenes and sounds")
     parser.add_argument("--out_dir", required=True, help="folder for the data directories")
     parser.add_argument("--audio_dir", required=True, help="folder for the WAV files")
-    parser.add_argument("--seed", type=int, default=None, help="in place of the configuration's")
+    parser.add_argument("--seed", type=int, default=None, help="instead of the configuration's")
     parser.add_argument(
         "--scale", type=float, default=1.0, help="times as many clips; 0.05 for a quick trial"
     )

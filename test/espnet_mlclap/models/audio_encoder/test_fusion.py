@@ -80,7 +80,7 @@ def test_one_trained_from_scratch_and_one_frozen(
     experiment = run_training(options, tmp_path / "exp", 1)
     vectors = MLCLAP.from_pretrained(experiment).encode_audio(sorted((tones / "audio").glob("v*")))
     np.testing.assert_allclose(np.linalg.norm(vectors, axis=1), 1, atol=1e-6)
-    with pytest.raises(UserError, match="max_seconds: a frozen encoder has whole clips alone"):
+    with pytest.raises(UserError, match="max_seconds: a frozen encoder takes complete clips only"):
         run_training([*options, "--max_seconds", "0.5"], tmp_path / "exp2", 1)
 
 

@@ -58,7 +58,7 @@ def test_encoders_and_types_do_not_mix(tmp_path):
 @pytest.mark.parametrize("bad", [np.array([1, np.nan, 2]), np.ones(2), np.array([1, 2, np.inf])])
 def test_what_is_no_vector_is_refused_going_in_and_coming_out(tmp_path, bad):
     own = store(tmp_path)
-    with pytest.raises(UserError, match="in place of 3 finite numbers"):
+    with pytest.raises(UserError, match="instead of 3 finite numbers"):
         own.put({b"good": vector(1), b"bad": bad})
     assert len(own) == 0  # all of a batch or nothing
     with sqlite3.connect(own.path) as connection:

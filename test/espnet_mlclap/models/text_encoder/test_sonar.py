@@ -197,7 +197,9 @@ def test_bad_input(encoder, tmp_path):
         encoder.tokenizer("a", "xxx_Latn")
     with pytest.raises(UserError, match="no fairseq2 asset is called 'sonar_maxi'"):
         SonarTextEncoder(model="sonar_maxi")
-    with pytest.raises(UserError, match="sonar_mini_decoder is a transformer_decoder, no encoder"):
+    with pytest.raises(
+        UserError, match="sonar_mini_decoder is a transformer_decoder, not an encoder"
+    ):
         SonarTextEncoder(model="sonar_mini_decoder")
     with pytest.raises(UserError, match="architecture: layers: unknown key"):
         SonarTextEncoder(architecture={"layers": 3}, tokenizer_model="x")

@@ -20,7 +20,7 @@ class SetConfig:
 
     Attributes:
         clips: how many.
-        captions: captions of a clip in each language, at most one a style.
+        captions: captions of a clip in each language, at most one per style.
         part: the combinations of sounds it draws from ("train", "valid" or "test").
         langs: FLORES-200 codes.
     """

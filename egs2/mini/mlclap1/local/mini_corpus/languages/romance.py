@@ -1,4 +1,4 @@
-"""What French, Spanish and Catalan share: adjectives behind the noun, agreeing with it."""
+"""What French, Spanish and Catalan share: adjectives after the noun, agreeing with it."""
 
 from dataclasses import dataclass
 from typing import Mapping, Optional

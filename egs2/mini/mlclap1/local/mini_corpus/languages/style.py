@@ -18,7 +18,7 @@ class Style:
         forms: which form an event's phrase takes. The key is what stands before it ("start",
             "together" or "then", followed by ">"), or what comes after it (">" followed by
             "together", "then" or "end"), or "" for every place.
-        alone: in place of `opening` when nothing follows the first group.
+        alone: instead of `opening` when nothing follows the first group.
         closing: at the end.
     """
 
@@ -55,7 +55,7 @@ class Style:
 
 
 def words(*parts: Optional[str]) -> str:
-    """Join what there is with single spaces."""
+    """Join the given words with single spaces."""
     return " ".join(part for part in parts if part)
 
 
