@@ -90,7 +90,7 @@ once() {
         return 0
     fi
     if [[ -n ${before} && ${before} != "${key}" ]]; then
-        echo "  ${marker%/*} was started with other options or inputs; starting again"
+        echo "  options or inputs of ${marker%/*} have changed: starting again"
         # shellcheck disable=SC2154  # the caller's array, if it has one
         _put_aside "${marker%/*}/outdated" ${outdated[@]+"${outdated[@]}"}
     fi
@@ -109,12 +109,15 @@ once() {
 
 _put_aside() { # FOLDER FILES...
     local path
+    local -a moved=()
     for path in "${@:2}"; do
         [[ -e ${path} ]] || continue
-        echo "  ${path} was moved to $1"
         mkdir -p "$1"
         mv -f "${path}" "$1/"
+        moved+=("${path##*/}")
     done
+    ((${#moved[@]} == 0)) ||
+        echo "  ${1%/*} was started with other options; its files were moved to $1: ${moved[*]}"
 }
 
 _fingerprint() {  # TEXT PATHS...
