@@ -1,0 +1,1 @@
+../../TEMPLATE/mlclap1/cmd.sh
