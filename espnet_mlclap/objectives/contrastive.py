@@ -34,7 +34,7 @@ class ContrastiveObjective(AbsObjective):
         text: Tensor,
         text_lengths: Tensor,
         clip_index: Tensor,
-        **_: Any,
+        **others: Any,
     ) -> Tuple[Tensor, Dict[str, Tensor], Tensor]:
         """Loss of a batch of U distinct clips and B captions.
 
@@ -42,13 +42,15 @@ class ContrastiveObjective(AbsObjective):
             audio, audio_lengths: clips, as in `TwoTowerModel.encode_audio`.
             text, text_lengths: captions, as in `TwoTowerModel.encode_text`.
             clip_index: [B] the row of `audio` that each caption belongs to.
+            others: further tensors of the batch; the loss gets those that it needs.
 
         Returns:
             The loss, numbers to report, and B as the batch's weight.
         """
         embedded_audio = self.model.encode_audio(audio, audio_lengths)
         embedded_text = self.model.encode_text(text, text_lengths)
-        loss, stats = self.loss(embedded_audio, embedded_text, clip_index)
+        needed = {name: others[name] for name in self.loss.needs}
+        loss, stats = self.loss(embedded_audio, embedded_text, clip_index, **needed)
         weight = torch.tensor(float(text.shape[0]), device=text.device)
         # the trainer averages over ranks, for which everything must have one dimension
         return force_gatherable((loss, stats, weight), loss.device)

@@ -96,19 +96,10 @@ class InfoNCELoss(AbsLoss):
     def _contrast(
         self, audio: Tensor, text: Tensor, clip_index: Tensor, clip_group: Optional[Tensor]
     ) -> Tuple[Tensor, Dict[str, Tensor]]:
-        temperature = self.temperature
-        if temperature.requires_grad:
-            with torch.no_grad():  # clamped in the graph, it would get no gradient any more
-                temperature.clamp_(min=_COLDEST)
+        temperature = self.current_temperature()
         all_audio, all_text, all_index = audio, text, clip_index
         if self.gather_across_ranks and world_size() > 1:
-            audio_parts, index_parts = gather_rows(audio), gather_rows(clip_index)
-            starts = [0]
-            for part in audio_parts:
-                starts.append(starts[-1] + part.shape[0])
-            all_audio = torch.cat(audio_parts)
-            all_text = torch.cat(gather_rows(text))
-            all_index = torch.cat([part + start for part, start in zip(index_parts, starts)])
+            all_audio, all_text, all_index = self.gather(audio, text, clip_index)
         captions_of_clip = torch.bincount(all_index, minlength=all_audio.shape[0]).float()
         # Similarity to the positives, the same in both directions. [B]
         positive = _own_audio(audio[clip_index], clip_index, clip_group)
@@ -122,14 +113,43 @@ class InfoNCELoss(AbsLoss):
         to_text = audio @ all_text.T / temperature
         loss_a2t = (torch.logsumexp(to_text, dim=1)[clip_index] - own).mean()
 
+        return self.summed_up(loss_t2a, loss_a2t, audio[clip_index], text)
+
+    def current_temperature(self) -> Tensor:
+        """The temperature, not below the coldest that training bears."""
+        if self.temperature.requires_grad:
+            with torch.no_grad():  # clamped in the graph, it would get no gradient any more
+                self.temperature.clamp_(min=_COLDEST)
+        return self.temperature
+
+    @staticmethod
+    def gather(audio: Tensor, text: Tensor, clip_index: Tensor) -> Tuple[Tensor, Tensor, Tensor]:
+        """Clips, captions and `clip_index` of all ranks."""
+        audio_parts, index_parts = gather_rows(audio), gather_rows(clip_index)
+        starts = [0]
+        for part in audio_parts:
+            starts.append(starts[-1] + part.shape[0])
+        index = torch.cat([part + start for part, start in zip(index_parts, starts)])
+        return torch.cat(audio_parts), torch.cat(gather_rows(text)), index
+
+    def summed_up(
+        self, loss_t2a: Tensor, loss_a2t: Tensor, pairs: Tensor, text: Tensor
+    ) -> Tuple[Tensor, Dict[str, Tensor]]:
+        """The mean of both directions with the regularisation, and the numbers to report.
+
+        Args:
+            loss_t2a, loss_a2t: of captions among clips, and of clips among captions.
+            pairs: [B, E] the clip of each caption.
+            text: [B, E] the captions.
+        """
         loss = (loss_t2a + loss_a2t) / 2
         stats = {
             "loss_t2a": loss_t2a.detach(),
             "loss_a2t": loss_a2t.detach(),
-            "temperature": temperature.detach().clone(),
+            "temperature": self.temperature.detach().clone(),
         }
         if self.embedding_regularisation:
-            penalty = _spread(audio[clip_index]) + _spread(text)
+            penalty = _spread(pairs) + _spread(text)
             loss = loss + self.embedding_regularisation * penalty
             stats["regularisation"] = penalty.detach()
         stats["loss"] = loss.detach()

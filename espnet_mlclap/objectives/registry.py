@@ -11,7 +11,10 @@ _OBJECTIVES = "espnet_mlclap.objectives"
 
 losses = Registry(
     "loss",
-    {"infonce": f"{_OBJECTIVES}.infonce:InfoNCELoss"},
+    {
+        "infonce": f"{_OBJECTIVES}.infonce:InfoNCELoss",
+        "infonce_same_words": f"{_OBJECTIVES}.infonce_same_words:SameWordsInfoNCELoss",
+    },
     base=f"{_OBJECTIVES}.abs_loss:AbsLoss",
 )
 objectives = Registry(

@@ -1,7 +1,7 @@
 """Clips with their captions, read and tokenised in the data workers."""
 
 import zlib
-from typing import Callable, Dict, List, Mapping, NamedTuple, Optional, Sequence
+from typing import Callable, Dict, Iterable, List, Mapping, NamedTuple, Optional, Sequence, Set, Tuple
 
 import numpy as np
 from torch.utils.data import Dataset
@@ -17,20 +17,26 @@ CROPS = ("none", "random")
 
 
 class TokenizedCaption(NamedTuple):
-    """One caption: its id, its tokens [tokens] int64, and the numbers of its language and source."""
+    """One caption: its id, its tokens [tokens] int64, and the numbers of its language, source and words."""
 
     key: str
     tokens: np.ndarray
     lang_index: int
     source_index: int
+    words_index: int
 
 
 class CaptionedClip(NamedTuple):
-    """A clip, [samples] or [frames, mel bins] float32, with its captions."""
+    """A clip, [samples] or [frames, mel bins] float32, with its captions.
+
+    `words` [W] int64: the numbers of the words of all captions of the clip, those too that are not drawn, filled
+    up with -1 to the most that a clip has.
+    """
 
     clip: str
     audio: np.ndarray
     captions: List[TokenizedCaption]
+    words: np.ndarray
 
 
 class CaptionedClipDataset(Dataset):
@@ -89,6 +95,7 @@ class CaptionedClipDataset(Dataset):
         origin = {key: known.get(key, key) for key in self.captions}
         numbers = {key: number for number, key in enumerate(sorted(set(origin.values())))}
         self._source_index = {key: numbers[source] for key, source in origin.items()}
+        self._words_index, self._words_of_clip = _number_words(self.wav_scp, self.captions)
 
     def prepare(self) -> None:
         """Let reader and tokenizer do once, for all clips and captions, what they would do one by one."""
@@ -106,13 +113,18 @@ class CaptionedClipDataset(Dataset):
             AudioError: the clip cannot be read.
         """
         audio = self._cut(self.reader(self.wav_scp[item.clip]), item)
-        return CaptionedClip(item.clip, audio, [self._tokenized(key) for key in item.captions])
+        captions = [self._tokenized(key) for key in item.captions]
+        return CaptionedClip(item.clip, audio, captions, self._words_of_clip[item.clip])
 
     def _tokenized(self, key: str) -> TokenizedCaption:
         caption = self.captions[key]
         tokens = self.tokenizer(self._normalized(caption), caption.lang)
         return TokenizedCaption(
-            key, tokens, self._lang_index[caption.lang], self._source_index[key]
+            key,
+            tokens,
+            self._lang_index[caption.lang],
+            self._source_index[key],
+            self._words_index[key],
         )
 
     def _normalized(self, caption: Caption) -> str:
@@ -132,3 +144,27 @@ class CaptionedClipDataset(Dataset):
             key = [self.seed, item.epoch, zlib.crc32(item.clip.encode("utf-8"))]
             start = int(np.random.default_rng(key).integers(audio.shape[0] - length + 1))
         return audio[start : start + length]
+
+
+def _number_words(
+    clips: Iterable[str], captions: Mapping[str, Caption]
+) -> Tuple[Dict[str, int], Dict[str, np.ndarray]]:
+    """Numbers of the words of captions, equal for the same words in the same language.
+
+    Returns:
+        The number by caption id, and by clip those of all its captions: [W] int64, filled up with -1.
+    """
+    numbers: Dict[Tuple[str, str], int] = {}
+    of_caption: Dict[str, int] = {}
+    of_clip: Dict[str, Set[int]] = {clip: set() for clip in clips}
+    for key in sorted(captions):
+        caption = captions[key]
+        number = numbers.setdefault((caption.lang, caption.text), len(numbers))
+        of_caption[key] = number
+        of_clip[caption.clip].add(number)
+    most = max(map(len, of_clip.values()), default=0)
+    filled = {
+        clip: np.array(sorted(words) + [-1] * (most - len(words)), dtype=np.int64)
+        for clip, words in of_clip.items()
+    }
+    return of_caption, filled

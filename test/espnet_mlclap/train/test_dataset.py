@@ -90,6 +90,26 @@ def test_captions_that_say_the_same_share_a_source(clips):
     assert len(set(sources(make(clips), items))) == 3  # nothing is known
 
 
+def test_captions_of_the_same_words_share_a_number(clips):
+    captions = {
+        "a": Caption("Rain", "long", "eng_Latn"),
+        "b": Caption("Rain", "short", "eng_Latn"),
+        "c": Caption("Rain", "short", "fra_Latn"),
+        "d": Caption("Wind", "short", "eng_Latn"),
+        "e": Caption("Rain", "short", "eng_Latn"),
+    }
+    data = CaptionedClipDataset(
+        wav_scp=clips[0], captions=captions, tokenizer=Letters(), langs=["eng_Latn", "fra_Latn"]
+    )
+    items = [ClipCaptions("long", ("a",), 1), ClipCaptions("short", ("c", "d", "e"), 1)]
+    _, batch = MLCLAPCollateFn(pad_id=PAD)([data[item] for item in items])
+    rain, pluie, wind, again = batch["words_index"].tolist()
+    assert rain == again and len({rain, pluie, wind}) == 3
+    long, short = batch["clip_words"].tolist()  # of all captions, drawn or not
+    assert long == [rain, -1, -1]
+    assert set(short) == {rain, pluie, wind}
+
+
 def test_normalisation(clips):
     data = make(clips, normalize=lambda text, lang: f"{text.lower()}{lang[:1]}")
     item = data[ClipCaptions("long", ("long-eng_Latn-1",), 1)]
