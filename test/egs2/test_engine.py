@@ -369,6 +369,23 @@ def test_lists_of_relevant_clips_and_a_baseline_go_to_scoring(recipe):
         assert wrong.calls == []
 
 
+def test_lists_of_relevant_clips_may_be_made_by_stage_1(recipe):
+    result = recipe.run("--stage", "1", "--stop_stage", "1", "--relevant_clips", "test=data/made")
+    assert result.returncode == 0, result.stderr
+
+
+def test_captions_of_the_classes_from_a_file(recipe):
+    for folder in ("a", "test"):
+        (recipe.folder / "dump/flac" / folder).mkdir(parents=True, exist_ok=True)
+        (recipe.folder / "dump/flac" / folder / "clip2label").write_text("clip dog\n")
+    options = ("--stage", "7", "--stop_stage", "7", "--zero_shot", "true")
+    call = call_of(recipe.run(*options), "zero_shot")
+    assert values(call, "--prompt_data_dir")[0] == "dump/flac/a"
+    call = call_of(recipe.run(*options, "--zero_shot_prompts", "classes.tsv"), "zero_shot")
+    assert values(call, "--prompt_file") == ["classes.tsv"]
+    assert "--prompt_data_dir" not in call
+
+
 def test_without_training_only_the_test_sets_are_made(recipe):
     options = ["--skip_train", "true", "--test_translator", "sonar", "--stop_stage", "5"]
     result = recipe.run(*options)

@@ -67,6 +67,7 @@ relevant_clips=        # lists of relevant clips of the captions of test sets, "
 own_clip_is_relevant=false  # {true|false} a caption's own clip counts even where its list leaves it out
 baseline=              # results of another experiment (its folder, or the one with scores.json): differences to it
 zero_shot=false        # {true|false} also classify the clips of labelled test sets by the captions of the classes
+zero_shot_prompts=     # captions of the classes, a TSV file label, lang, caption (default: those of the training sets)
 results_note=          # what a reader of RESULTS.md must know first
 hf_repo=               # user/name on the Hugging Face hub, for stage 9
 # --- end of options
@@ -100,6 +101,7 @@ fi
 [[ -z ${init_param} || -f ${init_param} ]] || option_error "--init_param ${init_param}: no such file in ${PWD}."
 [[ -z ${baseline} || -d ${baseline} ]] || option_error "--baseline ${baseline}: no such folder in ${PWD}."
 for name in ${relevant_clips}; do
+    if ((stage == 1)) && [[ ${name} == *="${datadir}"/* ]]; then continue; fi # which stage 1 makes
     [[ ${name} == *=* && -f ${name#*=} ]] || option_error "--relevant_clips ${name}: must read SET=FILE with a file."
 done
 export datadir
@@ -254,11 +256,13 @@ stage_7() {
     run_job "${inference}/log/score.log" "" python3 -m espnet_mlclap.bin.score --inference_dir "${inference}" \
         --source_lang "${source_lang}" "${options[@]}" "${compared[@]}"
     if [[ ${zero_shot} == true ]]; then
+        local -a prompts=(--prompt_data_dir "${train[@]/#/${formatted}/}")
+        if [[ -n ${zero_shot_prompts} ]]; then prompts=(--prompt_file "${zero_shot_prompts}"); fi
         for set in "${tests[@]}"; do
             [[ -f ${formatted}/${set}/clip2label ]] || continue
             run_job "${inference}/log/zero_shot_${set}.log" "${embed_cmd}" python3 -m espnet_mlclap.bin.zero_shot \
                 --model_dir "${experiment}" --model_file "${inference_model}" --data_dir "${formatted}/${set}" \
-                --embedding_dir "${inference}/${set}" --prompt_data_dir "${train[@]/#/${formatted}/}" \
+                --embedding_dir "${inference}/${set}" "${prompts[@]}" \
                 --source_lang "${source_lang}" --device "${device}"
         done
     fi

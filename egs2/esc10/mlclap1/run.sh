@@ -19,4 +19,6 @@ exec ./mlclap.sh \
     --translation_config conf/translation.yaml \
     --le_ratio 1.0 \
     --zero_shot true \
+    --zero_shot_prompts data/prompts.tsv \
+    --relevant_clips test=data/relevant_test \
     -- "$@"

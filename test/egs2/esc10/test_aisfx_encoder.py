@@ -32,7 +32,8 @@ def test_blocks_are_the_packages(recipe, clip, tmp_path):
     soundfile.write(tmp_path / "clip.wav", clip, 44100, subtype="FLOAT")
     expected = theirs(tmp_path / "clip.wav")
     ours = np.stack(blocks_of(spectrogram(clip)))
-    assert ours.shape == (2, 100, 96) and 0.5 < ours.max() < 1.2
+    assert ours.shape == (2, 100, 96)
+    assert 0.5 < ours.max() < 1.2
     np.testing.assert_allclose(ours, expected, atol=1e-4)
 
 
@@ -41,7 +42,8 @@ def test_a_clip_is_the_mean_of_its_blocks(recipe, clip):
 
     encoder = AisfxEncoder()
     vectors = encoder.encode([clip, 0.3 * clip, np.zeros(1000, dtype=np.float32)])
-    assert vectors.shape == (3, encoder.size) and vectors.dtype == np.float32
+    assert vectors.shape == (3, encoder.size)
+    assert vectors.dtype == np.float32
     np.testing.assert_allclose(np.linalg.norm(vectors, axis=1), 1.0, rtol=1e-5)
     np.testing.assert_allclose(vectors[0], vectors[1], atol=1e-4)  # the level is no matter
     blocks = [torch.from_numpy(block)[None] for block in blocks_of(spectrogram(clip))]

@@ -1,12 +1,12 @@
 """The sound-effects encoder aisfx as a frozen audio encoder: an encoder that lives outside of the package.
 
-A. B. Ma and A. Lerch, "Representation Learning for the Automatic Indexing of Sound Effects Libraries", ISMIR
-2022; the model is under CC BY 4.0. A network of eight convolutions was trained to classify nine libraries of sound
-effects; its 512 numbers for each two seconds, averaged over a clip, stand for the clip.
+A. B. Ma and A. Lerch, "Representation Learning for the Automatic Indexing of Sound Effects Libraries",
+ISMIR 2022; the model is under CC BY 4.0. A network of eight convolutions was trained to classify nine
+libraries of sound effects; its 512 numbers for each two seconds, averaged over a clip, stand for the clip.
 
-Two things differ from the package's own inference. Its loader unpickles whatever the file holds: here the safe
-reader does, which is told the two types of numpy that stand beside the weights. Its older pins (numpy 1.23, librosa
-0.9) are not installed; what is computed with them is stated here.
+Two things differ from the package's own inference. Its loader unpickles whatever the file holds: here the
+safe reader does, which is told the types of numpy that stand beside the weights. Its older pins (numpy 1.23,
+librosa 0.9) are not installed; what is computed with them is stated here.
 """
 
 import importlib.metadata
@@ -76,7 +76,7 @@ def spectrogram(clip: np.ndarray) -> np.ndarray:
 
 
 def blocks_of(frames: np.ndarray) -> List[np.ndarray]:
-    """Blocks [100, 96], half a block apart; what is left over at the end is dropped, a shorter clip padded."""
+    """Blocks [100, 96], half a block apart; a rest at the end is dropped, a shorter clip padded."""
     if len(frames) < _BLOCK:
         frames = np.pad(frames, ((0, _BLOCK - len(frames)), (0, 0)))
     starts = range(0, len(frames) - _BLOCK + 1, _BLOCK_HOP)
@@ -92,9 +92,9 @@ def _load_network() -> torch.nn.Module:
     count = np.int64(0)
     put_together = count.__reduce__()[0]
     allowed = [(put_together, "numpy.core.multiarray.scalar"), np.dtype, type(count.dtype)]
-    with as_file(files("aisfx") / "models" / "checkpoint.pth") as path:
-        with torch.serialization.safe_globals(allowed):
-            weights, _ = torch.load(path, map_location="cpu", weights_only=True)
+    checkpoint = as_file(files("aisfx") / "models" / "checkpoint.pth")
+    with checkpoint as path, torch.serialization.safe_globals(allowed):
+        weights, _ = torch.load(path, map_location="cpu", weights_only=True)
     prefix = "embedding_net."
     network.load_state_dict(
         {key.removeprefix(prefix): value for key, value in weights.items() if prefix in key}

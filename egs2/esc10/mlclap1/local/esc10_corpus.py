@@ -9,6 +9,9 @@ no validation set; one is taken from the training recordings, such that no Frees
     data/train        English captions
     data/train_given  the same clips' captions in the seven other languages, for --translator file
     data/valid, data/test   captions in all eight languages
+    data/relevant_test      the clips that each test caption fits: all of its label
+    data/prompts.tsv        captions for zero-shot classification, also those of untrained.tsv: languages that
+                            nobody trains
 """
 
 import csv
@@ -18,10 +21,12 @@ from collections import defaultdict
 from pathlib import Path
 from typing import Dict, List, NamedTuple, Set
 
-from espnet_mlclap.fileio.data_dir import Caption, DataDir, caption_id
+from espnet_mlclap.fileio.data_dir import Caption, DataDir, caption_id, write_table
+from espnet_mlclap.utils.atomic import atomic_open
 from espnet_mlclap.utils.errors import UserError
 
 SOURCE_LANG = "eng_Latn"
+_CAPTION_COLUMNS = ["label", "lang", "caption"]
 _VALID_CLIPS = 2  # of each label, at least
 
 
@@ -66,7 +71,20 @@ def prepare_esc10(corpus: Path, out_dir: Path) -> Dict[str, DataDir]:
         logging.info(
             "%s: %d clips, %d captions", out_dir / name, len(data.wav_scp), len(data.captions)
         )
+    _write_relevant(out_dir / "relevant_test", sets["test"])
+    tables = [_rows(corpus / name, _CAPTION_COLUMNS) for name in ("captions.tsv", "untrained.tsv")]
+    lines = [_CAPTION_COLUMNS, *(row.values() for table in tables for row in table)]
+    with atomic_open(out_dir / "prompts.tsv") as file:
+        file.writelines("\t".join(fields) + "\n" for fields in lines)
     return sets
+
+
+def _write_relevant(path: Path, data: DataDir) -> None:
+    clips: Dict[str, List[str]] = defaultdict(list)
+    for clip, label in data.labels.items():
+        clips[label].append(clip)
+    fitting = {key: clips[data.labels[caption.clip]] for key, caption in data.captions.items()}
+    write_table(path, {key: " ".join(sorted(value)) for key, value in fitting.items()})
 
 
 def read_clips(corpus: Path) -> List[Clip]:
@@ -87,7 +105,7 @@ def read_clips(corpus: Path) -> List[Clip]:
 def read_captions_of_labels(path: Path) -> Dict[str, Dict[str, List[str]]]:
     """Captions by label and language, in the order of the file."""
     captions: Dict[str, Dict[str, List[str]]] = defaultdict(lambda: defaultdict(list))
-    for row in _rows(path, ["label", "lang", "caption"]):
+    for row in _rows(path, _CAPTION_COLUMNS):
         captions[row["label"]][row["lang"]].append(row["caption"])
     return captions
 
