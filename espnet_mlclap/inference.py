@@ -39,7 +39,7 @@ class MLCLAP:
     Args:
         model: the model, in evaluation mode.
         text_normalization: how captions were normalised while training.
-        trained_languages: FLORES-200 codes of the training captions; none if nobody knows.
+        trained_languages: FLORES-200 codes of the training captions; none if they are unknown.
         device: where to compute ("cpu", "cuda", ...).
     """
 
@@ -163,7 +163,7 @@ class MLCLAP:
 
         Args:
             captions: one caption or several.
-            lang: FLORES-200 code of all captions, or one a caption.
+            lang: FLORES-200 code of all captions, or one per caption.
             batch_size: captions that are encoded together, 1 or more.
 
         Returns:

@@ -22,7 +22,7 @@ def get_parser() -> argparse.ArgumentParser:
         "trainings with the same LABEL (seeds) are put together as mean and standard deviation",
     )
     parser.add_argument("--metrics", nargs="+", default=COMPARED_METRICS, choices=METRICS)
-    parser.add_argument("--sets", nargs="+", help="test sets to show; all if none")
+    parser.add_argument("--sets", nargs="+", help="test sets to show; default: all")
     parser.add_argument("--out", help="also write the tables as Markdown to this file")
     return parser
 

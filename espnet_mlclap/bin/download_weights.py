@@ -91,7 +91,7 @@ def run(options: argparse.Namespace) -> None:
 
 
 def verify(weights: PublishedFile) -> None:
-    """Hold a file that is here against what its publisher states, or what arrived at first.
+    """Compare a file that is here with what its publisher states, or what arrived at first.
 
     Raises:
         UserError: it is not here, or not the same.
@@ -108,7 +108,7 @@ def verify(weights: PublishedFile) -> None:
         raise UserError(f"{path}: {wrong}. Delete it and download {weights.name} again.")
     if published.digest is None:
         print(
-            f"{weights.name}: {path}: nothing to hold it against; its publisher states no checksum"
+            f"{weights.name}: {path}: nothing to compare it with; its publisher states no checksum"
         )
     else:
         print(f"{weights.name}: {path}: {published.algorithm} is right")

@@ -17,7 +17,7 @@ def get_parser() -> argparse.ArgumentParser:
     parser.add_argument("--model_file", default=BEST_MODEL, help="checkpoint to pack")
     parser.add_argument("--out", required=True, help=f"file to write: {', '.join(SUFFIXES)}")
     parser.add_argument(
-        "--option", action="append", default=[], help="further file to put in; repeatable"
+        "--option", action="append", default=[], help="another file to include; repeatable"
     )
     return parser
 

@@ -12,7 +12,7 @@ def get_parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="mlclap paper_tables", description=__doc__)
     parser.add_argument("--config", default="conf/experiments.yaml", help="list of experiments")
     parser.add_argument("--tables", default="all", help='such as "2 4 figure2"')
-    parser.add_argument("--seeds", help='seeds of training, such as "1 2 3"; all there are if none')
+    parser.add_argument("--seeds", help='seeds of training, such as "1 2 3"; default: all')
     parser.add_argument("--expdir", default="exp", help="folder of the experiments")
     parser.add_argument(
         "--inference_tag", default=BEST_MODEL.removesuffix(".pth"), help="results in each"

@@ -15,7 +15,7 @@ def get_parser() -> argparse.ArgumentParser:
         "--valid_share",
         type=float,
         default=0.1,
-        help="part of the training clips for validation, where there is no such split",
+        help="share of the training clips for validation, if there is no validation split",
     )
     parser.add_argument(
         "--skip_bad_audio", type=bool_option, default=False, help="accept missing audio files"

@@ -23,10 +23,10 @@ def get_parser() -> argparse.ArgumentParser:
         prog="mlclap search", description=(__doc__ or "").split("\n")[0]
     )
     add = parser.add_argument
-    add("query", nargs="*", help="what to look for; without any only the index is made")
+    add("query", nargs="*", help="what to look for; if none is given, only the index is made")
     add("--model_dir", required=True, help="experiment folder or packed file")
     add("--model_file", default=BEST_MODEL, help="checkpoint in model_dir")
-    add("--audio_dir", required=True, help="folder of recordings, with all folders in it")
+    add("--audio_dir", required=True, help="folder of recordings, including subfolders")
     add("--index", help="the index (default: mlclap_index.npz in --audio_dir)")
     add("--lang", default="eng_Latn", help="FLORES-200 code of the queries")
     add("--top", type=int, default=10, help="recordings shown for a query")

@@ -12,7 +12,7 @@ def get_parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="mlclap train_tokenizer", description=__doc__)
     parser.add_argument("--data_dir", nargs="+", required=True, help="directories with captions")
     parser.add_argument("--out", required=True, help="model file to write")
-    parser.add_argument("--vocab_size", type=int, default=2000, help="most pieces it may have")
+    parser.add_argument("--vocab_size", type=int, default=2000, help="largest number of pieces")
     return parser
 
 

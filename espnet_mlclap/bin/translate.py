@@ -51,8 +51,8 @@ def get_parser() -> argparse.ArgumentParser:
         "--nj",
         type=int,
         default=1,
-        help="most processes: models on the CPU take as many, each with a copy of the model; on GPUs one "
-        "for each visible GPU; chat sends so many requests at a time",
+        help="maximum number of processes: on the CPU each has a copy of the model; on GPUs there is one for "
+        "each visible GPU; chat sends this many requests at a time",
     )
     add("--device", default="cpu", help="cpu, cuda (the visible GPUs), cuda:1 (only this one) ...")
     add("--seed", type=int, default=0, help="of the choice of one caption per clip")

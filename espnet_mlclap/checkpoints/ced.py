@@ -33,7 +33,7 @@ def read_state_dict(path: Union[str, Path]) -> StateDict:
         path: a `.safetensors` file, or any file written by `torch.save`.
 
     Returns:
-        The tensors by name, on the CPU; what lies under `model` if the file has that key.
+        The tensors by name, on the CPU; what is under `model` if the file has that key.
 
     Raises:
         UserError: the file is missing, damaged, holds more than tensors, or no state dict.

@@ -7,7 +7,7 @@ numbers of attention heads above all, is that of the published CED and SONAR, or
 
 Names inside the text encoder are fairseq2's. The versions 0.1.1, 0.2.1 (in which the released models were
 trained) and 0.8.1 agree on them; the older ones of fairseq, in which SONAR itself was published, are
-translated, its other order of the special tokens too. A name that nobody knows is an error.
+translated, its other order of the special tokens too. An unknown name is an error.
 """
 
 import re

@@ -1,7 +1,7 @@
 """SONAR's models by fairseq2 asset name, from files on this machine.
 
 A card whose checkpoint is at a web address (the published SONAR) is served from the cache of
-`download_weights`: fairseq2 itself would fetch gigabytes as soon as somebody names the asset.
+`download_weights`: fairseq2 itself would fetch gigabytes as soon as the asset is named.
 """
 
 import copy
@@ -69,7 +69,7 @@ class SonarAsset:
             if weights.file == uri.rpartition("/")[2]:
                 return resolve(weights.name)
         raise UserError(
-            f"asset {self.name}: its {field} lies at {uri}, which is not in the table of weights. Download "
+            f"asset {self.name}: its {field} is at {uri}, which is not in the table of weights. Download "
             "it and write a card of your own that names the file (FAIRSEQ2_USER_ASSET_DIR)."
         )
 

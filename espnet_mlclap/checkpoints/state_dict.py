@@ -1,4 +1,4 @@
-"""Files of tensors: read without running anything in them, and held against what a model needs."""
+"""Files of tensors: read without running anything in them, and checked against what a model needs."""
 
 from pathlib import Path
 from typing import Dict, Mapping, Union
@@ -76,7 +76,7 @@ def initialise(model: torch.nn.Module, value: str) -> None:
         model: what the weights are for.
         value: a file, whose tensors must be exactly those of `model`; or `file:source:target:excluded`, as in
             ESPnet: the tensors below `source` for the part `target` of the model (empty: all), but for
-            those below the keys in `excluded` (with commas between; as they are called in the file).
+            those below the keys in `excluded` (separated by commas; as they are called in the file).
 
     Raises:
         UserError: as `load_state_dict` and `check_weights`; a part that the model or the file does not have.

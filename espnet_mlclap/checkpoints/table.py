@@ -1,4 +1,4 @@
-"""The table of published weights, and where their files lie on this machine.
+"""The table of published weights, and where their files are on this machine.
 
 A file is looked for under its name in `local_copies.yaml` of the cache folder (written by
 `download_weights --use NAME=PATH`), then at `<cache>/<name>/<file>`. The cache folder is
@@ -39,7 +39,7 @@ def find_weights(name: str, table: Optional[Mapping[str, PublishedFile]] = None)
 
 
 def cache_dir() -> Path:
-    """The folder where downloaded weights lie; see the module's docstring."""
+    """The folder where downloaded weights are; see the module's docstring."""
     if os.environ.get("MLCLAP_WEIGHTS"):
         return Path(os.environ["MLCLAP_WEIGHTS"])
     base = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"

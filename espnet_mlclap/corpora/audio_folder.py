@@ -1,4 +1,4 @@
-"""Anybody's own clips and captions, in the Hugging Face AudioFolder layout.
+"""Your own clips and captions, in the Hugging Face AudioFolder layout.
 
     <corpus>/train/metadata.csv  (or .jsonl)   and the audio files that it names
     <corpus>/test/metadata.csv

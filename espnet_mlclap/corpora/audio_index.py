@@ -22,7 +22,7 @@ def audio_files(folder: Union[str, Path]) -> Iterator[str]:
 class AudioIndex:
     """The audio files below a folder, by stem.
 
-    Unicode forms are made alike (macOS writes accents apart) and white space around a stem is left
+    Unicode forms are unified (macOS writes accents apart) and white space around a stem is left
     out. Of files with the same stem the first in the order of their paths counts.
     """
 

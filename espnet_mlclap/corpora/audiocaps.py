@@ -49,7 +49,7 @@ def download_audiocaps(
     address: str = ADDRESS,
     options: Optional[Dict[str, object]] = None,
 ) -> Dict[str, Dict[str, str]]:
-    """Fetch the caption files, then the clips that can still be had into `<folder>/<split>`.
+    """Fetch the caption files, then the clips that are still available into `<folder>/<split>`.
 
     With the test split comes `test.json`, the 957 clips that WavCaps and ML-CLAP test with.
 
@@ -64,7 +64,7 @@ def download_audiocaps(
         Why clips are missing, by split and name.
 
     Raises:
-        UserError: a caption file cannot be had, or no clip at all can be fetched.
+        UserError: a caption file is not available, or no clip at all can be fetched.
     """
     missing = {}
     for split in splits:

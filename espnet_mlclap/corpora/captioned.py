@@ -69,7 +69,7 @@ def prepare_splits(
             `<corpus>_<split>.missing`.
         test_captions: JSON files of given test captions (see `ml_clap_captions`): the test set is the
             clips they name with the captions they give.
-        test_list: file of the test clips to take, one name a line (of an audio file, with or without
+        test_list: file of the test clips to take, one name per line (of an audio file, with or without
             folder and extension, or a clip id), whether there are given captions for them or not.
 
     Returns:

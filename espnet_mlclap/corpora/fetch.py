@@ -60,7 +60,7 @@ def is_unpacked(folder: Path) -> bool:
 
 
 def unpack_flat(archive: Path, folder: Path, unpack: Callable[[Path, Path], None]) -> None:
-    """Unpack `archive` and put the files in it, without the folders they lie in there, into `folder`.
+    """Unpack `archive` and put the files in it, without the folders they are in there, into `folder`.
 
     What an earlier try that was killed has left next to `folder` is removed.
 

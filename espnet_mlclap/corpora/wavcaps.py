@@ -181,7 +181,7 @@ def _stem(key: str) -> str:
 
 
 def _source_of(name: str, stem: str) -> str:
-    if name == "audioset":  # as in PANNs' copy of AudioSet, a Y stands before the id
+    if name == "audioset":  # as in PANNs' copy of AudioSet, a Y comes before the id
         return f"youtube:{stem.removeprefix('Y')}"
     return f"{name}:{stem}"
 

@@ -1,7 +1,7 @@
 """Fetch clips of videos: the seconds asked for, as FLAC, through yt-dlp.
 
 Videos vanish, and the site slows eager visitors down. So each clip is asked for several times, a clip that
-cannot be had does not stop the others, and the folder says what is missing and why:
+is not available does not stop the others, and the folder says what is missing and why:
 
     <name>.flac     a clip, there under this name only when it is complete
     missing.tsv     name, "gone" or "failed", the reason
@@ -40,7 +40,7 @@ _GONE = (
     "http error 404",
     "http error 410",
 )
-# ... unless these stand there too: a session that asked for too much, an outdated yt-dlp
+# ... unless these are there too: a session that asked for too much, an outdated yt-dlp
 _NOT_GONE = ("rate-limit", "try again", "requested format", "on this app", "not a bot")
 
 
@@ -77,7 +77,7 @@ def fetch_clips(
         jobs: clips at a time. More than a few are soon turned away.
         attempts: how often a clip is asked for.
         pause: seconds before the second attempt, doubled before each further one.
-        give_up_after: so many failures in a row, without a single clip or a word about it, end the run.
+        give_up_after: this many failures in a row, without a single clip or a word about it, end the run.
         address: of a video, with {video} where its id goes.
         options: further options of yt-dlp (`cookiefile`, `proxy`, ...).
 

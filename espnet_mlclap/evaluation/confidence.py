@@ -1,7 +1,7 @@
 """95 % bootstrap intervals of retrieval metrics.
 
 What is resampled is the clip: the captions of a clip share its difficulty, so resampling captions one by
-one would promise more than there is (cluster bootstrap). A replicate draws N of the N clips with
+one would give too narrow intervals (cluster bootstrap). A replicate draws N of the N clips with
 replacement and averages over their queries; the gallery stays whole, since its size is part of the
 task. The interval is the percentile interval over the replicates (B. Efron and R. J. Tibshirani, "An
 Introduction to the Bootstrap", chapter 13). It says how the figure would move with other test clips, not

@@ -1,9 +1,9 @@
 """Embeddings of a test set on disk, as stage 6 leaves them.
 
 audio_embeddings.npy  [N, E] float32, one row per clip
-clip_ids              clip id a line, in the order of the rows
-text_embeddings.npy   [M, E] float32, one row a caption
-caption_ids           `<caption id> <clip id> <lang>` a line, in the order of the rows
+clip_ids              one clip id per line, in the order of the rows
+text_embeddings.npy   [M, E] float32, one row per caption
+caption_ids           `<caption id> <clip id> <lang>` per line, in the order of the rows
 """
 
 from dataclasses import dataclass

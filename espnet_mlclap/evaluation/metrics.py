@@ -8,7 +8,7 @@ are those of ML-CLAP's released code (zyyan4/ml-clap, tools/utils.py, functions 
     R@k     share of queries with rank < k
     medR    floor(median of the ranks) + 1
     meanR   mean of the ranks + 1
-    AP@k    sum over the relevant items that stand at positions p_1 < p_2 < ... <= k (1-based) of
+    AP@k    sum over the relevant items at positions p_1 < p_2 < ... <= k (1-based) of
             i / p_i, divided by the number of *all* relevant items of the query, found or not
     mAP@k   mean of AP@k over the queries; for t2a, with one relevant clip, the mean of 1 / position
 
@@ -36,7 +36,7 @@ Scores = Dict[str, Dict[str, float]]
 
 
 class Places(NamedTuple):
-    """Where the relevant items of the queries stand in their lists; int64 arrays [P], P relevant items."""
+    """Where the relevant items of the queries are in their lists; int64 arrays [P], P relevant items."""
 
     query: np.ndarray  # the query that the item belongs to, any integers
     greater: np.ndarray  # items more similar to the query
@@ -76,7 +76,7 @@ def retrieval_scores(audio: np.ndarray, text: np.ndarray, caption_to_clip: np.nd
         audio: clip embeddings [N, E]; need not be of unit length (cosine similarity is used).
         text: caption embeddings [M, E].
         caption_to_clip: row of `audio` that each caption describes, integers [M]; any number of captions
-            a clip.
+            per clip.
 
     Returns:
         {"t2a": {...}, "a2t": {...}}, each with "R@1", "R@5", "R@10", "R@50", "mAP@10" in per cent and
@@ -234,7 +234,7 @@ def _chance(relevant: np.ndarray, gallery: int, weights: np.ndarray) -> Dict[str
 class _Groups(NamedTuple):
     """Groups of level items [G], of which some are relevant."""
 
-    above: np.ndarray  # items that stand above the group
+    above: np.ndarray  # items above the group
     size: np.ndarray  # items in the group
     relevant: np.ndarray  # relevant ones among them
 

@@ -1,9 +1,10 @@
 """Is a system better than another one? Differences of metrics with paired bootstrap intervals.
 
 Both systems answer the same queries, so a hard clip is hard for both: the interval of the difference, with
-the same clips drawn for both, is narrower than their two intervals tell (P. Koehn, "Statistical Significance
-Tests for Machine Translation Evaluation", EMNLP 2004). Where it does not hold 0, the difference is more than
-the choice of test clips; whether another training seed would show it too, it does not say.
+the same clips drawn for both, is narrower than their two intervals suggest (P. Koehn,
+"Statistical Significance Tests for Machine Translation Evaluation", EMNLP 2004). Where it does not contain 0,
+the difference is more than the choice of test clips; it does not say whether another training seed would
+show it too.
 """
 
 from pathlib import Path

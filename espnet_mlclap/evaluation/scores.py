@@ -145,7 +145,7 @@ def mean_of_languages(scores: SetScores) -> Dict[str, float]:
 def read_relevant_clips(
     path: Union[str, Path], embeddings: EmbeddingSet, own_clip: bool = False
 ) -> Dict[str, List[str]]:
-    """Read lists of relevant clips: `<caption id> <clip id> [<clip id> ...]` a line.
+    """Read lists of relevant clips: `<caption id> <clip id> [<clip id> ...]` per line.
 
     Args:
         path: the file.
@@ -211,7 +211,7 @@ def read_scores(path: Union[str, Path]) -> AllScores:
     """Read scores.json.
 
     Args:
-        path: the file, or the folder that it lies in.
+        path: the file, or the folder that it is in.
 
     Returns:
         The languages of each set; `mean_of_languages` gives "mean" again.

@@ -92,7 +92,7 @@ def read_experiments(path: Union[str, Path]) -> ExperimentList:
     """Read a list of experiments.
 
     Raises:
-        UserError: the file cannot be read, has a key that nobody reads, or an experiment is based on one
+        UserError: the file cannot be read, has an unknown key, or an experiment is based on one
             that is not there, on itself, or trained on a set that the recipe does not name.
     """
     content = read_config(path)

@@ -36,7 +36,7 @@ class _FlacFiles:
 
 
 class _Originals:
-    """The recordings as they are, read and counted but not copied: for encoders that want their full rate."""
+    """The recordings as they are, read and counted but not copied: for encoders that need their full rate."""
 
     def __enter__(self):
         return self
@@ -45,7 +45,7 @@ class _Originals:
         pass
 
     def write(self, clip: str, samples: np.ndarray, source: str) -> str:
-        """Where the clip lies already, as an absolute path."""
+        """Where the clip already is, as an absolute path."""
         return os.path.abspath(source)
 
 
@@ -83,7 +83,7 @@ class _Archive:
 def audio_writer(
     audio_format: str, folder: Path, log_mel: Optional[LogMel]
 ) -> Union[_FlacFiles, _Originals, _Archive]:
-    """What writes clips into `folder`, as a context.
+    """A context manager that writes clips into `folder`.
 
     Args:
         audio_format: one of `AUDIO_FORMATS`.

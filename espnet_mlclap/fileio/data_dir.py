@@ -10,8 +10,8 @@
     clip2source  clip id   recording that the clip is from, such as youtube:7fmOlUlwoNg (optional, for
                            some of the clips): clips of two corpora may be the same recording
 
-All files are UTF-8, one `key value` a line, sorted by the bytes of the key. A directory of
-translations has `text`, `utt2clip` and `utt2lang` alone.
+All files are UTF-8, one `key value` per line, sorted by the bytes of the key. A directory of
+translations has only `text`, `utt2clip` and `utt2lang`.
 """
 
 from dataclasses import dataclass, field
@@ -120,7 +120,7 @@ class DataDir:
         return sorted({caption.lang for caption in self.captions.values()})
 
     def add(self, other: "DataDir", where: Union[str, Path]) -> None:
-        """Take in the clips and captions of `other`, which was read from `where`.
+        """Add the clips and captions of `other`, which was read from `where`.
 
         Raises:
             UserError: a clip or caption id is in both.

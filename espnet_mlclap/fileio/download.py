@@ -42,7 +42,7 @@ class _NoConnection(_BrokenOff):
 
 
 class _StartOver(Exception):
-    """What has arrived is of no use; fetch it from the beginning."""
+    """What has arrived cannot be used; fetch it from the beginning."""
 
 
 def download(row: PublishedFile, target: Path) -> Path:
@@ -153,7 +153,7 @@ def _fetch(row: PublishedFile, file: IO[bytes], part: Path, published: Published
 
     Raises:
         _BrokenOff, _StartOver: try again.
-        UserError: trying again is of no use.
+        UserError: trying again does not help.
     """
     have = file.tell()
     etag_path = _etag_path(part)

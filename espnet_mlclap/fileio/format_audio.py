@@ -1,9 +1,9 @@
 """Format the audio of a set: mono, 16 kHz, as FLAC files, FLAC in archives, or log-mel archives.
 
-With the format `original` the recordings stay where and as they are; everything else is done alike.
+With the format `original` the recordings stay where and as they are; everything else is the same.
 
-The clips are shared out to blocks by a hash of their ids, so that clips that come or go change their own
-blocks alone. A block is the unit of work: a worker writes its audio and a table of its clips into a
+The clips are shared out to blocks by a hash of their ids, so that clips that come or go change only their
+own blocks. A block is the unit of work: a worker writes its audio and a table of its clips into a
 folder that appears under its name when it is complete, so that a killed run continues with the blocks that
 are missing. The name holds a fingerprint of the block's sources (paths, sizes, times) and of the
 format; blocks that no longer fit are made again.

@@ -1,4 +1,4 @@
-"""Tables of published files: what each is, where it lies, what it is verified by.
+"""Tables of published files: what each is, where it is, what it is verified by.
 
 A table is a YAML file with one row per file; `espnet_mlclap/checkpoints/table.yaml` says what each key means.
 """

@@ -21,7 +21,7 @@ _BLOCK = 1 << 20
 
 @dataclass(frozen=True)
 class Published:
-    """Facts to hold a file against; None where nobody states them."""
+    """Facts to check a file against; None where they are not stated."""
 
     size: Optional[int]  # bytes
     algorithm: Optional[str]  # "sha256" or "md5"

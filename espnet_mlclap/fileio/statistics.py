@@ -26,7 +26,7 @@ class SetFacts:
     """
 
     def __init__(self, path: Union[str, Path], translations: bool = False):
-        """Read the formatted set, or with `translations` a directory of captions alone.
+        """Read the formatted set, or with `translations` a directory of captions only.
 
         Raises:
             UserError: it is broken (see `DataDir.read`).

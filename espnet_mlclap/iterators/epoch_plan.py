@@ -80,7 +80,7 @@ class EpochPlan:
         translations: translated captions by id; those of clips that are not in `lengths` are left out.
         options: the settings.
         clip_weights: how often each clip's captions count in an epoch (1 where it says nothing): 2 takes
-            each caption twice, 0.5 takes each with probability one half. For corpora of unlike sizes.
+            each caption twice, 0.5 takes each with probability one half. For corpora of different sizes.
 
     Raises:
         UserError: an original caption of an unknown clip, or a language in `le_langs` without a

@@ -11,7 +11,7 @@ class AbsTranslator(ABC):
         settings_class: frozen dataclass of its settings, one field per key of its section in
             `translation.yaml` (`custom` for a translator from outside); `batch_size`, the most sentences of
             a call of `translate`, must be among them.
-        on_device: it computes on `--device`, so that on GPUs more processes than GPUs are of no use.
+        on_device: it computes on `--device`, so that on GPUs more processes than GPUs do not help.
     """
 
     settings_class: ClassVar[type]

@@ -1,4 +1,4 @@
-"""Translate many sentences: each distinct one once, like lengths together, in several processes."""
+"""Translate many sentences: each distinct one once, similar lengths together, in several processes."""
 
 import multiprocessing
 import os

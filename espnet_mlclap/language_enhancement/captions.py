@@ -50,7 +50,7 @@ def plan(
         Tasks with distinct keys that no original has, sorted by clip, language and original.
 
     Raises:
-        UserError: no caption is in `source_lang`, or no other language is wanted.
+        UserError: no caption is in `source_lang`, or no other language is asked for.
     """
     tasks = []
     clips = clips_to_translate(captions, source_lang, langs, where=where, lacking_only=lacking_only)
@@ -72,13 +72,13 @@ def clips_to_translate(
     where: str,
     lacking_only: bool,
 ) -> Dict[str, Tuple[List[str], List[str]]]:
-    """The clips that want translations; how many cannot have any is a warning.
+    """The clips that need translations; how many cannot have any is a warning.
 
     Returns:
-        {clip: (ids of its captions in `source_lang`, languages wanted)}, all sorted.
+        {clip: (ids of its captions in `source_lang`, languages to translate into)}, all sorted.
 
     Raises:
-        UserError: no caption is in `source_lang`, or no other language is wanted.
+        UserError: no caption is in `source_lang`, or no other language is asked for.
     """
     targets = sorted(set(langs) - {source_lang})
     if not targets:

@@ -166,7 +166,7 @@ def write_translations(
 
 
 def journal_path(out_dir: Path) -> Path:
-    """Where the journal of a directory of translations lies: next to it."""
+    """Where the journal of a directory of translations is: next to it."""
     return out_dir.with_name(f"{out_dir.name}.journal")
 
 
@@ -237,7 +237,7 @@ class _Factory:
         return self._made
 
     def processes(self, nj: int) -> int:
-        """How many of `nj` processes are of use: one per GPU for models on GPUs, else all."""
+        """How many of `nj` processes help: one per GPU for models on GPUs, else all."""
         if not self.cls.on_device or not self.device.startswith("cuda"):
             return nj
         if self.device != "cuda":  # one GPU, by its number

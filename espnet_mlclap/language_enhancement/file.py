@@ -27,10 +27,10 @@ def given_translations(
     otherwise with the clip's first.
 
     Args:
-        given_dir: directory of translations; clips and languages that are not wanted are skipped.
+        given_dir: directory of translations; clips and languages that are not asked for are skipped.
         captions: the set's own captions, by id.
         source_lang: language of the originals.
-        langs: languages wanted.
+        langs: languages to translate into.
         captions_per_clip: "one" draws one caption for each clip and language, "all" takes all.
         seed: of the draw.
         where: the set, for messages.

@@ -1,6 +1,6 @@
 """What was translated so far, on disk, so that a killed run resumes where it stopped.
 
-One line a batch, appended and synced when the batch is done:
+One line per batch, appended and synced when the batch is done:
 
     <crc32 of the rest, 8 hex digits> {"by": ..., "source": ..., "target": ..., "pairs": [[s, t], ...]}
 

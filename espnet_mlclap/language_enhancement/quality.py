@@ -115,7 +115,7 @@ def check_translations(
         embed: SONAR's text encoder; without it there is no cosine.
 
     Returns:
-        One result a pair, in the same order.
+        One result per pair, in the same order.
     """
     ratios = [(len(text) + _SHORT) / (len(task.source.text) + _SHORT) for task, text in pairs]
     shares = [copied_share(task.source, text, task.lang) for task, text in pairs]

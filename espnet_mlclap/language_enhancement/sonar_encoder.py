@@ -75,7 +75,7 @@ class SonarEncoder:
         return [row[keep] if len(row) > positions else row for row in tokens]
 
     def batches(self, tokens: Sequence[Sequence[int]]) -> List[List[int]]:
-        """Numbers of sentences in batches, like lengths together, the longest first."""
+        """Numbers of sentences in batches, similar lengths together, the longest first."""
         order = sorted(range(len(tokens)), key=lambda i: (-len(tokens[i]), i))
         batches: List[List[int]] = []
         for i in order:

@@ -29,7 +29,7 @@ def load_experiment(
         config_file: the experiment's config.yaml; paths in it are relative to its folder.
         model_file: a state dict saved while training.
         custom_classes: whether it may name classes from outside of this package, which then run. Not for
-            what comes from strangers.
+            files from people you do not trust.
 
     Returns:
         The model in evaluation mode, and the configuration.

@@ -35,14 +35,14 @@ class AbsPooling(torch.nn.Module, ABC):
 
 
 class MeanPooling(AbsPooling):
-    """The mean of all tokens; of a clip that is encoded in pieces, over all of them."""
+    """The mean of all tokens; over all pieces of a clip that is encoded in pieces."""
 
     def forward(self, tokens: Tokens) -> Tensor:
         return tokens.mean()
 
 
 class FirstPooling(AbsPooling):
-    """The first token: what BERT and its kin train to stand for the sentence."""
+    """The first token: which BERT and similar models train to represent the sentence."""
 
     def forward(self, tokens: Tokens) -> Tensor:
         return tokens.values[:, 0].float()

@@ -59,7 +59,7 @@ models = Registry(
     base=f"{_MODELS}.two_tower:TwoTowerModel",
 )
 
-#: Every registry of this room with the name that is taken where a configuration says nothing.
+#: Every registry of this package with the name that is taken where a configuration names none.
 MODEL_REGISTRIES = {
     audio_encoders: "ced",
     text_encoders: "sonar",
@@ -76,7 +76,7 @@ def build_model(config: Mapping[str, Any]) -> TwoTowerModel:
 
     Args:
         config: names by registry (`audio_encoder: ced`) and settings (`audio_encoder_conf: {...}`), as in
-            config.yaml of an experiment; other keys are of no interest here. Unchanged afterwards.
+            config.yaml of an experiment; other keys are ignored here. Unchanged afterwards.
 
     Raises:
         UserError: a name or a configuration key that does not exist; names the ones that do.

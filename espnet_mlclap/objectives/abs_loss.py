@@ -23,7 +23,7 @@ class AbsLoss(torch.nn.Module, ABC):
         """Loss of a batch of U clips and B captions.
 
         Args:
-            audio: [U, E] L2-normalised embeddings, one a distinct clip.
+            audio: [U, E] L2-normalised embeddings, one per distinct clip.
             text: [B, E] L2-normalised embeddings.
             clip_index: [B] int64, the row of `audio` that each caption belongs to.
             needed: the tensors that `needs` names.

@@ -11,7 +11,7 @@ from espnet_mlclap.models.two_tower import TwoTowerModel
 
 
 class AbsObjective(AbsESPnetModel):
-    """A model with its loss and, where it has them, its teachers. What is saved is `model` alone.
+    """A model with its loss and, where it has them, its teachers. Only `model` is saved.
 
     Attributes:
         model: what is trained.

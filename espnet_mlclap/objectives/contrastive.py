@@ -14,7 +14,7 @@ from espnet_mlclap.objectives.abs_objective import AbsObjective
 class ContrastiveObjective(AbsObjective):
     """A two-tower model and a loss between the embeddings of its towers.
 
-    Captions in all languages are alike: what is in the batch is contrasted with what is in the batch.
+    Captions in all languages are treated alike: what is in the batch is contrasted with what is in the batch.
 
     Args:
         model: the two towers.

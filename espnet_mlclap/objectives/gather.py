@@ -21,7 +21,7 @@ def gather_rows(rows: Tensor) -> List[Tensor]:
         rows: [n, ...]; n may differ from rank to rank.
 
     Returns:
-        One tensor [n_rank, ...] a rank; gradients flow back to the rank that a row came from.
+        One tensor [n_rank, ...] per rank; gradients flow back to the rank that a row came from.
     """
     if world_size() == 1:
         return [rows]

@@ -23,7 +23,7 @@ objectives = Registry(
     base=f"{_OBJECTIVES}.abs_objective:AbsObjective",
 )
 
-#: Every registry of this room with the name that is taken where a configuration says nothing.
+#: Every registry of this package with the name that is taken where a configuration names none.
 OBJECTIVE_REGISTRIES = {losses: "infonce", objectives: "contrastive"}
 
 
@@ -31,7 +31,7 @@ def build_objective(config: Mapping[str, Any], model: TwoTowerModel) -> AbsObjec
     """Build the objective that a configuration names, around a model.
 
     Args:
-        config: `loss`, `objective` and the same with `_conf`; other keys are of no interest here.
+        config: `loss`, `objective` and the same with `_conf`; other keys are ignored here.
         model: what it trains.
 
     Raises:

@@ -56,7 +56,7 @@ def language_figure(
         metric: which one, in per cent.
 
     Returns:
-        A figure with one panel a direction; whiskers are 95 % intervals, the dotted line is chance.
+        A figure with one panel per direction; whiskers are 95 % intervals, the dotted line is chance.
     """
     langs = list(dict.fromkeys(lang for scores in experiments.values() for lang in scores))
     width = 0.8 / len(experiments)

@@ -41,7 +41,7 @@ class ClipIndex:
     bad: List[str]
 
     def search(self, query: np.ndarray, top: int) -> List[Tuple[float, str]]:
-        """The recordings that are most alike.
+        """The most similar recordings.
 
         Args:
             query: unit vector [E].
@@ -68,9 +68,9 @@ def update_index(
 
     Args:
         path: the index; made if it is not there. It is saved every minute, so that a killed run resumes.
-        folder: of the recordings, with all folders in it.
+        folder: of the recordings, including subfolders.
         encode: gives the vectors of recordings.
-        model: what names the weights; vectors of other weights are of no use.
+        model: what names the weights; vectors of other weights are not used.
         skip_bad_audio: leave out what cannot be read.
         batch_size: recordings that are encoded together.
 

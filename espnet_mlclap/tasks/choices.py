@@ -12,11 +12,11 @@ from espnet_mlclap.utils.registry import Registry
 
 
 class RegistryChoices(ClassChoices):
-    """A registry in the form that ESPnet's tasks want; also takes classes by dotted path.
+    """A registry in the form that ESPnet's tasks need; also takes classes by dotted path.
 
     Args:
         registry: the classes by name.
-        default: name that is taken where nothing is said.
+        default: name that is taken where none is given.
     """
 
     def __init__(self, registry: Registry, default: str):

@@ -33,7 +33,7 @@ class TrainingFiles:
         output_dir: the experiment's folder.
         reporter: what was reported so far.
         criteria: (phase, name, "max" or "min") by which epochs are the best.
-        best_counts: numbers of best epochs whose weights are averaged at the end; so many are kept.
+        best_counts: numbers of best epochs whose weights are averaged at the end; this many are kept.
     """
 
     def __init__(

@@ -14,7 +14,7 @@ U distinct clips with B captions:
     clip_words     [U, W] int64  such numbers of all captions that a clip has in the training set, filled up
                                with -1: whether the words of a caption fit another clip of the batch
 
-The ids of the captions stand next to the tensors. They are the user's: nobody reads anything out of them.
+The ids of the captions are next to the tensors. They are the user's own: no meaning is read from them.
 """
 
 from typing import Dict, List, Sequence, Tuple

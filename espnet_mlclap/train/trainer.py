@@ -38,7 +38,7 @@ class MLCLAPTrainer(Trainer):
     """ESPnet's training of an epoch in a loop of our own.
 
     ESPnet's loop writes checkpoints in place, saves what it trains as a whole (here an objective, of which
-    the model alone is to be saved) and validates batch by batch. This one does what this project needs of
+    only the model is to be saved) and validates batch by batch. This one does what this project needs of
     it; `options.py` refuses what it leaves out.
     """
 

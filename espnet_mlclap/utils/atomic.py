@@ -39,7 +39,7 @@ def make_dir(path: Union[str, Path]) -> Path:
 
 @contextlib.contextmanager
 def atomic_open(path: Union[str, Path], mode: str = "w") -> Iterator[IO]:
-    """Open `path` for writing; the file appears under its name only when the block ends well.
+    """Open `path` for writing; the file appears under its name only when the block ends without an error.
 
     Text is written as UTF-8 with "\\n" line ends. Data is synced to disk before the rename, so that
     a crash leaves either the old file or the new one.
@@ -73,7 +73,7 @@ def atomic_open(path: Union[str, Path], mode: str = "w") -> Iterator[IO]:
 
 @contextlib.contextmanager
 def atomic_dir(path: Union[str, Path]) -> Iterator[Path]:
-    """Fill a new folder that takes the place of `path` only when the block ends well.
+    """Fill a new folder that takes the place of `path` only when the block ends without an error.
 
     Yields:
         An empty temporary folder next to `path`.

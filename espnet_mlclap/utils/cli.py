@@ -1,4 +1,4 @@
-"""What every command-line entry point does alike: logging, mistakes of the user, Ctrl-C."""
+"""What all command-line entry points have in common: logging, mistakes of the user, Ctrl-C."""
 
 import argparse
 import contextlib
@@ -22,7 +22,7 @@ def bool_option(value: str) -> bool:
 
 
 def _is_ours_or_a_warning(record: logging.LogRecord) -> bool:
-    # our messages go through the root logger; libraries have loggers of their own and tell much
+    # our messages go through the root logger; libraries have loggers of their own and say a lot
     return record.name == "root" or record.levelno >= logging.WARNING
 
 

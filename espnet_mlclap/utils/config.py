@@ -1,4 +1,4 @@
-"""The one reader of YAML configuration: `base:`, and what to say where nobody reads a key.
+"""The one reader of YAML configuration: `base:`, and what to say about an unknown key.
 
 A file may say only what it changes: `base: train.yaml` names another one that it is based on; what it says
 itself then comes on top, so that a number is in one place, however many configurations share it. ESPnet
@@ -56,7 +56,7 @@ def check_keys(
     where: Union[str, Path],
     required: Collection[str] = (),
 ) -> None:
-    """Make sure that a configuration has no key that nobody reads, and those that somebody needs.
+    """Make sure that a configuration has no unknown key, and all that are required.
 
     Args:
         conf: values by name.
@@ -103,7 +103,7 @@ def config_files(path: Union[str, Path]) -> List[Path]:
 
     Returns:
         The file, those that it is based on, and what its values name and is there: paths with a folder in
-        them (`conf/small_bert`), relative to the folder in which one stands.
+        them (`conf/small_bert`), relative to the folder of the file that names them.
 
     Raises:
         UserError: see `read_config`.

@@ -1,7 +1,7 @@
 """Building blocks by name: one line each, loaded when asked for; classes of your own by dotted path.
 
 A registry says `{"ced": "espnet_mlclap.models.audio_encoder.ced:CEDAudioEncoder"}`. Naming a class by where
-it stands, not by importing it, keeps a command that uses one of ten from loading the other nine. Where a
+it is, not by importing it, keeps a command that uses one of ten from loading the other nine. Where a
 name is asked for, `package.module:Class` works as well, so that a recipe can bring a class of its own.
 """
 

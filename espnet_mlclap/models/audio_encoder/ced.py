@@ -22,7 +22,7 @@ The reason is the same every time: a clip's embedding must not depend on its nei
 that are not there. Common to both modes: only whole patches are used, so up to 15 frames at the end of
 a chunk (4 of 1,012) are left out; a clip of less than one patch (16 frames, 0.16 s), on which the
 published code fails, is filled up with zeros after batch normalisation; patch dropout draws columns and
-rows for each chunk (the published code draws once a batch). Features extracted beforehand have a floor
+rows for each chunk (the published code draws once per batch). Features extracted beforehand have a floor
 of their own, so `reference` reproduces the published batches from waveforms only.
 
 Use `default` for anything new; `reference` is for figures of published checkpoints.
@@ -160,7 +160,7 @@ class CEDAudioEncoder(AbsAudioEncoder):
         packed, chunks = self._packed_frames(audio, audio_lengths)
         parts = list(self._chunk_tokens(packed, chunks))
         if len(parts) == 1 and len(chunks) == len(audio):
-            # one chunk per clip, of like lengths: as it is, in the order of the clips
+            # one chunk per clip, of similar lengths: as it is, in the order of the clips
             positions, tokens, mask = parts[0]
             back = torch.tensor(positions).argsort().to(tokens.device)
             return Tokens(tokens[back], None if mask is None else mask[back])

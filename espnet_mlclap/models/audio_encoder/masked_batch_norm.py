@@ -4,7 +4,7 @@ import torch
 
 
 class PackedBatchNorm(torch.nn.BatchNorm1d):
-    """BatchNorm over mel bins for frames that lie one after the other, padding left out.
+    """BatchNorm over mel bins for frames one after the other, padding left out.
 
     The mean and the variance of a batch while training are those of its frames, however long the
     padding was. A single frame has no variance: it is normalised by the running statistics.

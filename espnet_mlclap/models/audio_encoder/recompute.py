@@ -8,7 +8,7 @@ import torch
 
 
 def recompute_in_backward(blocks: torch.nn.ModuleList) -> None:
-    """Make blocks keep their inputs alone while training, and compute the rest again for the gradients.
+    """Make blocks keep only their inputs while training, and compute the rest again for the gradients.
 
     Each block is put into torch's wrapper for this, which keeps the names in the state dict. Outputs,
     gradients and running statistics stay the same; dropout drops the same again.

@@ -91,7 +91,7 @@ class ClipVectors(ClipReader):
 class FrozenAudioEncoder(AbsAudioEncoder):
     """Vectors of clips by an encoder that is not trained. It gives one token per clip.
 
-    The encoder gets the clips as they lie in the formatted set. Where it needs more than 16 kHz, format with
+    The encoder gets the clips as they are in the formatted set. Where it needs more than 16 kHz, format with
     `--audio_format original`, which leaves the recordings as they are.
 
     Args:

@@ -102,7 +102,7 @@ class FrozenEncoder:
 
     @property
     def needs_lang(self) -> bool:
-        """Does `encode` of a text encoder want each caption's language?"""
+        """Does `encode` of a text encoder need each caption's language?"""
         return bool(getattr(self.wrapped, "needs_lang", False))
 
     def describe(self) -> Dict[str, Any]:

@@ -1,4 +1,4 @@
-"""Vectors of frozen encoders on disk: computed once for each distinct clip or caption, whoever asks.
+"""Vectors of frozen encoders on disk: computed once for each distinct clip or caption, whoever asks for it.
 
 A store is a folder with one SQLite file for each encoder (its fingerprint is the name). A vector's key is a
 hash of what was encoded, so that a caption in ten data sets, or a clip under two names, is encoded once, and
@@ -35,7 +35,7 @@ class VectorStore:
     """The vectors of one encoder.
 
     Args:
-        folder: where the stores of all encoders lie; made if it is missing.
+        folder: where the stores of all encoders are; made if it is missing.
         description: what distinguishes this encoder from others (class, version, settings); JSON types.
         size: width of a vector.
         dtype: "float16" halves the file; cosines move by about 1e-4. "float32" keeps every bit.

@@ -25,7 +25,7 @@ class CaptionVectors(Tokenizer):
 
     Args:
         vectors: the encoder and its store.
-        langs: FLORES-200 codes that the encoder knows; None: nobody says, any will do.
+        langs: FLORES-200 codes that the encoder knows; None: not stated, any will do.
     """
 
     pad_id = 0
@@ -54,7 +54,7 @@ class CaptionVectors(Tokenizer):
                 f"the text encoder {encoder.name} does not know the language {lang!r}; it has "
                 f"{' '.join(self.langs)}"
             )
-        # an encoder that is not told the language gives equal captions equal vectors
+        # an encoder that does not know the language gives equal captions equal vectors
         by_lang = encoder.needs_lang
         keys = [
             hashlib.sha256(f"{lang if by_lang else ''}\n{text}".encode()).digest()

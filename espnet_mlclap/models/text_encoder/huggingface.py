@@ -1,4 +1,4 @@
-"""Text encoders of transformers: BERT, RoBERTa, XLM-R and their kin, and the M2M100 port of SONAR."""
+"""Text encoders of transformers: BERT, RoBERTa, XLM-R and similar models, and the M2M100 port of SONAR."""
 
 import inspect
 import pickle

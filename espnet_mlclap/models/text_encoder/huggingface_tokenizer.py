@@ -18,7 +18,7 @@ class HuggingfaceTokenizer(Tokenizer):
 
     Args:
         tokenizer: a tokenizer of transformers.
-        max_tokens: longest sequence; a longer caption loses its last pieces, never the tokens that stand
+        max_tokens: longest sequence; a longer caption loses its last pieces, never the tokens that are
             for its language, beginning and end.
 
     Raises:

@@ -1,4 +1,4 @@
-"""Text encoders of sentence-transformers: multilingual-e5, LaBSE, bge-m3, MiniLM and their kin.
+"""Text encoders of sentence-transformers: multilingual-e5, LaBSE, bge-m3, MiniLM and similar models.
 
 Such a model brings its own pooling, and often a further layer, which were trained with it. Here it gives what
 it was trained to give: one vector per caption, frozen (`model_conf: {freeze_text_encoder: true}`) or trained.
