@@ -23,7 +23,7 @@ class SameWordsInfoNCELoss(InfoNCELoss):
     evenly over its positive columns, and those of a column over its positive rows. Each clip stands once
     here, as in `InfoNCELoss`; where no two clips share words, the two are the same.
 
-    Supervised contrastive learning (P. Khosla et al., NeurIPS 2020, eq. 2) with words in place of classes.
+    Supervised contrastive learning (P. Khosla et al., NeurIPS 2020, eq. 2) with words instead of classes.
 
     Args: those of `InfoNCELoss`.
 

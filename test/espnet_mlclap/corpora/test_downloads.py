@@ -87,7 +87,7 @@ def test_clotho_is_fetched_verified_and_prepared(zenodo, tmp_path):
     zenodo.break_after = [10**9] * 5 + [500]  # the first archive, in the middle
     download_clotho(tmp_path / "clotho")
     assert any(wanted == "bytes=500-" for _, wanted in zenodo.requests), (
-        "goes on where it broke off"
+        "continues where it broke off"
     )
     assert not list((tmp_path / "clotho").glob("*.7z")), "the archives are gone once unpacked"
     sets = prepare_clotho(tmp_path / "clotho", tmp_path / "clotho", tmp_path / "data")

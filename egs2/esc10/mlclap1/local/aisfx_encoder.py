@@ -5,7 +5,7 @@ ISMIR 2022; the model is under CC BY 4.0. A network of eight convolutions was tr
 libraries of sound effects; its 512 numbers for each two seconds, averaged over a clip, stand for the clip.
 
 Two things differ from the package's own inference. Its loader unpickles whatever the file holds: here the
-safe reader does, which is told the types of numpy that stand beside the weights. Its older pins (numpy 1.23,
+safe reader does, given the types of numpy that are stored with the weights. Its older pins (numpy 1.23,
 librosa 0.9) are not installed; what is computed with them is stated here.
 """
 
@@ -87,7 +87,7 @@ def _load_network() -> torch.nn.Module:
     from aisfx.models.cnn2d import EmbeddingNet
 
     network = EmbeddingNet("max", 3, 1, 64)
-    # beside the weights stand counts of classes, integers of numpy, which are put together by a function
+    # stored with the weights are counts of classes, integers of numpy, which are put together by a function
     # that has another name in later versions of numpy
     count = np.int64(0)
     put_together = count.__reduce__()[0]
