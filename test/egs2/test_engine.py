@@ -166,6 +166,8 @@ def test_a_training_that_was_killed_does_not_go_on_with_other_options(recipe):
     (experiment / "checkpoint.pth").touch()
     recipe.run("--le_ratio", "0.5", FAIL="train")
     assert (experiment / "checkpoint.pth").exists()
+    again = recipe.run("--le_ratio", "0.6")
+    assert again.returncode == 0, again.stderr  # outdated/scores.json is found by */scores.json
 
 
 def test_numbers_of_processes_and_devices_change_nothing(recipe):

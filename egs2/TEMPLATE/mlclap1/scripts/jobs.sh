@@ -111,7 +111,7 @@ _put_aside() { # FOLDER FILES...
     local path
     local -a moved=()
     for path in "${@:2}"; do
-        [[ -e ${path} ]] || continue
+        [[ -e ${path} && ${path%/*} != "$1" ]] || continue # a pattern may find what was moved earlier
         mkdir -p "$1"
         mv -f "${path}" "$1/"
         moved+=("${path##*/}")
