@@ -11,7 +11,7 @@ import json
 import os
 import sqlite3
 from pathlib import Path
-from typing import Dict, Iterable, List, Mapping, Optional, Sequence, Union
+from typing import Dict, Iterable, List, Mapping, Optional, Sequence, Tuple, Union
 
 import numpy as np
 
@@ -22,6 +22,7 @@ DTYPES = ("float16", "float32")
 _WAIT = 60.0  # seconds for another process to finish its transaction
 _ASKED_AT_ONCE = 500  # keys in one query
 _BLOCK = 1 << 20  # bytes of a file read at once
+_REMEMBERED = 64 << 20  # bytes of vectors that a process keeps in memory
 _TABLES = """
 CREATE TABLE IF NOT EXISTS encoder (description TEXT NOT NULL);
 CREATE TABLE IF NOT EXISTS vectors (key BLOB PRIMARY KEY, value BLOB NOT NULL) WITHOUT ROWID;
@@ -64,10 +65,13 @@ class VectorStore:
         self.size = size
         self.dtype = np.dtype(dtype).newbyteorder("<")
         self._opened_by: Optional[int] = None
+        self._remembered: Dict[bytes, np.ndarray] = {}
+        self._known_files: Dict[Tuple[str, int, int], bytes] = {}
         self._open()
 
     def __getstate__(self) -> Dict[str, object]:
-        return {**self.__dict__, "_connection": None, "_opened_by": None}
+        forgotten = {"_connection": None, "_opened_by": None, "_remembered": {}, "_known_files": {}}
+        return {**self.__dict__, **forgotten}
 
     def _open(self) -> sqlite3.Connection:
         if self._opened_by == os.getpid():  # a connection must not cross a fork
@@ -93,14 +97,16 @@ class VectorStore:
         Raises:
             UserError: a vector of another width, or with NaN or infinity.
         """
-        found: Dict[bytes, np.ndarray] = {}
-        distinct = list(dict.fromkeys(keys))
+        found = {key: self._remembered[key] for key in keys if key in self._remembered}
+        distinct = [key for key in dict.fromkeys(keys) if key not in found]
         for start in range(0, len(distinct), _ASKED_AT_ONCE):
             some = distinct[start : start + _ASKED_AT_ONCE]
             marks = ",".join("?" * len(some))
             query = f"SELECT key, value FROM vectors WHERE key IN ({marks})"
             for key, value in self._open().execute(query, some):
                 found[key] = self._decoded(value)
+                if len(self._remembered) * self.size * 4 < _REMEMBERED:
+                    self._remembered[key] = found[key]
         return found
 
     def _decoded(self, value: bytes) -> np.ndarray:
@@ -142,6 +148,9 @@ class VectorStore:
         for path in paths:
             status = os.stat(path)
             state = (os.path.abspath(path), status.st_size, status.st_mtime_ns)
+            if state in self._known_files:
+                keys.append(self._known_files[state])
+                continue
             row = self._open().execute(
                 "SELECT key FROM files WHERE path = ? AND size = ? AND mtime_ns = ?", state
             )
@@ -149,6 +158,7 @@ class VectorStore:
             if known is None:
                 known = (_hash_of_file(path),)
                 fresh.append((*state, known[0]))
+            self._known_files[state] = known[0]
             keys.append(known[0])
         if fresh:
             with self._open() as connection:
