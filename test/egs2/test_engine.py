@@ -3,6 +3,7 @@
 import json
 import os
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -50,7 +51,7 @@ class Recipe:
         self.environment = {
             **os.environ,
             "PATH": f"{root / 'bin'}:{os.environ['PATH']}",
-            "REAL_PATH": os.environ["PATH"],
+            "REAL_PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}",
             "CALLS": str(self.calls_file),
         }
 
