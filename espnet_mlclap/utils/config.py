@@ -15,6 +15,7 @@ from espnet_mlclap.utils.errors import UserError
 from espnet_mlclap.utils.registry import did_you_mean
 
 BASE = "base"
+_CACHES = ("store",)  # keys that name folders which only save time
 # in the experiment's folder: the configuration with what it is based on, and the checkpoint to test
 RESOLVED_NAME = "train.yaml"
 BEST_MODEL = "valid.mAP@10.best.pth"
@@ -103,7 +104,8 @@ def config_files(path: Union[str, Path]) -> List[Path]:
 
     Returns:
         The file, those that it is based on, and what its values name and is there: paths with a folder in
-        them (`conf/small_bert`), relative to the folder of the file that names them.
+        them (`conf/small_bert`), relative to the working directory. Folders that only save time (`store`) are
+        left out: what is in them changes nothing.
 
     Raises:
         UserError: see `read_config`.
@@ -116,8 +118,12 @@ def config_files(path: Union[str, Path]) -> List[Path]:
 def _texts(value: Any) -> Iterator[str]:
     if isinstance(value, str):
         yield value
-    elif isinstance(value, (Mapping, list)):
-        for item in value.values() if isinstance(value, Mapping) else value:
+    elif isinstance(value, Mapping):
+        for key, item in value.items():
+            if key not in _CACHES:
+                yield from _texts(item)
+    elif isinstance(value, list):
+        for item in value:
             yield from _texts(item)
 
 

@@ -3,7 +3,7 @@
 import pytest
 import yaml
 
-from espnet_mlclap.utils.config import read_config, resolve_arguments
+from espnet_mlclap.utils.config import config_files, read_config, resolve_arguments
 from espnet_mlclap.utils.errors import UserError
 
 TRAIN = """
@@ -93,3 +93,18 @@ def test_espnet_gets_the_whole_configuration(folder, form):
     assert yaml.safe_load(written.read_text()) == read_config(path)
     with pytest.raises(UserError, match="--output_dir is needed"):
         resolve_arguments(["--config", str(path)])
+
+
+def test_what_a_configuration_names_counts_but_for_caches(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    for folder in ("conf/bert", "dump/vectors"):
+        (tmp_path / folder).mkdir(parents=True)
+    (tmp_path / "base.yaml").write_text(
+        "text_encoder_conf: {model: conf/bert, store: dump/vectors}\n"
+    )
+    (tmp_path / "own.yaml").write_text(
+        "base: base.yaml\n"
+        "audio_encoder_conf: {encoders: [{audio_encoder_conf: {store: dump/vectors}}]}\n"
+    )
+    found = [path.name for path in config_files(tmp_path / "own.yaml")]
+    assert found == ["own.yaml", "base.yaml", "bert"]
