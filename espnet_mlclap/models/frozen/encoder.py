@@ -141,6 +141,10 @@ class CachedVectors:
         folder: of the stores; None: nothing is kept on disk.
         dtype: of the store.
         batch_size: items that the encoder gets at once.
+        description: what tells the encoder's vectors from others', for the store.
+
+    Raises:
+        UserError: a `batch_size` below 1; a store that cannot be used.
     """
 
     def __init__(
@@ -184,9 +188,8 @@ class CachedVectors:
                 vectors = {keys[p]: row for p, row in zip(some, compute(some))}
                 if self.store is not None:
                     self.store.put(vectors)
-                    vectors = self.store.get(
-                        list(vectors)
-                    )  # rounded as they will be read next time
+                    # rounded as they will be read next time
+                    vectors = self.store.get(list(vectors))
                 found.update(vectors)
                 bar.update(len(some))
         return [found[key] for key in keys]
