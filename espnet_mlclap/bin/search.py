@@ -15,6 +15,7 @@ from typing import Optional, Sequence
 from espnet_mlclap.utils.cli import bool_option, run_command
 from espnet_mlclap.utils.config import BEST_MODEL
 from espnet_mlclap.utils.errors import UserError
+from espnet_mlclap.utils.shown import shown
 
 
 def get_parser() -> argparse.ArgumentParser:
@@ -64,7 +65,7 @@ def search(options: argparse.Namespace) -> None:
     for query, vector in zip(options.query, queries):
         print(f"{query} ({options.lang})")
         for similarity, path in index.search(vector, options.top):
-            print(f"{similarity:7.3f}  {Path(options.audio_dir) / path}")
+            print(f"{similarity:7.3f}  {shown(Path(options.audio_dir) / path)}")
 
 
 def _name_of_weights(options: argparse.Namespace) -> str:

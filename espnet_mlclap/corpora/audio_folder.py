@@ -13,6 +13,7 @@ like a misspelt `lang` or `label` is an error.
 import hashlib
 import logging
 import math
+import os
 from collections import Counter, defaultdict
 from pathlib import Path
 from typing import Dict, List, Optional, Set, Tuple, Union
@@ -20,13 +21,16 @@ from typing import Dict, List, Optional, Set, Tuple, Union
 from espnet_mlclap.corpora.clip_ids import clip_ids
 from espnet_mlclap.corpora.rows import Row, read_rows
 from espnet_mlclap.fileio.data_dir import Caption, DataDir, caption_id
+from espnet_mlclap.fileio.recordings import file_inside
 from espnet_mlclap.utils.errors import UserError
 from espnet_mlclap.utils.languages import check_language
+from espnet_mlclap.utils.shown import shown
 
 _VALID_NAMES = ("valid", "validation", "dev")
 _COLUMNS = ("file_name", "caption", "lang", "label")
 # Names that are taken for a misspelt column, in addition to those in capitals.
 _MISSPELT = {"language": "lang", "languages": "lang", "langs": "lang", "labels": "label"}
+_WORDS_FOR_EMPTY = frozenset(("nan", "NaN", "None", "null", "NULL", "NA", "N/A", "<NA>"))
 _DEFAULT_LANG = "eng_Latn"
 _FEWEST_TO_SPLIT = 20  # training clips; with fewer, a tenth of them says nothing
 
@@ -89,9 +93,11 @@ def read_split(folder: Union[str, Path], skip_bad_audio: bool = False) -> DataDi
     """
     folder = Path(folder)
     metadata = _metadata_file(folder)
-    rows = read_rows(metadata, ("file_name", "caption"))
+    rows = read_rows(metadata, ("file_name", "caption"), verbatim=("file_name",))
     _check_columns(metadata, rows)
-    ids = clip_ids(dict.fromkeys(row.values["file_name"] for row in rows), f"{folder.name}_")
+    _warn_of_empty_cells(metadata, rows)
+    files = _audio_files(folder, rows, skip_bad_audio)
+    ids = clip_ids(files, f"{folder.name}_")
     data = DataDir()
     seen: Dict[Tuple[str, str, str], str] = {}
     labels: Dict[str, Row] = {}
@@ -103,8 +109,7 @@ def read_split(folder: Union[str, Path], skip_bad_audio: bool = False) -> DataDi
             raise UserError(f"{row.where}: the row repeats {seen[name, lang, text]}. Remove one.")
         seen[name, lang, text] = row.where
         clip = ids[name]
-        if clip not in data.wav_scp:
-            data.wav_scp[clip] = _audio_file(folder, name, row.where, skip_bad_audio)
+        data.wav_scp.setdefault(clip, files[name])
         numbers[clip, lang] += 1
         data.captions[caption_id(clip, lang, numbers[clip, lang])] = Caption(text, clip, lang)
         label = row.values.get("label", "")
@@ -148,12 +153,41 @@ def _check_columns(metadata: Path, rows: List[Row]) -> None:
         logging.info("%s: columns that are not used: %s", metadata, ", ".join(sorted(unused)))
 
 
+def _warn_of_empty_cells(metadata: Path, rows: List[Row]) -> None:
+    """A program that writes tables may have put a word where a caption was missing."""
+    found = [row for row in rows if row.values["caption"] in _WORDS_FOR_EMPTY]
+    if found:
+        logging.warning(
+            "%s: %d captions are %r or the like, as programs write where there is none (first: %s). They are "
+            "used as they are; remove the rows if they are no captions.",
+            metadata,
+            len(found),
+            found[0].values["caption"],
+            found[0].where,
+        )
+
+
+def _audio_files(folder: Path, rows: List[Row], skip_bad_audio: bool) -> Dict[str, str]:
+    """Path of each clip by its name in the rows; blanks around a name count where the file has them."""
+    files: Dict[str, str] = {}
+    for row in rows:
+        name = row.values["file_name"]
+        if name.strip() != name and not os.path.isfile(folder / name):
+            name = row.values["file_name"] = name.strip()
+        if name not in files:
+            files[name] = _audio_file(folder, name, row.where, skip_bad_audio)
+    return files
+
+
 def _audio_file(folder: Path, name: str, where: str, skip_bad_audio: bool) -> str:
-    path = folder / name
-    if not path.is_file() and not skip_bad_audio:
+    try:
+        path = file_inside(folder, name, folder.parent)
+    except UserError as error:
+        raise UserError(f"{where}: {error}") from error
+    if not os.path.isfile(path) and not skip_bad_audio:
         raise UserError(
-            f"{where}: the audio file {path} does not exist. Fix or remove the row, or skip such clips "
-            "such clips with --skip_bad_audio true."
+            f"{where}: the audio file {shown(path)} does not exist. Fix or remove the row, or skip such "
+            "clips with --skip_bad_audio true."
         )
     return str(path)
 

@@ -1,22 +1,13 @@
 """Find audio files by their names without extension, below a folder."""
 
-import os
+import logging
 import unicodedata
 from pathlib import Path
-from typing import Dict, Iterable, Iterator, Optional, Union
+from typing import Dict, Iterable, Optional, Union
 
+from espnet_mlclap.fileio.recordings import find_recordings
 from espnet_mlclap.utils.errors import UserError
-
-_EXTENSIONS = frozenset(".wav .flac .mp3 .ogg .opus .m4a .webm .mp4 .aac".split())
-
-
-def audio_files(folder: Union[str, Path]) -> Iterator[str]:
-    """Paths of the audio files in `folder` and all folders in it, in a fixed order."""
-    for parent, folders, files in os.walk(folder, followlinks=True):
-        folders.sort()
-        for name in sorted(files):
-            if os.path.splitext(name)[1].lower() in _EXTENSIONS:
-                yield os.path.join(parent, name)
+from espnet_mlclap.utils.shown import shown
 
 
 class AudioIndex:
@@ -36,8 +27,16 @@ class AudioIndex:
         if not self.folder.is_dir():
             raise UserError(f"{self.folder}: no such folder of audio files.")
         self._paths: Dict[str, str] = {}
-        for path in audio_files(self.folder):
-            self._paths.setdefault(_normal(Path(path).stem), path)
+        recordings = find_recordings(self.folder, each_once=False)  # a clip may go by a link's name
+        for note in recordings.notes():
+            logging.info("%s: %s", self.folder, note)
+        for path in recordings.files:
+            if shown(path) == path:
+                self._paths.setdefault(_normal(Path(path).stem), path)
+            else:
+                logging.warning(
+                    "passed over, since a data directory cannot name it: %s", shown(path)
+                )
         if not self._paths:
             raise UserError(f"{self.folder}: there is no audio file in it.")
 

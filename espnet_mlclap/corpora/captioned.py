@@ -13,6 +13,7 @@ from espnet_mlclap.corpora.ml_clap_captions import read_given_captions
 from espnet_mlclap.fileio.data_dir import Caption, DataDir, caption_id
 from espnet_mlclap.utils.atomic import atomic_open
 from espnet_mlclap.utils.errors import UserError
+from espnet_mlclap.utils.reading import read_text
 
 
 class CaptionedClip(NamedTuple):
@@ -216,11 +217,7 @@ def _given_test(
 def _listed(clips: Sequence[CaptionedClip], path: Path) -> Set[str]:
     """Ids of the clips in a list of names."""
     of_stem, chosen = _by_stem(clips), set()
-    try:
-        lines = path.read_text(encoding="utf-8").splitlines()
-    except (OSError, UnicodeDecodeError) as error:
-        raise UserError(f"{path}: cannot be read as a list of test clips ({error}).") from error
-    for number, line in enumerate(lines, 1):
+    for number, line in enumerate(read_text(path).splitlines(), 1):
         name = PurePosixPath(line.strip())
         if not name.name:
             continue

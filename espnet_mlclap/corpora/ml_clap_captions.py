@@ -11,9 +11,10 @@ not taken twice.
 from pathlib import Path, PurePosixPath
 from typing import Any, Dict, List, Sequence, Tuple, Union
 
-from espnet_mlclap.corpora.rows import one_line, read_json
+from espnet_mlclap.corpora.rows import one_line
 from espnet_mlclap.utils.errors import UserError
 from espnet_mlclap.utils.languages import check_language
+from espnet_mlclap.utils.reading import read_json
 
 
 def read_given_captions(paths: Sequence[Union[str, Path]]) -> Dict[str, List[Tuple[str, str]]]:

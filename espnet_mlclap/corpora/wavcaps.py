@@ -22,10 +22,11 @@ from espnet_mlclap.corpora.audio_index import AudioIndex
 from espnet_mlclap.corpora.captioned import CaptionedClip, write_set
 from espnet_mlclap.corpora.clip_ids import clip_ids
 from espnet_mlclap.corpora.fetch import is_unpacked, unpack_flat
-from espnet_mlclap.corpora.rows import one_line, read_json
+from espnet_mlclap.corpora.rows import one_line
 from espnet_mlclap.fileio.data_dir import DataDir, read_table
 from espnet_mlclap.utils.atomic import atomic_open
 from espnet_mlclap.utils.errors import UserError
+from espnet_mlclap.utils.reading import read_json
 
 REPOSITORY = "cvssp/WavCaps"  # of data sets, on the Hugging Face hub
 REVISION = "85a0c21e26fa7696a5a74ce54fada99a9b43c6de"

@@ -14,6 +14,11 @@ if TYPE_CHECKING:
 
 SAMPLING_RATE = 16000  # Hz, of everything that the model hears
 HOP_LENGTH = 160  # samples between two frames of log-mel features
+# Ends of the names that recordings have. What a file holds is found out when it is read.
+AUDIO_SUFFIXES = frozenset(
+    ".wav .wave .flac .mp3 .ogg .oga .opus .aif .aiff .aifc .au .snd .caf .w64 .rf64 .m4a .m4b .mp4 .aac "
+    ".webm .weba .mka .mkv .mov .3gp .amr .ac3 .mp2 .wma .asf .wv .ape .tta".split()
+)
 
 
 class AudioError(UserError):

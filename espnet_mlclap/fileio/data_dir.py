@@ -21,6 +21,8 @@ from typing import Dict, List, Mapping, NamedTuple, Union
 from espnet_mlclap.utils.atomic import atomic_dir, atomic_open
 from espnet_mlclap.utils.errors import UserError
 from espnet_mlclap.utils.languages import check_language
+from espnet_mlclap.utils.reading import read_bytes
+from espnet_mlclap.utils.shown import shown
 
 
 class Caption(NamedTuple):
@@ -46,10 +48,7 @@ def read_table(path: Union[str, Path]) -> Dict[str, str]:
         UserError: missing, not UTF-8, Windows line ends, no value, a key twice; names the line.
     """
     path = Path(path)
-    try:
-        data = path.read_bytes()
-    except OSError as error:
-        raise UserError(f"{path}: cannot be read ({error.strerror}).") from error
+    data = read_bytes(path)
     table: Dict[str, str] = {}
     lines = data.split(b"\n")
     if lines[-1] == b"":
@@ -65,10 +64,12 @@ def read_table(path: Union[str, Path]) -> Dict[str, str]:
         if text.endswith("\r"):
             raise UserError(f"{where}: Windows line end (CRLF). Convert the file to LF line ends.")
         key, _, value = text.partition(" ")
-        value = value.strip()
+        value = (
+            value.lstrip() if path.name == "wav.scp" else value.strip()
+        )  # a name may end with a blank
         if not key:
             raise UserError(f"{where}: the line has no key. Each line is `key value`.")
-        if not value:
+        if not value.strip():
             raise UserError(f"{where}: {key!r} has no value. Each line is `key value`.")
         if key in table:
             raise UserError(f"{where}: {key!r} appears twice in this file. Keep one of them.")
@@ -90,7 +91,9 @@ def write_table(path: Union[str, Path], table: Mapping[str, object]) -> None:
             if not key or any(character.isspace() for character in key):
                 raise UserError(f"{path}: the id {key!r} is empty or has white space in it.")
             if not value.strip() or len(value.splitlines()) != 1:
-                raise UserError(f"{path}: the value of {key!r} is empty or has a line break in it.")
+                raise UserError(
+                    f"{path}: the value of {key!r} is empty or has a line break in it: {shown(value)!r}"
+                )
             file.write(f"{key} {value}\n")
 
 

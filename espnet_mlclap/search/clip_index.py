@@ -15,8 +15,8 @@ from typing import Callable, Dict, List, Optional, Sequence, Tuple, Union
 
 import numpy as np
 
-from espnet_mlclap.corpora.audio_index import audio_files
 from espnet_mlclap.fileio.audio import AudioError
+from espnet_mlclap.fileio.recordings import find_recordings
 from espnet_mlclap.utils.atomic import atomic_open, make_dir
 from espnet_mlclap.utils.errors import UserError
 from espnet_mlclap.utils.progress import progress_bar
@@ -81,10 +81,13 @@ def update_index(
     path, folder = Path(path), Path(folder)
     if path.is_dir():
         raise UserError(f"{path}: is a folder. The index is a file; give its name.")
+    recordings = find_recordings(folder)
+    for note in recordings.notes():
+        logging.info("%s: %s", folder, note)
     make_dir(path.parent)  # says now, not after the work, where nothing can be written
-    stamps = {os.path.relpath(found, folder): _stamp(found) for found in audio_files(folder)}
+    stamps = {os.path.relpath(found, folder): _stamp(found) for found in recordings.files}
     if not stamps:
-        raise UserError(f"{folder}: no such folder, or no audio file in it.")
+        raise UserError(f"{folder}: there is no audio file in it.")
     rows = {
         name: row for name, (stamp, row) in _read(path, model).items() if stamps.get(name) == stamp
     }
@@ -113,9 +116,14 @@ def _encode(
     encode: Encode, folder: Path, names: Sequence[str], bad: Optional[List[str]]
 ) -> Dict[str, np.ndarray]:
     """Vectors by name. With a list `bad`, recordings that cannot be read are noted there and left out."""
+    if not names:
+        return {}
     try:
         return dict(zip(names, encode([str(folder / name) for name in names])))
     except AudioError as error:
+        gone = [name for name in names if not os.path.lexists(folder / name)]
+        if gone:  # removed since the folder was looked through
+            return _encode(encode, folder, [name for name in names if name not in gone], bad)
         if bad is None:
             raise AudioError(
                 f"{error} Fix or remove it, or skip such recordings with --skip_bad_audio true."

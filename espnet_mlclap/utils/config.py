@@ -12,6 +12,7 @@ import yaml
 
 from espnet_mlclap.utils.atomic import atomic_open
 from espnet_mlclap.utils.errors import UserError
+from espnet_mlclap.utils.reading import read_text
 from espnet_mlclap.utils.registry import did_you_mean
 
 BASE = "base"
@@ -31,10 +32,7 @@ def read_yaml(path: Union[str, Path]) -> Dict[str, Any]:
         UserError: it cannot be read, is not YAML, or holds something else.
     """
     try:
-        content = yaml.load(Path(path).read_text(encoding="utf-8"), _Loader)
-    except (OSError, UnicodeDecodeError) as error:
-        reason = getattr(error, "strerror", None) or "not UTF-8"
-        raise UserError(f"{path}: cannot be read ({reason}).") from error
+        content = yaml.load(read_text(path), _Loader)
     except yaml.YAMLError as error:
         raise UserError(f"{path}: not YAML ({error}).") from error
     return check_mapping({} if content is None else content, path)

@@ -175,3 +175,60 @@ def test_few_clips_validate_on_themselves_and_a_given_split_is_used(tmp_path, ca
     assert set(prepare_audio_folder(tmp_path / "c", tmp_path / "data")["valid"].wav_scp) == {
         "dev_z"
     }
+
+
+@pytest.mark.parametrize(
+    ("metadata", "message"),
+    [
+        ("file_name;caption\na.wav;x\n", "metadata.csv:1: semicolons stand between the fields"),
+        ("file_name\tcaption\na.wav\tx\n", "metadata.csv:1: tabs stand between the fields"),
+        (
+            "file_name,caption\n.,x\n",
+            r"metadata.csv:2: \. leads out of|the audio file .* does not exist",
+        ),
+        (
+            "file_name,caption\n/etc/hostname,x\n",
+            "metadata.csv:2: /etc/hostname is an absolute path",
+        ),
+        ("file_name,caption\n../../x.wav,x\n", "metadata.csv:2: .*leads out of"),
+        (
+            f"file_name,caption\n{'n' * 5000}.wav,x\n",
+            "metadata.csv:2: the audio file .* does not exist",
+        ),
+        ("caption,file_name\nrain\nand wind,a.wav\n", "metadata.csv:2: 1 fields.*over two lines"),
+    ],
+)
+def test_tables_as_programs_and_people_write_them(tmp_path, metadata, message):
+    folder = make_split(tmp_path / "c/train", ["a.wav"], metadata)
+    with pytest.raises(UserError, match=message):
+        read_split(folder)
+
+
+def test_half_an_emoji_is_named_with_its_line(tmp_path):
+    lines = '{"file_name": "a.wav", "caption": "dog \\ud83d"}\n'
+    folder = make_split(tmp_path / "c/train", ["a.wav"], lines, "jsonl")
+    with pytest.raises(UserError, match=r"metadata.jsonl:1: .*half a character"):
+        read_split(folder)
+
+
+def test_columns_without_a_name_are_passed_over(tmp_path):
+    folder = make_split(tmp_path / "c/train", ["a.wav"], "file_name,caption,,\na.wav,x,,\n")
+    assert [caption.text for caption in read_split(folder).captions.values()] == ["x"]
+
+
+def test_a_word_for_an_empty_cell_is_said(tmp_path, caplog):
+    folder = make_split(tmp_path / "c/train", ["a.wav"], "file_name,caption\na.wav,nan\n")
+    assert [caption.text for caption in read_split(folder).captions.values()] == ["nan"]
+    assert "1 captions are 'nan'" in caplog.text
+
+
+def test_blanks_at_the_ends_of_a_name_are_part_of_it(tmp_path):
+    names = [" a.wav", "b.wav ", "c.wav"]
+    rows = 'file_name,caption\n" a.wav",x\n"b.wav ",y\n" c.wav ",z\n'
+    data = read_split(make_split(tmp_path / "c/train", ["c.wav"], rows), skip_bad_audio=True)
+    for name in names[:2]:
+        (tmp_path / "c/train" / name).touch()
+    data = read_split(tmp_path / "c/train")
+    data.write(tmp_path / "data")
+    paths = DataDir.read(tmp_path / "data").wav_scp.values()
+    assert sorted(path.rpartition("/")[2] for path in paths) == names

@@ -94,6 +94,18 @@ def test_a_link_to_nowhere_is_a_bad_recording(folder, tmp_path):
     assert len(index.bad) == 1
 
 
+def test_a_recording_that_goes_away_meanwhile_is_left_out(folder, tmp_path):
+    encoder = Encoder()
+
+    def encode(paths):
+        (folder / "Été 1/3.wav").unlink(missing_ok=True)
+        return encoder(paths)
+
+    index = update_index(tmp_path / "i.npz", folder, encode, model="m")
+    assert names(index) == ["0.wav", "2.wav", "4.wav", "1.wav"]
+    assert index.bad == []
+
+
 def test_where_no_index_can_be_nothing_is_embedded(folder, tmp_path):
     encoder = Encoder()
     with pytest.raises(UserError, match="sounds: is a folder"):
@@ -106,9 +118,10 @@ def test_where_no_index_can_be_nothing_is_embedded(folder, tmp_path):
 
 def test_folders_and_indices_that_are_none(folder, tmp_path):
     (tmp_path / "empty").mkdir()
-    for name in ("empty", "nowhere"):
-        with pytest.raises(UserError, match=f"{name}: no such folder, or no audio file in it"):
-            update_index(tmp_path / "i.npz", tmp_path / name, Encoder(), model="m")
+    for name, why in (("empty", "there is no audio file in it"), ("nowhere", "no such folder")):
+        with pytest.raises(UserError, match=f"{name}: {why}"):
+            update_index(tmp_path / name / "i.npz", tmp_path / name, Encoder(), model="m")
+    assert not (tmp_path / "nowhere").exists(), "a mistyped folder is not made"
     for content in (b"", b"no index", b"PK\x03\x04 cut off"):
         (tmp_path / "i.npz").write_bytes(content)
         with pytest.raises(UserError, match=r"i\.npz: not an index of recordings .*Delete it"):
