@@ -104,38 +104,41 @@ def check_translation(path, folder, monkeypatch):
 
 
 def check_experiments(path, folder, monkeypatch):
-    from espnet_mlclap.experiments.plan import read_experiments, select
-    from espnet_mlclap.experiments.printed import read_printed_figures
+    from espnet_mlclap.experiments.papers import choose_papers
+    from espnet_mlclap.experiments.plan import read_experiments
+    from espnet_mlclap.experiments.runs import select
 
     recipe = path.parents[1]
     monkeypatch.chdir(recipe)  # paths in the list start there
     listed = read_experiments(path)
-    printed = read_printed_figures(listed.printed_figures)
-    runs = select(listed, printed, printed.names("all"), [1])
+    chosen = choose_papers(listed.papers, "all")
+    runs = select(listed, chosen, [1])
     assert {run.experiment.name for run in runs} == set(listed.experiments)
     for run in runs:
         assert (recipe / run.experiment.options["mlclap_config"]).is_file()
-    corpora = {corpus for row in printed.tables["1"].results.values() for corpus in row}
+    tables = [table for paper in chosen for table in paper.printed.tables.values()]
+    corpora = {corpus for table in tables for row in table.results.values() for corpus in row}
     assert set(listed.test_sets.values()) <= corpora
 
 
-def check_printed_figures(path, folder, monkeypatch):
+def check_paper(path, folder, monkeypatch):
     from espnet_mlclap.experiments.printed import read_printed_figures
 
     assert read_printed_figures(path).tables
 
 
-CHECKS = {
+CHECKS = {  # by the name of the file or of its folder; others are trainings
     "corpus.yaml": check_corpus,
     "translation.yaml": check_translation,
     "experiments.yaml": check_experiments,
-    "printed_figures.yaml": check_printed_figures,
+    "papers": check_paper,
 }
 
 
 @pytest.mark.parametrize("name", CONFIGS, ids=str)
 def test_configuration(name, tmp_path, monkeypatch):
-    CHECKS.get(name.name, check_training)(ROOT / name, tmp_path, monkeypatch)
+    check = CHECKS.get(name.name) or CHECKS.get(name.parent.name, check_training)
+    check(ROOT / name, tmp_path, monkeypatch)
 
 
 def test_there_are_configurations():

@@ -6,11 +6,17 @@ from typing import Optional, Sequence
 from espnet_mlclap.utils.cli import run_command
 from espnet_mlclap.utils.config import BEST_MODEL
 
+PAPERS_HELP = (
+    'papers of the list, such as "ml_clap correspondences", or all (default: the first; with --tables those '
+    "that have these)"
+)
+
 
 def get_parser() -> argparse.ArgumentParser:
     """Options of this command."""
     parser = argparse.ArgumentParser(prog="mlclap paper_tables", description=__doc__)
     parser.add_argument("--config", default="conf/experiments.yaml", help="list of experiments")
+    parser.add_argument("--papers", help=PAPERS_HELP)
     parser.add_argument("--tables", default="all", help='such as "2 4 figure2"')
     parser.add_argument("--seeds", help='seeds of training, such as "1 2 3"; default: all')
     parser.add_argument("--expdir", default="exp", help="folder of the experiments")
@@ -25,17 +31,16 @@ def get_parser() -> argparse.ArgumentParser:
 
 def paper_tables(options: argparse.Namespace) -> None:
     """Write and print the tables."""
-    from espnet_mlclap.experiments.plan import read_experiments, read_seeds
-    from espnet_mlclap.experiments.printed import read_printed_figures
+    from espnet_mlclap.experiments.papers import choose_papers
+    from espnet_mlclap.experiments.plan import read_experiments
     from espnet_mlclap.experiments.report import write_report
+    from espnet_mlclap.experiments.runs import read_seeds
 
     listed = read_experiments(options.config)
-    printed = read_printed_figures(listed.printed_figures)
     text = write_report(
         options.out,
-        printed=printed,
+        chosen=choose_papers(listed.papers, options.papers, options.tables),
         listed=listed,
-        names=printed.names(options.tables),
         expdir=options.expdir,
         inference_tag=options.inference_tag,
         seeds=None if options.seeds is None else read_seeds(options.seeds),

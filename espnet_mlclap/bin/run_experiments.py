@@ -1,4 +1,4 @@
-"""Run the experiments of a paper's tables, then print our figures next to the printed ones.
+"""Run the experiments of the tables of papers, then print our figures next to the printed ones.
 
 What is done already is not done again, an experiment of several tables is run once, and a job that was
 killed resumes where it stopped. Options after `--` go to every run.sh: `./run_experiments.sh --tables "2 4"
@@ -17,19 +17,19 @@ from pathlib import Path
 from queue import SimpleQueue
 from typing import IO, Dict, List, Mapping, Optional, Sequence
 
+from espnet_mlclap.bin.paper_tables import PAPERS_HELP
 from espnet_mlclap.experiments.gpus import share_gpus
-from espnet_mlclap.experiments.plan import (
+from espnet_mlclap.experiments.papers import choose_papers
+from espnet_mlclap.experiments.plan import read_experiments
+from espnet_mlclap.experiments.recipe import Plan, ask_plan
+from espnet_mlclap.experiments.runs import (
     Run,
     data_options,
     longest_first,
-    read_experiments,
     read_seeds,
     run_options,
-    run_tag,
     select,
 )
-from espnet_mlclap.experiments.printed import read_printed_figures
-from espnet_mlclap.experiments.recipe import Plan, ask_plan
 from espnet_mlclap.utils.atomic import make_dir
 from espnet_mlclap.utils.cli import bool_option, run_command
 from espnet_mlclap.utils.config import BEST_MODEL
@@ -47,6 +47,7 @@ def get_parser() -> argparse.ArgumentParser:
         description=__doc__,
         usage="%(prog)s [options] [-- options of run.sh]",
     )
+    parser.add_argument("--papers", help=PAPERS_HELP)
     parser.add_argument("--tables", default="all", help='such as "2 4 figure2"')
     parser.add_argument("--seeds", default="1", help='seeds of training, such as "1 2 3"')
     parser.add_argument("--config", default="conf/experiments.yaml", help="list of experiments")
@@ -132,26 +133,25 @@ class _Trainings:
         self.seconds: List[float] = []  # of those that were not done before
 
     def __call__(self, runs: Sequence[Run]) -> List[str]:
-        """Run all of them; the tags of those that failed or whose start failed."""
+        """Run all of them; the tags of those that failed or whose needs failed."""
         ended: Dict[str, Future] = {}
         with ThreadPoolExecutor(self.options.jobs) as pool:
             try:
                 for number, run in enumerate(runs, 1):
-                    start = None
-                    if run.experiment.starts_from is not None:
-                        start = ended[run_tag(run.experiment.starts_from, run.seed)]
+                    needed = {tag: ended[tag] for tag in run.needs}
                     title = f"Experiment {number} of {len(runs)}: {run.tag}"
                     remaining = len(runs) - number + 1
-                    ended[run.tag] = pool.submit(self._run, run, start, title, remaining)
+                    ended[run.tag] = pool.submit(self._run, run, needed, title, remaining)
                 return [tag for tag, good in ended.items() if not good.result()]
             except BaseException:
                 pool.shutdown(cancel_futures=True)
                 raise
 
-    def _run(self, run: Run, start: Optional[Future], title: str, remaining: int) -> bool:
-        # What it starts from was submitted before, so it is running or done: no deadlock.
-        if start is not None and not start.result():
-            logging.warning(f"{run.tag}: left out, since {run.experiment.starts_from} failed")
+    def _run(self, run: Run, needed: Mapping[str, Future], title: str, remaining: int) -> bool:
+        # What it needs was submitted before, so it is running or done: no deadlock.
+        failed = [tag for tag, training in needed.items() if not training.result()]
+        if failed:
+            logging.warning(f"{run.tag}: left out, since {' and '.join(failed)} failed")
             return False
         options = self.options
         if self.seconds:
@@ -206,10 +206,9 @@ def run_experiments(options: argparse.Namespace, passed: Sequence[str]) -> None:
     if options.jobs < 1:
         raise UserError(f"--jobs {options.jobs}: must be 1 or more.")
     listed = read_experiments(options.config)
-    printed = read_printed_figures(listed.printed_figures)
-    names = printed.names(options.tables)
+    chosen = choose_papers(listed.papers, options.papers, options.tables)
     seeds = read_seeds(options.seeds)
-    runs = select(listed, printed, names, seeds)
+    runs = select(listed, chosen, seeds)
     gpus: List[str] = []
     plans: Dict[str, Plan] = {}
     if not options.dry_run:
@@ -229,9 +228,8 @@ def run_experiments(options: argparse.Namespace, passed: Sequence[str]) -> None:
 
         text = write_report(
             options.out,
-            printed=printed,
+            chosen=chosen,
             listed=listed,
-            names=names,
             expdir=options.expdir,
             inference_tag=_tag(options.inference_model),
             seeds=seeds,

@@ -3,6 +3,7 @@
 from typing import Mapping, Optional
 
 import matplotlib
+import numpy as np
 
 matplotlib.use("Agg")
 
@@ -17,7 +18,12 @@ _ROW_HEIGHT = 0.32  # inches
 
 
 def table_figure(
-    table: PrintedTable, runs: Mapping[str, RunScores], test_set: str, corpus: str, title: str
+    table: PrintedTable,
+    runs: Mapping[str, RunScores],
+    test_set: str,
+    corpus: str,
+    title: str,
+    ours: str,
 ) -> Optional[Figure]:
     """A panel per column, a line per row: ours as dots with their 95 % intervals, the paper's as diamonds.
 
@@ -27,6 +33,7 @@ def table_figure(
         test_set: ours.
         corpus: the paper's test set next to it.
         title: of the figure.
+        ours: what our numbers are called.
 
     Returns:
         None where none of the table's experiments has been run.
@@ -38,22 +45,24 @@ def table_figure(
     size = (1.6 + 2.1 * columns, 1.5 + _ROW_HEIGHT * len(names))
     with plt.rc_context({**STYLE, "axes.grid.axis": "both"}):
         figure, panels = plt.subplots(1, columns, figsize=size, sharey=True)
+        panels = np.atleast_1d(panels)
         for index, (panel, (way, metric)) in enumerate(zip(panels, table.columns)):
             printed = [table.printed(name, corpus)[index] for name in names]
-            panel.plot(
-                [value for value in printed if value is not None],
-                [place for place, value in enumerate(printed) if value is not None],
-                "D", color=COLOURS[1], markersize=6, fillstyle="none", label=f"paper, {corpus}",
-            )  # fmt: skip
+            if any(value is not None for value in printed):
+                panel.plot(
+                    [value for value in printed if value is not None],
+                    [place for place, value in enumerate(printed) if value is not None],
+                    "D", color=COLOURS[1], markersize=6, fillstyle="none", label=f"paper, {corpus}",
+                )  # fmt: skip
             for place, name in enumerate(names):
-                ours = summarise(runs.get(name, {}), test_set, table.language, way, metric)
-                if ours is None:
+                found = summarise(runs.get(name, {}), test_set, table.language, way, metric)
+                if found is None:
                     continue
-                if ours.low is not None:
+                if found.low is not None:
                     panel.plot(
-                        [ours.low, ours.high], [place, place], color=COLOURS[0], linewidth=1.4
+                        [found.low, found.high], [place, place], color=COLOURS[0], linewidth=1.4
                     )
-                panel.plot([ours.mean], [place], "o", color=COLOURS[0], markersize=6, label="ours")
+                panel.plot([found.mean], [place], "o", color=COLOURS[0], markersize=6, label=ours)
             panel.set_title(f"{way.upper()} {metric}")
             panel.set_xlabel("%")
         panels[0].set_yticks(range(len(names)), list(table.rows))

@@ -1,6 +1,6 @@
 """The tables that a list of experiments fills, with the figures that a paper prints in them.
 
-They are in a YAML file of a recipe, which the key `printed_figures` of its list of experiments names:
+They are in a YAML file of a recipe, one per paper, which the key `papers` of its list of experiments names:
 
     title: The experiments of the paper      # heading of our report
     source: Somebody et al., "A Paper", 2024
@@ -11,10 +11,12 @@ They are in a YAML file of a recipe, which the key `printed_figures` of its list
       map: {baseline: {AudioCaps: [40.7, 55.8]}, Somebody: {AudioCaps: [41.0, null]}}
     tables:                                  # rows: label -> name in `results` and in the list of experiments
       "1": {title: "Table 1: Encoders", columns: map, rows: {ours: baseline, theirs: Somebody}}
+      "2": {title: "Table 2", columns: map, rows: {ours: baseline}, language: mean}    # of all languages
     figures:                                 # experiments side by side, by language; nothing is printed
       figure2: {title: "Figure 2: Languages", rows: {ours: baseline}}
 
-A row without results is one that the paper does not have.
+A row without results is one that the paper does not have. The column `t2a mAP@16` counts all clips that a
+caption fits, by the lists of `--relevant_clips`.
 """
 
 from dataclasses import dataclass
@@ -22,6 +24,7 @@ from pathlib import Path
 from typing import Any, Dict, List, Mapping, Optional, Tuple, Union
 
 from espnet_mlclap.evaluation.scores import DIRECTIONS, METRICS
+from espnet_mlclap.experiments.results import MULTIPLE_POSITIVES
 from espnet_mlclap.utils.config import check_keys, check_mapping, read_config
 from espnet_mlclap.utils.errors import UserError
 
@@ -34,7 +37,7 @@ class PrintedTable:
 
     Attributes:
         title: what it shows.
-        language: of the captions.
+        language: of the captions, or `MEAN_LANGUAGE`.
         columns: direction ("a2t" or "t2a") and metric of each column.
         rows: label of each row and the name of the experiment, or of the work of others.
         results: name -> corpus -> a number per column in per cent, None where the paper has none.
@@ -77,23 +80,10 @@ class PrintedFigures:
     tables: Dict[str, PrintedTable]
     figures: Dict[str, PrintedFigure]
 
-    def names(self, wanted: str) -> List[str]:
-        """The tables and figures that `wanted` names, in the order of the paper.
-
-        Args:
-            wanted: such as "2 4 figure2", or "all".
-
-        Raises:
-            UserError: the paper has no such table.
-        """
-        known = [*self.tables, *self.figures]
-        chosen = known if wanted == "all" else wanted.split()
-        unknown = [name for name in chosen if name not in known]
-        if unknown or not chosen:
-            raise UserError(
-                f"--tables {wanted!r}: choose among {' '.join(known)}, separated by spaces, or all."
-            )
-        return [name for name in known if name in chosen]
+    @property
+    def names(self) -> List[str]:
+        """The tables and figures, in the order of the file."""
+        return [*self.tables, *self.figures]
 
     def rows(self, name: str) -> Mapping[str, str]:
         """Label and experiment of each row of a table or figure."""
@@ -117,7 +107,7 @@ def read_printed_figures(path: Union[str, Path]) -> PrintedFigures:
     for name, table in content["tables"].items():
         where = f"{path}: tables: {name}"
         keys = ("title", "columns", "rows")
-        check_keys(check_mapping(table, where), keys, where, required=keys)
+        check_keys(check_mapping(table, where), (*keys, "language"), where, required=keys)
         check_keys({table["columns"]: None}, columns, f"{where}: columns")
         results = {
             row: {corpus: tuple(numbers) for corpus, numbers in by_corpus.items()}
@@ -132,7 +122,7 @@ def read_printed_figures(path: Union[str, Path]) -> PrintedFigures:
                     )
         tables[str(name)] = PrintedTable(
             table["title"],
-            content["language"],
+            table.get("language", content["language"]),
             columns[table["columns"]],
             dict(table["rows"]),
             results,
@@ -154,9 +144,9 @@ def read_printed_figures(path: Union[str, Path]) -> PrintedFigures:
 
 def _column(text: Any, where: str) -> Tuple[str, str]:
     way, _, metric = str(text).partition(" ")
-    if way not in DIRECTIONS or metric not in METRICS:
+    if (way, metric) != MULTIPLE_POSITIVES and (way not in DIRECTIONS or metric not in METRICS):
         raise UserError(
             f"{where}: {text!r} must be a direction ({' or '.join(DIRECTIONS)}) and a metric "
-            f"({', '.join(METRICS)})."
+            f"({', '.join(METRICS)}), or {' '.join(MULTIPLE_POSITIVES)}."
         )
     return way, metric

@@ -6,6 +6,7 @@ from typing import Any, Container, Dict, List, Mapping, Optional, Sequence, Unio
 
 from espnet_mlclap.evaluation.embeddings import sort_languages
 from espnet_mlclap.evaluation.scores import DIRECTIONS
+from espnet_mlclap.experiments.papers import ChosenPaper
 from espnet_mlclap.experiments.plan import ExperimentList
 from espnet_mlclap.experiments.printed import PrintedFigures, PrintedTable
 from espnet_mlclap.experiments.results import RunScores, mean_scores, read_runs, summarise
@@ -22,21 +23,19 @@ _FIGURE_METRICS = ("R@1", "mAP@10")
 def write_report(
     out: Union[str, Path],
     *,
-    printed: PrintedFigures,
+    chosen: Sequence[ChosenPaper],
     listed: ExperimentList,
-    names: Sequence[str],
     expdir: Union[str, Path],
     inference_tag: str,
     seeds: Optional[Container[int]] = None,
     left_out: Container[str] = (),
 ) -> str:
-    """Write the tables and figures `names` as Markdown; pictures go into `figures` next to it.
+    """Write tables and figures, paper by paper, as Markdown; pictures go into `figures` next to it.
 
     Args:
         out: the Markdown file.
-        printed: the tables, and what to set ours next to.
+        chosen: the papers, and which of their tables.
         listed: the recipe's experiments.
-        names: tables and figures, from `PrintedFigures.names`.
         expdir: folder of the experiments.
         inference_tag: folder of the results in each experiment.
         seeds: those to report; None for all that are found.
@@ -48,55 +47,76 @@ def write_report(
     Raises:
         UserError: scores that cannot be read, or a folder that cannot be written to.
     """
-    # Drawing needs a second to import; the plan of the experiments does not draw.
-    from espnet_mlclap.experiments import figures
-    from espnet_mlclap.reports.figures import save
-
     out = Path(out)
-    runs = {
-        name: read_runs(expdir, name, inference_tag, seeds=seeds, left_out=left_out)
-        for table in names
-        for row in printed.rows(table).values()
-        for name in listed.of_row(row).values()
-    }
-    lines = [f"# {printed.title}", "", f"Paper: {printed.source.strip()}", ""]
-    if listed.note:
-        lines += [f"> {line}".rstrip() for line in listed.note.strip().splitlines()] + [""]
-    lines += [f"{_READING} {printed.note}".rstrip(), "", _run_line(runs), ""]
-    for name in names:
-        for test_set, corpus in listed.test_sets.items():
-            here = {
-                row: runs.get(listed.of_row(row).get(corpus, ""), {})
-                for row in printed.rows(name).values()
-            }
-            picture = f"figures/{'table' + name if name in printed.tables else name}_{test_set}.png"
-            if name in printed.tables:
-                table = printed.tables[name]
-                title = table.title
-                shown = printed_table(table, here, test_set, corpus)
-                figure = figures.table_figure(table, here, test_set, corpus, title)
-            else:
-                title = printed.figures[name].title
-                rows = printed.figures[name].rows
-                shown = language_table(rows, here, test_set)
-                figure = figures.experiments_by_language(
-                    rows, here, test_set, f"{title}, {test_set}"
+    lines: List[str] = []
+    for paper in chosen:
+        runs = {
+            name: read_runs(expdir, name, inference_tag, seeds=seeds, left_out=left_out)
+            for table in paper.tables
+            for row in paper.printed.rows(table).values()
+            for name in listed.of_row(row).values()
+        }
+        lines += _heading(paper.printed, listed, runs)
+        for name in paper.tables:
+            for test_set, corpus in listed.test_sets.items():
+                here = {
+                    row: runs.get(listed.of_row(row).get(corpus, ""), {})
+                    for row in paper.printed.rows(name).values()
+                }
+                lines += _section(
+                    paper.printed, name, here, test_set, corpus, listed.ours, out.parent
                 )
-            lines += [f"## {title} ({test_set})", "", shown.markdown(), ""]
-            if name in printed.figures and [row[0] for row in shown.rows] == [printed.language]:
-                lacking = (
-                    f"Other languages were not tested: all captions of {test_set} are in "
-                    f"{printed.language} (`--test_translator` of run.sh translates them)."
-                )
-                logging.warning(f"{title}: {lacking}")
-                lines += [lacking, ""]
-            if figure is not None:
-                save(figure, out.parent / picture)
-                lines += [f"![{title}, {test_set}]({picture})", ""]
     text = "\n".join(lines)
     with atomic_open(out) as file:
         file.write(text)
     return text
+
+
+def _heading(
+    printed: PrintedFigures, listed: ExperimentList, runs: Mapping[str, RunScores]
+) -> List[str]:
+    lines = [f"# {printed.title}", "", f"Paper: {printed.source.strip()}", ""]
+    if listed.note:
+        lines += [f"> {line}".rstrip() for line in listed.note.strip().splitlines()] + [""]
+    return [*lines, f"{_READING} {printed.note}".rstrip(), "", _run_line(runs), ""]
+
+
+def _section(
+    printed: PrintedFigures,
+    name: str,
+    runs: Mapping[str, RunScores],
+    test_set: str,
+    corpus: str,
+    ours: str,
+    folder: Path,
+) -> List[str]:
+    """A table or figure with its picture, which is saved in `folder`."""
+    # Drawing needs a second to import; the plan of the experiments does not draw.
+    from espnet_mlclap.experiments import figures
+    from espnet_mlclap.reports.figures import save
+
+    picture = f"figures/{'table' + name if name in printed.tables else name}_{test_set}.png"
+    if name in printed.tables:
+        table = printed.tables[name]
+        title = table.title
+        shown = printed_table(table, runs, test_set, corpus)
+        figure = figures.table_figure(table, runs, test_set, corpus, title, ours)
+    else:
+        title, rows = printed.figures[name].title, printed.figures[name].rows
+        shown = language_table(rows, runs, test_set)
+        figure = figures.experiments_by_language(rows, runs, test_set, f"{title}, {test_set}")
+    lines = [f"## {title} ({test_set})", "", shown.markdown(), ""]
+    if name in printed.figures and [row[0] for row in shown.rows] == [printed.language]:
+        lacking = (
+            f"Other languages were not tested: all captions of {test_set} are in {printed.language} "
+            "(`--test_translator` of run.sh translates them)."
+        )
+        logging.warning(f"{title}: {lacking}")
+        lines += [lacking, ""]
+    if figure is not None:
+        save(figure, folder / picture)
+        lines += [f"![{title}, {test_set}]({picture})", ""]
+    return lines
 
 
 def _run_line(runs: Mapping[str, RunScores]) -> str:
@@ -120,18 +140,22 @@ def printed_table(
         test_set: ours.
         corpus: the paper's test set that is shown next to it.
     """
+    printed = {name: table.printed(name, corpus) for name in table.rows.values()}
+    # a column of the paper's only where it prints something in it
+    there = [
+        any(column) for column in zip(*([x is not None for x in row] for row in printed.values()))
+    ]
     headers = [""]
-    for way, metric in table.columns:
-        headers += [f"{way.upper()} {metric}", "paper"]
+    for (way, metric), shown in zip(table.columns, there):
+        headers += [f"{way.upper()} {metric}", "paper"] if shown else [f"{way.upper()} {metric}"]
     rows = []
     for label, name in table.rows.items():
         cells = [label]
-        for (way, metric), number in zip(table.columns, table.printed(name, corpus)):
+        for (way, metric), number, shown in zip(table.columns, printed[name], there):
             ours = summarise(runs.get(name, {}), test_set, table.language, way, metric)
-            cells += [
-                "-" if ours is None else ours.text(),
-                "-" if number is None else f"{number:.1f}",
-            ]
+            cells.append("-" if ours is None else ours.text())
+            if shown:
+                cells.append("-" if number is None else f"{number:.1f}")
         rows.append(cells)
     return Table(headers, rows)
 

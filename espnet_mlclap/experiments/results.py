@@ -4,13 +4,18 @@ import logging
 import re
 import statistics
 from pathlib import Path
-from typing import Container, Dict, List, Mapping, NamedTuple, Optional, Sequence, Union
+from typing import Container, Dict, List, Mapping, NamedTuple, Optional, Sequence, Tuple, Union
 
 from espnet_mlclap.evaluation.scores import DIRECTIONS, AllScores, SetScores, read_scores
 from espnet_mlclap.experiments.plan import run_tag
 from espnet_mlclap.utils.languages import PAPER_SOURCE
 
 RunScores = Dict[int, AllScores]  # by seed
+MEAN_LANGUAGE = "mean"  # in place of a language: the mean of all
+MULTIPLE_POSITIVES = (
+    "t2a",
+    "mAP@16",
+)  # direction and metric that count all clips that a caption fits
 
 
 class Summary(NamedTuple):
@@ -82,23 +87,42 @@ def read_runs(
 def summarise(
     runs: RunScores, test_set: str, lang: str, direction: str, metric: str
 ) -> Optional[Summary]:
-    """One metric over the seeds that have it; None if none has."""
-    entries = [
-        scores[test_set][lang]
+    """One metric over the seeds that have it; None if none has.
+
+    Args:
+        runs: by seed.
+        test_set: its name.
+        lang: a language, or `MEAN_LANGUAGE` for the mean of those of the set, which has no interval.
+        direction, metric: such as "t2a" and "R@1", or `MULTIPLE_POSITIVES`.
+    """
+    found = [
+        values
         for scores in runs.values()
-        if metric in scores.get(test_set, {}).get(lang, {}).get(direction, {})
+        if (values := _values(scores.get(test_set, {}), lang, direction, metric)) is not None
     ]
-    if not entries:
+    if not found:
         return None
-    values = [entry[direction][metric] for entry in entries]
-    bounds = [
-        entry["intervals"][direction][metric]
-        for entry in entries
-        if metric in entry.get("intervals", {}).get(direction, {})
-    ]
+    means = [mean for mean, _ in found]
+    bounds = [one for _, one in found if one is not None]
     low, high = (statistics.fmean(side) for side in zip(*bounds)) if bounds else (None, None)
-    deviation = statistics.stdev(values) if len(values) > 1 else None
-    return Summary(statistics.fmean(values), deviation, low, high)
+    deviation = statistics.stdev(means) if len(means) > 1 else None
+    return Summary(statistics.fmean(means), deviation, low, high)
+
+
+def _values(
+    scores: Mapping[str, dict], lang: str, direction: str, metric: str
+) -> Optional[Tuple[float, Optional[Sequence[float]]]]:
+    """A metric of one training, and the bounds of its interval where it has one."""
+    if lang == MEAN_LANGUAGE:
+        each = [_values(scores, one, direction, metric) for one in scores]
+        values = [one[0] for one in each if one is not None]
+        return (statistics.fmean(values), None) if values else None
+    entry = scores.get(lang, {})
+    if (direction, metric) == MULTIPLE_POSITIVES:
+        entry = entry.get("multiple_positives", {})
+    if metric not in entry.get(direction, {}):
+        return None
+    return entry[direction][metric], entry.get("intervals", {}).get(direction, {}).get(metric)
 
 
 def mean_scores(runs: RunScores, test_set: str) -> SetScores:

@@ -11,7 +11,7 @@ RECIPE = Path(__file__).resolve().parents[3] / "egs2/audiocaps_clotho/mlclap1"
 
 @pytest.fixture(scope="module")
 def printed():
-    return read_printed_figures(RECIPE / "conf/printed_figures.yaml")
+    return read_printed_figures(RECIPE / "conf/papers/ml_clap.yaml")
 
 
 def test_every_row_stands_in_the_paper(printed, shared_dir):
@@ -25,7 +25,7 @@ def test_every_row_stands_in_the_paper(printed, shared_dir):
 
 
 def test_tables_have_the_papers_rows_and_columns(printed):
-    assert printed.names("all") == ["1", "2", "3", "4", "figure2"]
+    assert printed.names == ["1", "2", "3", "4", "figure2"]
     assert [len(table.rows) for table in printed.tables.values()] == [2, 9, 19, 5]
     table = printed.tables["2"]
     column = table.columns.index(("t2a", "mAP@10"))

@@ -18,7 +18,16 @@ experiments:
   finetuned: {base: baseline, init_param: pretrained}
 train_sets: {small: a b, large: w a b}
 test_sets: {test: AudioCaps}
-printed_figures: printed.yaml
+papers: {first: printed.yaml, second: second.yaml}
+"""
+SECOND = """
+title: More
+source: Another paper
+language: mean
+columns: {map: [t2a R@1]}
+results: {map: {mixture: {AudioCaps: [41.2]}}}
+tables:
+  more: {title: More, columns: map, rows: {theirs: mixture}}
 """
 PRINTED = """
 title: Tables
@@ -79,6 +88,7 @@ def recipe(tmp_path, monkeypatch):
     (tmp_path / "conf").mkdir()
     (tmp_path / "conf/experiments.yaml").write_text(EXPERIMENTS)
     (tmp_path / "printed.yaml").write_text(PRINTED)
+    (tmp_path / "second.yaml").write_text(SECOND)
     (tmp_path / "run.sh").write_text(RECIPE)
     (tmp_path / "run.sh").chmod(0o755)
     set_scores(tmp_path, 40.0)
@@ -119,6 +129,35 @@ def test_data_once_then_each_training_then_the_tables(recipe, capsys):
     assert (recipe / "exp/PAPER.md").read_text() in shown
 
 
+def test_papers_one_after_the_other(recipe, capsys):
+    main(["--papers", "second"])
+    assert stages(recipe)[1:] == [("5", "6", "mixture_seed1"), ("7", "7", "mixture_seed1")]
+    assert "Paper: A paper" not in capsys.readouterr().out
+    main(["--papers", "second first", "--tables", "more 1"])
+    shown = re.sub(" +", " ", capsys.readouterr().out)
+    assert shown.index("Paper: A paper") < shown.index("Paper: Another paper")
+    assert "| CED | 40.0 | 50.1 |" in shown
+    assert "| theirs | 40.0 | 41.2 |" in shown
+
+
+def test_without_papers_the_first_or_those_with_the_tables(recipe, capsys):
+    main([])
+    assert "More" not in capsys.readouterr().out
+    main(["--tables", "more"])
+    shown = capsys.readouterr().out
+    assert "# More" in shown
+    assert "# Tables" not in shown
+
+
+def test_two_tables_of_one_name(recipe, capsys):
+    (recipe / "second.yaml").write_text(SECOND.replace("more:", '"2":'))
+    with pytest.raises(SystemExit):
+        main(["--papers", "all"])
+    assert "second.yaml: the name '2' is also that of a table of printed.yaml" in (
+        capsys.readouterr().err
+    )
+
+
 def test_what_is_scored_is_not_scored_again(recipe):
     main(["--tables", "2"])
     calls(recipe)
@@ -148,7 +187,7 @@ def test_a_failure_does_not_stop_the_others(recipe, capsys, caplog):
     assert "baseline_seed1" in {call[2] for call in calls(recipe)}
     shown = capsys.readouterr()
     assert "2 of 3 experiments failed: pretrained_seed1 finetuned_seed1." in shown.err
-    assert "finetuned_seed1: left out, since pretrained failed" in caplog.text
+    assert "finetuned_seed1: left out, since pretrained_seed1 failed" in caplog.text
     assert "| CED | 40.0 |" in re.sub(" +", " ", shown.out)
     (recipe / "fail").unlink()
     main(["--tables", "1 3"])
@@ -275,7 +314,9 @@ def test_a_dry_run_only_prints(recipe, capsys):
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["--tables", "9"], "choose among 1 2 3 figure2"),
+        (["--tables", "9"], "choose among 1 2 3 figure2 more"),
+        (["--papers", "first", "--tables", "more"], "choose among 1 2 3 figure2, separated"),
+        (["--papers", "third"], "--papers 'third': choose among first second"),
         (["--seeds", "1 x"], "must be different whole numbers"),
         (["--jobs", "0"], "--jobs 0: must be 1 or more"),
         (["--seeds", "1 1"], "must be different whole numbers"),

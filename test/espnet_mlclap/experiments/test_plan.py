@@ -2,15 +2,8 @@
 
 import pytest
 
-from espnet_mlclap.experiments.plan import (
-    Experiment,
-    Run,
-    data_options,
-    longest_first,
-    read_experiments,
-    run_options,
-    select,
-)
+from espnet_mlclap.experiments.plan import Experiment, Reference, read_experiments
+from espnet_mlclap.experiments.runs import Run, data_options, longest_first, run_options, select
 from espnet_mlclap.utils.errors import UserError
 
 SHARED = """
@@ -32,7 +25,7 @@ base: shared.yaml
 experiments: {pretrained_bert: null}
 train_sets: {small: a b, large: w a b, clotho: b}
 test_sets: {test: AudioCaps, clotho_test: Clotho, third: null}
-printed_figures: conf/printed.yaml
+papers: {first: conf/printed.yaml}
 """
 BEST = "valid.mAP@10.best.pth"
 
@@ -57,7 +50,7 @@ def test_options_come_from_the_base(listed):
         "le_langs": "fra_Latn",
     }
     finetuned = listed.experiments["tuned_mixture"]
-    assert finetuned.starts_from == "pretrained"
+    assert finetuned.needs == [Reference("pretrained", None)]
     assert finetuned.options["train_sets"] == "a b"
     assert "pretrained_bert" not in listed.experiments
     assert "valid_set" not in listed.experiments["plain_clotho"].options
@@ -71,8 +64,8 @@ def test_a_row_may_be_another_experiment_for_each_corpus(listed):
     assert listed.of_row("pretrained_bert") == listed.of_row("OnePeace") == {}
 
 
-def test_each_training_once_and_after_what_it_starts_from(listed, printed):
-    runs = select(listed, printed, ["2", "3", "4", "figure2"], [1, 2])
+def test_each_training_once_and_after_what_it_starts_from(listed, choose):
+    runs = select(listed, choose("2 3 4 figure2"), [1, 2])
     tags = [run.tag for run in runs]
     assert tags == [
         f"{name}_seed{seed}"
@@ -87,14 +80,14 @@ def test_each_training_once_and_after_what_it_starts_from(listed, printed):
             "mixture_50",
         )
     ]
-    assert [run.tag for run in select(listed, printed, ["figure2"], [3])] == [
+    assert [run.tag for run in select(listed, choose("figure2"), [3])] == [
         "baseline_seed3",
         "mixture_seed3",
     ]
 
 
-def test_the_longest_first_but_those_that_others_start_from_before(listed, printed):
-    chosen = select(listed, printed, ["2", "3", "4"], [1])
+def test_the_longest_first_but_those_that_others_start_from_before(listed, choose):
+    chosen = select(listed, choose("2 3 4"), [1])
     translations = dict.fromkeys((run.tag for run in chosen), 0.7)
     translations.update(mixture_50_seed1=3.5, fra_seed1=0.1, baseline_seed1=0.0)
     translations.update(pretrained_seed1=0.0)
@@ -103,14 +96,14 @@ def test_the_longest_first_but_those_that_others_start_from_before(listed, print
     assert names[0] == "pretrained"
     assert names[1:3] == ["mixture_50", "mixture"]
     assert names[-2:] == ["fra", "baseline"]
-    chain = [Run(Experiment("c", {"le_ratio": "0.5"}, "b"), 1)]
-    chain += [Run(Experiment("b", {"le_ratio": "0.4"}, "a"), 1), Run(Experiment("a", {}, None), 1)]
+    needs = {"c": {"teachers": "b"}, "b": {"init_param": "a@1"}, "a": {}}
+    chain = [Run(Experiment(name, options), 1) for name, options in needs.items()]
     ordered = longest_first(chain, {"a_seed1": 0.0, "b_seed1": 4.0, "c_seed1": 5.0})
     assert [run.experiment.name for run in ordered] == ["a", "b", "c"]
 
 
-def test_the_command_line_of_a_run(listed, printed):
-    runs = {run.tag: run for run in select(listed, printed, ["3"], [7])}
+def test_the_command_line_of_a_run(listed, choose):
+    runs = {run.tag: run for run in select(listed, choose("3"), [7])}
     options = run_options(runs["tuned_mixture_seed7"], "exp", BEST)
     values = dict(zip(options[::2], options[1::2]))
     assert values["--init_param"] == f"exp/mlclap_pretrained_seed7/{BEST}"
@@ -120,10 +113,30 @@ def test_the_command_line_of_a_run(listed, printed):
     assert "--init_param" not in run_options(runs["pretrained_seed7"], "exp", BEST)
 
 
-def test_data_once_for_each_choice_of_sets(listed, printed):
+STUDENTS = """
+  two: {base: baseline, teachers: baseline@1 fra exp/released, init_param: fra}
+  again: {base: two, teachers: two, init_param: two}
+rows:
+  baseline: {AudioCaps: again}"""
+
+
+def test_teachers_of_other_seeds_come_first(tmp_path, choose):
+    shared = SHARED.replace("\nrows:", STUDENTS)
+    listed = read_experiments(written(tmp_path, shared))
+    runs = select(listed, choose("1"), [4])
+    assert [run.tag for run in runs] == ["fra_seed4", "baseline_seed1", "two_seed4", "again_seed4"]
+    values = dict(zip(*[iter(run_options(runs[2], "exp", BEST))] * 2))
+    assert values["--teachers"] == "exp/mlclap_baseline_seed1 exp/mlclap_fra_seed4 exp/released"
+    assert values["--init_param"] == f"exp/mlclap_fra_seed4/{BEST}"
+    assert (
+        longest_first(runs[::-1], dict.fromkeys((run.tag for run in runs), 0.0))[-2:] == runs[-2:]
+    )
+
+
+def test_data_once_for_each_choice_of_sets(listed, choose):
     def made(tables):
         found = []
-        for options in data_options(select(listed, printed, tables, [1]), "exp"):
+        for options in data_options(select(listed, choose(tables), [1]), "exp"):
             values = dict(zip(options[::2], options[1::2]))
             assert values["--expdir"] == "exp"
             names = ("--train_sets", "--le_ratio", "--valid_set", "--statsdir")
@@ -131,9 +144,9 @@ def test_data_once_for_each_choice_of_sets(listed, printed):
         return found
 
     small, large = ["a b", "0", None, "exp/stats/a_b"], ["w a b", "0", None, "exp/stats/w_a_b"]
-    assert made(["1"]) == [small]
+    assert made("1") == [small]
     small[1] = "0.1"
-    assert made(["2", "3"]) == [small, large, ["b", "0.1", "v", "exp/stats/b_v"]]
+    assert made("2 3") == [small, large, ["b", "0.1", "v", "exp/stats/b_v"]]
 
 
 @pytest.mark.parametrize(
@@ -147,9 +160,9 @@ def test_data_once_for_each_choice_of_sets(listed, printed):
         ),
         (("base: baseline, le", "base: nobody, le"), (), "mixture: base: no experiment is called"),
         (
-            ("init_param: pretrained", "init_param: x"),
+            ("init_param: pretrained", "init_param: x@last"),
             (),
-            "init_param: no experiment is called 'x'",
+            "tuned_mixture: no experiment is called 'x@last'",
         ),
         (("{base: mixture, le_ratio: 0.5}", "5"), (), "mixture_50: must hold options"),
         (("base: baseline, le", "base: fra, le"), (), "is in the end based on itself"),
@@ -163,8 +176,8 @@ def test_mistakes_are_named(tmp_path, shared, recipe, message):
         read_experiments(written(tmp_path, *texts))
 
 
-def test_starting_from_each_other_is_a_mistake(tmp_path, printed):
+def test_starting_from_each_other_is_a_mistake(tmp_path, choose):
     circle = SHARED.replace("train_sets: large}", "train_sets: large, init_param: tuned_mixture}")
     listed = read_experiments(written(tmp_path, circle))
     with pytest.raises(UserError, match="starts in the end from itself"):
-        select(listed, printed, ["3"], [1])
+        select(listed, choose("3"), [1])

@@ -37,12 +37,16 @@ def test_numbers_stand_under_their_columns(path):
 
 def test_tables_by_name_in_the_order_of_the_file(path):
     printed = read_printed_figures(path)
-    assert printed.names("all") == ["2", "1", "bars"]
-    assert printed.names("bars 2") == ["2", "bars"]
+    assert printed.names == ["2", "1", "bars"]
     assert dict(printed.rows("bars")) == {"without": "baseline"}
-    for wanted in ("5", "", "1,2"):
-        with pytest.raises(UserError, match="choose among 2 1 bars"):
-            printed.names(wanted)
+
+
+def test_a_table_may_be_of_the_mean_of_languages_or_count_all_clips_that_fit(path):
+    text = PRINTED.replace("One, columns: map", "One, language: mean, columns: map")
+    path.write_text(text.replace("t2a mAP@10", "t2a mAP@16"))
+    tables = read_printed_figures(path).tables
+    assert [tables[name].language for name in "12"] == ["mean", "eng_Latn"]
+    assert tables["1"].columns[1] == ("t2a", "mAP@16")
 
 
 @pytest.mark.parametrize(

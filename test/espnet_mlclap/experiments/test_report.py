@@ -1,5 +1,6 @@
 """Our figures beside the paper's: means, deviations, intervals, gaps, pictures."""
 
+import dataclasses
 import json
 import os
 import re
@@ -90,6 +91,23 @@ def test_mean_deviation_and_interval(runs):
     assert summarise(runs["mixture"], "other", "eng_Latn", "t2a", "R@1") is None
 
 
+def test_the_mean_of_languages_and_all_clips_that_fit(runs):
+    ours = summarise(runs["baseline"], "test", "mean", "t2a", "R@1")
+    assert ours == (15.0, None, None, None)
+    assert summarise(runs["fra"], "test", "mean", "t2a", "R@1") is None
+    assert summarise(runs["baseline"], "test", "eng_Latn", "t2a", "mAP@16") is None
+    scored = {"t2a": {"mAP@16": 70.0}, "intervals": {"t2a": {"mAP@16": [60.0, 80.0]}}}
+    runs["baseline"][1]["test"]["eng_Latn"]["multiple_positives"] = scored
+    assert summarise(runs["baseline"], "test", "eng_Latn", "t2a", "mAP@16") == (70, None, 60, 80)
+
+
+def test_a_column_of_the_paper_only_where_it_prints_something(runs, printed):
+    table = dataclasses.replace(printed.tables["4"], results={})
+    shown = printed_table(table, runs, "test", "Clotho")
+    assert shown.headers == ["", "A2T R@1", "A2T mAP@10", "T2A R@1", "T2A mAP@10"]
+    assert shown.rows[1][-1] == "30.0 [28.0, 33.0]"
+
+
 def test_mean_scores_look_like_those_of_one_training(runs):
     mean = mean_scores(runs["mixture"], "test")
     assert mean["fra_Latn"]["t2a"]["R@1"] == pytest.approx(32.5)
@@ -112,17 +130,15 @@ def listed():
         {name: Experiment(name, {}) for name in names},
         {"finetuned": {"AudioCaps": "mixture"}},
         {"test": "AudioCaps"},
-        "conf/printed.yaml",
+        {"first": "conf/printed.yaml"},
         "Synthetic.\nSmall.",
     )
 
 
-def test_the_whole_report(expdir, tmp_path, printed):
+def test_the_whole_report(expdir, tmp_path, choose):
     out = tmp_path / "new" / "PAPER.md"
-    names = printed.names("2 3 4 figure2")
-    text = write_report(
-        out, printed=printed, listed=listed(), names=names, expdir=expdir, inference_tag=TAG
-    )
+    chosen = choose("2 3 4 figure2")
+    text = write_report(out, chosen=chosen, listed=listed(), expdir=expdir, inference_tag=TAG)
     assert out.read_text(encoding="utf-8") == text
     assert "arXiv:2406.07012" in text
     assert "> Synthetic.\n> Small." in text
@@ -138,7 +154,7 @@ def test_the_whole_report(expdir, tmp_path, printed):
 
 
 @pytest.mark.parametrize("langs", [["eng_Latn"], ["eng_Latn", "fra_Latn"], []])
-def test_figure_2_says_so_where_only_one_language_was_tested(tmp_path, caplog, langs, printed):
+def test_figure_2_says_so_where_only_one_language_was_tested(tmp_path, caplog, langs, choose):
     if langs:
         write_run(tmp_path, "mixture", 1, 40.0)
         scores = tmp_path / f"mlclap_mixture_seed1/{TAG}/scores.json"
@@ -149,9 +165,8 @@ def test_figure_2_says_so_where_only_one_language_was_tested(tmp_path, caplog, l
         )
     text = write_report(
         tmp_path / "PAPER.md",
-        printed=printed,
+        chosen=choose("2 figure2"),
         listed=listed(),
-        names=["2", "figure2"],
         expdir=tmp_path,
         inference_tag=TAG,
     )
