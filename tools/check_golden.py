@@ -3,9 +3,9 @@
 
     python tools/check_golden.py ../shared/golden
 
-The folder has the parts ced, mlclap, metrics, text and le (all of them, unless --parts names some), each as
-its module in tools/golden describes. Items, batches, sets and languages are those of the files; other
-weights, lengths and seeds work as well. For each file and quantity the largest difference is printed next to
+The folder has the parts ced, mlclap, metrics, text, le and correspondences (all of them, unless --parts
+names some), each as its module in tools/golden describes. Items, batches, sets and languages are those of
+the files; other weights, lengths and seeds work as well. For each file and quantity the largest difference is printed next to
 its tolerance; the exit status is 1 if one is beyond, if something that should be there is missing, or if
 nothing compares something that is there.
 """
@@ -20,7 +20,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parent))
 
 from golden.compare import Report  # noqa: E402
 
-PARTS = ("ced", "mlclap", "metrics", "text", "le")
+PARTS = ("ced", "mlclap", "metrics", "text", "le", "correspondences")
 
 
 def main() -> None:

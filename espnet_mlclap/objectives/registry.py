@@ -13,6 +13,7 @@ losses = Registry(
     "loss",
     {
         "infonce": f"{_OBJECTIVES}.infonce:InfoNCELoss",
+        "correspondences": f"{_OBJECTIVES}.correspondences:CorrespondenceLoss",
         "infonce_same_words": f"{_OBJECTIVES}.infonce_same_words:SameWordsInfoNCELoss",
     },
     base=f"{_OBJECTIVES}.abs_loss:AbsLoss",

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 TOOLS = Path(__file__).resolve().parents[2] / "tools"
-PARTS = ("ced", "mlclap", "metrics", "text", "le")
+PARTS = ("ced", "mlclap", "metrics", "text", "le", "correspondences")
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -134,6 +134,21 @@ def test_spoiled_and_missing_embeddings(golden_copy):
     assert "trainmode_running_mean_after is missing" in problems
     assert "nothing compares something_else" in problems
     assert "is not in both meta.json and" in problems
+
+
+def test_spoiled_correspondences(golden_copy):
+    def case(arrays):
+        arrays["self_distilled|grad_text"][2] *= 1 + 1e-6
+        del arrays["ensemble_repeated|teacher1_audio"]
+        arrays["self_distilled|teacher1_audio"] = np.zeros(3)
+
+    spoil_arrays(golden_copy / "correspondences/cases.npz", case)
+    report = compare(golden_copy, "correspondences")
+    assert failed(report) == ["gradient of the captions (relative, float64)"]
+    assert [problem.partition(": ")[2] for problem in report.problems] == [
+        "ensemble_repeated|teacher1_audio is missing",
+        "nothing compares self_distilled|teacher1_audio",
+    ]
 
 
 def test_missing_parts_and_damaged_files(golden_copy):
