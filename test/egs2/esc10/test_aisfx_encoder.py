@@ -51,6 +51,25 @@ def test_a_clip_is_the_mean_of_its_blocks(recipe, clip):
     np.testing.assert_allclose(vectors[0], expected / np.linalg.norm(expected), atol=1e-5)
 
 
+def test_the_parts_of_a_clip_stand_one_after_the_other(recipe, clip):
+    from aisfx_encoder import AisfxEncoder, blocks_of, spectrogram
+
+    longer = np.concatenate([clip, 0.1 * clip, clip])
+    blocks = torch.from_numpy(np.stack(blocks_of(spectrogram(longer))))
+    encoder = AisfxEncoder(parts=3)
+    heard = encoder._network(blocks).numpy()
+    assert len(heard) == 8  # thirds of them: a block that is in two counts for both
+    expected = np.concatenate([heard[:3].mean(0), heard[2:6].mean(0), heard[5:].mean(0)])
+    vectors = encoder.encode([longer, clip[:20000]])
+    assert vectors.shape == (2, encoder.size) == (2, 3 * 512)
+    np.testing.assert_allclose(vectors[0], expected / np.linalg.norm(expected), atol=1e-5)
+    first, second, third = vectors[1].reshape(3, 512)  # a single block is in all of them
+    assert np.array_equal(first, second)
+    assert np.array_equal(first, third)
+    with pytest.raises(ValueError, match="parts must be 1 or more"):
+        AisfxEncoder(parts=0)
+
+
 def test_the_weights_are_the_packages(recipe):
     """Read by the safe reader, and all of them."""
     from aisfx.inference import get_path_modelWeights

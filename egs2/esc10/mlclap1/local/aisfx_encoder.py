@@ -26,15 +26,22 @@ _BLOCK, _BLOCK_HOP = 100, 50  # frames of what the network hears at once (2.3 s)
 class AisfxEncoder:
     """Clips to 512 numbers: the mean over blocks of 2.3 s, half a block apart, scaled to the length 1.
 
+    Args:
+        parts: a clip is cut into so many parts of equal numbers of blocks, whose means stand one after the
+            other: what was heard first can then be told from what was heard last.
+
     Attributes:
         version: of the installed package `aisfx`, which brings the weights.
         sampling_rate: 44100 Hz; half of what the network hears lies above 8 kHz.
     """
 
     sampling_rate = 44100
-    size = 512
 
-    def __init__(self) -> None:
+    def __init__(self, parts: int = 1) -> None:
+        if parts < 1:
+            raise ValueError(f"parts must be 1 or more, not {parts}")
+        self.parts = parts
+        self.size = 512 * parts
         self.version = importlib.metadata.version("aisfx")
         self._network = _load_network()
 
@@ -45,7 +52,7 @@ class AisfxEncoder:
             clips: [samples] float32 each, mono at 44.1 kHz.
 
         Returns:
-            [clips, 512] float32 of length 1.
+            [clips, 512 for each part] float32 of length 1.
         """
         vectors = np.stack([self._encode(clip) for clip in clips])
         return vectors / np.linalg.norm(vectors, axis=1, keepdims=True).clip(min=1e-12)
@@ -53,7 +60,10 @@ class AisfxEncoder:
     def _encode(self, clip: np.ndarray) -> np.ndarray:
         blocks = torch.from_numpy(np.stack(blocks_of(spectrogram(clip))))
         with torch.inference_mode():
-            return self._network(blocks).mean(dim=0).numpy()
+            heard = self._network(blocks).numpy()  # [blocks, 512]
+        limits = np.linspace(0, len(heard), self.parts + 1)
+        starts, ends = np.floor(limits[:-1]).astype(int), np.ceil(limits[1:]).astype(int)
+        return np.concatenate([heard[s:e].mean(axis=0) for s, e in zip(starts, ends)])
 
 
 def spectrogram(clip: np.ndarray) -> np.ndarray:

@@ -49,17 +49,11 @@ def prepare_esc10(corpus: Path, out_dir: Path) -> Dict[str, DataDir]:
     Raises:
         UserError: a file is missing or has other columns, or a label has no captions.
     """
-    clips = read_clips(corpus)
+    chosen = read_sets(corpus)
     captions = read_captions_of_labels(corpus / "captions.tsv")
-    for clip in clips:
+    for clip in (clip for clips in chosen.values() for clip in clips):
         if clip.label not in captions:
             raise UserError(f"{corpus}/clips.tsv: captions.tsv has no captions of {clip.label!r}.")
-    valid = _valid_recordings(clips)
-    chosen = {
-        "train": [clip for clip in clips if clip.split == "train" and clip.recording not in valid],
-        "valid": [clip for clip in clips if clip.split == "train" and clip.recording in valid],
-        "test": [clip for clip in clips if clip.split == "test"],
-    }
     sets = {name: _data_dir(members, captions) for name, members in chosen.items()}
     everything = sets["train"].captions
     sets["train"].captions = {k: c for k, c in everything.items() if c.lang == SOURCE_LANG}
@@ -85,6 +79,21 @@ def _write_relevant(path: Path, data: DataDir) -> None:
         clips[label].append(clip)
     fitting = {key: clips[data.labels[caption.clip]] for key, caption in data.captions.items()}
     write_table(path, {key: " ".join(sorted(value)) for key, value in fitting.items()})
+
+
+def read_sets(corpus: Path) -> Dict[str, List[Clip]]:
+    """The recordings of `train`, `valid` and `test`.
+
+    Raises:
+        UserError: a file is missing.
+    """
+    clips = read_clips(corpus)
+    valid = _valid_recordings(clips)
+    return {
+        "train": [clip for clip in clips if clip.split == "train" and clip.recording not in valid],
+        "valid": [clip for clip in clips if clip.split == "train" and clip.recording in valid],
+        "test": [clip for clip in clips if clip.split == "test"],
+    }
 
 
 def read_clips(corpus: Path) -> List[Clip]:
