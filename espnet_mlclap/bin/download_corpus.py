@@ -1,7 +1,8 @@
-"""Fetch AudioCaps, Clotho or WavCaps into a folder; the same command continues where it was interrupted.
+"""Fetch a public corpus into a folder; the same command continues where it was interrupted.
 
 Examples:
     mlclap download_corpus clotho --out_dir /data/clotho
+    mlclap download_corpus esc10 --out_dir /data/esc10
     mlclap download_corpus audiocaps --out_dir /data/audiocaps --parts test
     mlclap download_corpus wavcaps --out_dir /data/wavcaps --parts soundbible bbc
 """

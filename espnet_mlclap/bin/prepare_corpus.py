@@ -1,7 +1,8 @@
-"""Read AudioCaps, Clotho or WavCaps (stage 1): the authors' caption files and the audio that is there.
+"""Read a public corpus (stage 1): the authors' caption files and the audio that is there.
 
 Examples:
     mlclap prepare_corpus clotho --captions_dir clotho --audio_dir clotho
+    mlclap prepare_corpus esc50 --captions_dir esc50/audio --audio_dir esc50/audio --test_fold 1
     mlclap prepare_corpus wavcaps --captions_dir wavcaps/json_files \\
         --audio_dir wavcaps/audio --exclude data/audiocaps_test --exclude data/clotho_evaluation
 """

@@ -24,12 +24,14 @@ class CaptionedClip(NamedTuple):
         stems: names, without extension, that its audio file may have, the likeliest first.
         captions: (language, caption) in the corpus' order.
         source: the recording that it is from, `youtube:<id>` or `freesound:<id>`, where that is known.
+        label: its class, for zero-shot classification, where it has one.
     """
 
     clip: str
     stems: Sequence[str]
     captions: Sequence[Tuple[str, str]]
     source: str = ""
+    label: str = ""
 
 
 class PublishedSize(NamedTuple):
@@ -131,6 +133,8 @@ def write_set(
         data.wav_scp[clip.clip] = path
         if clip.source:
             data.sources[clip.clip] = clip.source
+        if clip.label:
+            data.labels[clip.clip] = clip.label
         numbers: Dict[str, int] = {}
         for lang, text in clip.captions:
             numbers[lang] = numbers.get(lang, 0) + 1

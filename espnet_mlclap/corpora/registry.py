@@ -11,6 +11,8 @@ corpora = Registry(
     {
         "audiocaps": f"{_CORPORA}.audiocaps:AudioCaps",
         "clotho": f"{_CORPORA}.clotho:Clotho",
+        "esc10": f"{_CORPORA}.esc:Esc10",
+        "esc50": f"{_CORPORA}.esc:Esc50",
         "wavcaps": f"{_CORPORA}.wavcaps:WavCaps",
     },
     base=f"{_CORPORA}.abs_corpus:AbsCorpus",

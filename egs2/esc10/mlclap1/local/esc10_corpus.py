@@ -21,6 +21,7 @@ from collections import defaultdict
 from pathlib import Path
 from typing import Dict, List, NamedTuple, Set
 
+from espnet_mlclap.corpora.esc import read_label_captions
 from espnet_mlclap.fileio.data_dir import Caption, DataDir, caption_id, write_table
 from espnet_mlclap.utils.atomic import atomic_open
 from espnet_mlclap.utils.errors import UserError
@@ -114,8 +115,9 @@ def read_clips(corpus: Path) -> List[Clip]:
 def read_captions_of_labels(path: Path) -> Dict[str, Dict[str, List[str]]]:
     """Captions by label and language, in the order of the file."""
     captions: Dict[str, Dict[str, List[str]]] = defaultdict(lambda: defaultdict(list))
-    for row in _rows(path, _CAPTION_COLUMNS):
-        captions[row["label"]][row["lang"]].append(row["caption"])
+    for label, said in read_label_captions(path).items():
+        for lang, text in said:
+            captions[label][lang].append(text)
     return captions
 
 
