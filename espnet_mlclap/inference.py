@@ -8,7 +8,6 @@ queries = model.encode_text(["un chien aboie"], lang="fra_Latn")
 print(model.similarity(clips, queries))                     # [clips, queries], cosine
 """
 
-import tempfile
 import warnings
 from pathlib import Path
 from typing import Any, Dict, Iterable, List, Optional, Sequence, Set, Union
@@ -17,9 +16,9 @@ import numpy as np
 import torch
 
 from espnet_mlclap.fileio.audio import Waveform, check_samples
-from espnet_mlclap.fileio.packed import unpack
 from espnet_mlclap.models.embed_captions import CAPTIONS_PER_BATCH, embed_captions
 from espnet_mlclap.models.experiment import load_experiment
+from espnet_mlclap.models.packed import load_packed
 from espnet_mlclap.models.padding import pad
 from espnet_mlclap.models.two_tower import TwoTowerModel
 from espnet_mlclap.utils.config import BEST_MODEL
@@ -72,8 +71,8 @@ class MLCLAP:
             path: a folder with config.yaml and checkpoints (stage 5), or a file made by stage 8.
             model_file: checkpoint in the folder; a packed file has one.
             device: where to compute.
-            custom_classes: let a packed file name classes from outside of this package, which then run; an
-                experiment folder may do so anyway.
+            custom_classes: trust a packed file: let it name classes from outside of this package, which then
+                run; an experiment folder may do so anyway.
 
         Raises:
             UserError: nothing usable at `path`, or weights that do not fit.
@@ -82,11 +81,7 @@ class MLCLAP:
         if path.is_dir():
             model, config = load_experiment(path / "config.yaml", path / model_file)
         elif path.is_file():
-            with tempfile.TemporaryDirectory() as folder:
-                files = unpack(path, folder, ("config", "model_file"))
-                model, config = load_experiment(
-                    files["config"], files["model_file"], custom_classes=custom_classes
-                )
+            model, config = load_packed(path, custom_classes=custom_classes)
         else:
             raise UserError(f"{path}: no such experiment folder or packed model.")
         normalization = config.get("text_normalization", "none")

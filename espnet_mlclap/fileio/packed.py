@@ -1,31 +1,28 @@
 """A model in one file, in ESPnet's format: written and read without ESPnet, which reads it too.
 
 The file is a zip or tar archive. `meta.yaml` in it names the others: `files` and `yaml_files`, by the name
-under which a program asks for them (`model_file`, `config`), with their path in the archive.
+under which a program asks for them (`model_file`, `config`), with their path in the archive. `sha256` (ours
+alone; ESPnet does not look at it) has the checksum of each. `unpacking.py` reads such a file.
 """
 
 import io
 import sys
 import tarfile
-import tempfile
 import time
 import zipfile
 from pathlib import Path
-from typing import Dict, Iterable, Mapping, Union
+from typing import IO, Dict, Iterable, Mapping, Union
 
 import yaml
 
-from espnet_mlclap.utils.atomic import make_dir
+from espnet_mlclap.fileio.publisher import file_digest
+from espnet_mlclap.utils.atomic import atomic_open
 from espnet_mlclap.utils.errors import UserError
 
 META = "meta.yaml"
 # suffix -> mode of tarfile; ESPnet knows the format of a file by its suffix too
 _TAR_MODES = {".tar": "w", ".tgz": "w:gz", ".tbz2": "w:bz2", ".txz": "w:xz"}
 SUFFIXES = (".zip", *_TAR_MODES)
-_BROKEN = (
-    ValueError, TypeError, KeyError, OSError, EOFError,
-    zipfile.BadZipFile, tarfile.TarError, yaml.YAMLError,
-)  # fmt: skip
 
 
 def write_packed(
@@ -61,16 +58,12 @@ def write_packed(
     meta = {
         "files": {key: _name(path, folder) for key, path in files.items()},
         "yaml_files": {key: _name(path, folder) for key, path in yaml_files.items()},
+        "sha256": {name: file_digest(path, "sha256") for name, path in sources.items()},
         "timestamp": time.time(),
         "python": sys.version,
     }
-    make_dir(out.parent)
-    temporary = out.with_name(f".tmp.{out.name}")
-    try:
-        _write(temporary, yaml.safe_dump(meta).encode("utf-8"), sources)
-        temporary.replace(out)
-    finally:
-        temporary.unlink(missing_ok=True)
+    with atomic_open(out, "wb") as file:
+        _write(file, out.suffix, yaml.safe_dump(meta).encode("utf-8"), sources)
 
 
 def _name(path: Path, folder: Path) -> str:
@@ -79,77 +72,17 @@ def _name(path: Path, folder: Path) -> str:
     return f"{folder.name}/{inside}"
 
 
-def _write(archive: Path, meta: bytes, sources: Mapping[str, Path]) -> None:
+def _write(out: IO[bytes], suffix: str, meta: bytes, sources: Mapping[str, Path]) -> None:
     # meta.yaml goes first: ESPnet reads an archive from the start
-    if archive.suffix == ".zip":
-        with zipfile.ZipFile(archive, "w") as file:
+    if suffix == ".zip":
+        with zipfile.ZipFile(out, "w") as file:
             file.writestr(META, meta)
             for name, path in sources.items():
                 file.write(path.resolve(), name)
         return
-    with tarfile.open(archive, _TAR_MODES[archive.suffix]) as file:
+    with tarfile.open(fileobj=out, mode=_TAR_MODES[suffix]) as file:
         info = tarfile.TarInfo(META)
         info.size, info.mtime = len(meta), time.time()
         file.addfile(info, io.BytesIO(meta))
         for name, path in sources.items():
             file.add(path.resolve(), name)
-
-
-def unpack(
-    archive: Union[str, Path], folder: Union[str, Path], needed: Iterable[str] = ()
-) -> Dict[str, Path]:
-    """Unpack into `folder`; nothing is written outside of it.
-
-    Args:
-        archive: made by `write_packed` or by ESPnet.
-        folder: an empty one.
-        needed: names that must be among them.
-
-    Returns:
-        The files by the names under which they are asked for.
-
-    Raises:
-        UserError: no packed model, or a broken one.
-    """
-    archive, folder = Path(archive), Path(folder)
-    try:
-        if zipfile.is_zipfile(archive):
-            with zipfile.ZipFile(archive) as file:
-                file.extractall(folder)
-        else:
-            with tarfile.open(archive) as file:
-                file.extractall(folder, filter="data")
-        meta = yaml.safe_load((folder / META).read_text(encoding="utf-8"))
-        named = {**meta["yaml_files"], **meta["files"]}
-    except _BROKEN as error:
-        raise UserError(f"{archive}: not a packed model ({error}).") from error
-    for key in needed:
-        if key not in named:
-            raise UserError(
-                f"{archive}: a packed model, but of another program: it has no {key!r}."
-            )
-    return {key: folder / name for key, name in named.items()}
-
-
-def unpack_experiment(archive: Union[str, Path], folder: Union[str, Path], model_file: str) -> None:
-    """Make an experiment folder of a packed model, as training leaves one.
-
-    Args:
-        archive: the packed model.
-        folder: the experiment's; what is in it already stays, but for files of the same names.
-        model_file: name of the checkpoint there.
-
-    Raises:
-        UserError: no packed model, or one that names files outside of itself.
-    """
-    folder = make_dir(folder)
-    names = {"config": "config.yaml", "model_file": model_file}
-    with tempfile.TemporaryDirectory(dir=folder, prefix=".tmp.") as temporary:
-        files = unpack(archive, temporary, names)
-        for key, path in files.items():
-            target = folder / names.get(key, key)
-            inside = path.resolve().is_relative_to(Path(temporary).resolve())
-            if not inside or not target.resolve().is_relative_to(folder.resolve()):
-                raise UserError(f"{archive}: names a file outside of itself: {key}.")
-            make_dir(target.parent)
-            path.replace(target)

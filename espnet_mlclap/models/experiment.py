@@ -5,12 +5,7 @@ from pathlib import Path
 from typing import Any, Dict, Mapping, Tuple, Union
 
 from espnet_mlclap.checkpoints.state_dict import load_state_dict, load_weights
-from espnet_mlclap.models.registry import (
-    MODEL_REGISTRIES,
-    audio_encoders,
-    build_model,
-    text_encoders,
-)
+from espnet_mlclap.models.registry import audio_encoders, build_model, text_encoders
 from espnet_mlclap.models.two_tower import TwoTowerModel
 from espnet_mlclap.utils.config import read_yaml
 from espnet_mlclap.utils.errors import UserError
@@ -21,15 +16,14 @@ _NOT_OF_THE_MODEL = ("loss.temperature",)
 
 
 def load_experiment(
-    config_file: Union[str, Path], model_file: Union[str, Path], *, custom_classes: bool = True
+    config_file: Union[str, Path], model_file: Union[str, Path]
 ) -> Tuple[TwoTowerModel, Dict[str, Any]]:
     """Build the model that `config.yaml` of an experiment describes and load its weights.
 
     Args:
-        config_file: the experiment's config.yaml; paths in it are relative to its folder.
+        config_file: the experiment's config.yaml; paths in it are relative to its folder. The classes that it
+            names run: one from people whom you do not trust goes through `models/packed.py`.
         model_file: a state dict saved while training.
-        custom_classes: whether it may name classes from outside of this package, which then run. Not for
-            files from people you do not trust.
 
     Returns:
         The model in evaluation mode, and the configuration.
@@ -38,23 +32,44 @@ def load_experiment(
         UserError: a file is missing or broken, or the weights do not fit the configuration.
     """
     config_file = Path(config_file)
-    config = read_yaml(config_file)
-    for name in (audio_encoders.kind, text_encoders.kind):
-        if not isinstance(config.get(name), str):
-            raise UserError(f"{config_file}: {name!r} is missing; give the config.yaml of stage 5.")
-    config = _of_this_version(config)
-    if not custom_classes:
-        _check_classes(config, config_file)
-    for registry in (audio_encoders, text_encoders):
-        name, conf = config[registry.kind], config[f"{registry.kind}_conf"]
-        config[f"{registry.kind}_conf"] = in_folder(registry, name, conf, config_file.parent)
-    model = build_model(config)
+    config = read_experiment_config(config_file)
+    model = build_experiment(config, config_file.parent)
     states = load_state_dict(model_file)
     for name in _NOT_OF_THE_MODEL:
         states.pop(name, None)
     load_weights(model, states, str(model_file))
     _ = model.text_encoder.tokenizer  # read now: the files of a packed model are temporary
     return model.eval(), config
+
+
+def read_experiment_config(config_file: Union[str, Path]) -> Dict[str, Any]:
+    """Read `config.yaml` of an experiment of this or an earlier version; nothing that it names is looked at.
+
+    Raises:
+        UserError: missing or broken, or not of an experiment.
+    """
+    config = read_yaml(config_file)
+    for name in (audio_encoders.kind, text_encoders.kind):
+        if not isinstance(config.get(name), str):
+            raise UserError(f"{config_file}: {name!r} is missing; give the config.yaml of stage 5.")
+    return _of_this_version(config)
+
+
+def build_experiment(config: Mapping[str, Any], folder: Path) -> TwoTowerModel:
+    """Build the model of an experiment, with random weights.
+
+    Args:
+        config: of `read_experiment_config`.
+        folder: of the experiment, in which its paths begin.
+
+    Raises:
+        UserError: see `build_model`.
+    """
+    config = dict(config)
+    for registry in (audio_encoders, text_encoders):
+        name, conf = config[registry.kind], config[f"{registry.kind}_conf"]
+        config[f"{registry.kind}_conf"] = in_folder(registry, name, conf, folder)
+    return build_model(config)
 
 
 def in_folder(
@@ -92,25 +107,6 @@ def in_folder(
             for part in conf["encoders"]
         ]
     return conf
-
-
-def _check_classes(config: Mapping[str, Any], where: Path) -> None:
-    kinds = {registry.kind for registry in MODEL_REGISTRIES}
-
-    def check(settings: Any) -> None:
-        if isinstance(settings, (list, tuple)):
-            for part in settings:
-                check(part)
-        for key, value in settings.items() if isinstance(settings, Mapping) else ():
-            # a class of a registry, or what a frozen encoder wraps
-            if key in kinds | {"encoder"} and ":" in str(value):
-                raise UserError(
-                    f"{where}: {key}: the model uses {value}, a class from outside this package. Load it "
-                    "with custom_classes=True if you trust where it comes from."
-                )
-            check(value)
-
-    check({key: value for key, value in config.items() if key.removesuffix("_conf") in kinds})
 
 
 def _of_this_version(config: Dict[str, Any]) -> Dict[str, Any]:

@@ -12,8 +12,9 @@ import yaml
 
 from espnet_mlclap.utils.atomic import atomic_open
 from espnet_mlclap.utils.errors import UserError
-from espnet_mlclap.utils.reading import read_text
+from espnet_mlclap.utils.reading import regular_file
 from espnet_mlclap.utils.registry import did_you_mean
+from espnet_mlclap.utils.yaml_text import MOST_BYTES, parse_yaml
 
 BASE = "base"
 _CACHES = ("store",)  # keys that name folders which only save time
@@ -22,19 +23,18 @@ RESOLVED_NAME = "train.yaml"
 BEST_MODEL = "valid.mAP@10.best.pth"
 
 
-_Loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # the one in C takes a tenth of the time
-
-
 def read_yaml(path: Union[str, Path]) -> Dict[str, Any]:
     """Read a YAML file that holds values by name, without looking at `base`; an empty file holds none.
 
     Raises:
-        UserError: it cannot be read, is not YAML, or holds something else.
+        UserError: it cannot be read, is no regular file, or what `parse_yaml` and `check_mapping` refuse.
     """
+    path = regular_file(path)
     try:
-        content = yaml.load(read_text(path), _Loader)
-    except yaml.YAMLError as error:
-        raise UserError(f"{path}: not YAML ({error}).") from error
+        with path.open("rb") as file:
+            content = parse_yaml(file.read(MOST_BYTES + 1), path)
+    except OSError as error:
+        raise UserError(f"{path}: cannot be read ({error.strerror}).") from error
     return check_mapping({} if content is None else content, path)
 
 

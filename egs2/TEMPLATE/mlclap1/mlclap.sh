@@ -63,6 +63,7 @@ statsdir=              # folder for the statistics of stage 4 (default: stats in
 inference_model=valid.mAP@10.best.pth  # checkpoint to test
 inference_tag=         # name of the folder of results (default: made from --inference_model)
 download_model=        # user/name on the Hugging Face hub, or a packed file: test this model, train none
+custom_classes=false   # {true|false} trust --download_model: let it run classes from outside of this package
 relevant_clips=        # lists of relevant clips of the captions of test sets, "SET=FILE ...": mAP@16 as in DCASE 2025
 own_clip_is_relevant=false  # {true|false} a caption's own clip counts even where its list leaves it out
 baseline=              # results of another experiment (its folder, or the one with scores.json): differences to it
@@ -240,7 +241,7 @@ stage_6() {
         if [[ -f ${download_model} ]]; then inputs=("${download_model}"); fi
         once "${experiment}/.downloaded" "${experiment}/download.log" "" \
             python3 -m espnet_mlclap.bin.download_model "${download_model}" --out_dir "${experiment}" \
-            --model_file "${inference_model}"
+            --model_file "${inference_model}" --custom_classes "${custom_classes}"
     fi
     in_parallel "${inference_nj}" embed "${tests[@]}"
 }

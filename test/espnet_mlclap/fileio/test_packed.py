@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 import yaml
 
-from espnet_mlclap.fileio.packed import SUFFIXES, unpack, unpack_experiment, write_packed
+from espnet_mlclap.fileio.packed import SUFFIXES, write_packed
+from espnet_mlclap.fileio.unpacking import unpack, unpack_experiment
 from espnet_mlclap.utils.errors import UserError
 
 
@@ -83,10 +84,11 @@ def test_an_archive_cannot_write_beside_the_folder(tmp_path):
     with zipfile.ZipFile(tmp_path / "evil.zip", "w") as file:
         file.writestr("meta.yaml", meta)
         file.writestr("../outside", "x")
-    unpack(tmp_path / "evil.zip", tmp_path / "a" / "b")
+    with pytest.raises(UserError, match="names a file outside of itself"):
+        unpack(tmp_path / "evil.zip", tmp_path / "a" / "b")
     with tarfile.open(tmp_path / "evil.tar", "w") as file:
         file.add(tmp_path / "evil", "../outside")
-    with pytest.raises(UserError, match="not a packed model"):
+    with pytest.raises(UserError, match="names a file outside of itself"):
         unpack(tmp_path / "evil.tar", tmp_path / "a" / "c")
     assert not (tmp_path / "a" / "outside").exists()
 
