@@ -1,28 +1,25 @@
-"""Read one clip, whatever it is stored in: wav, flac, ogg, mp3 ..., or an entry of a Kaldi archive."""
+"""Read one clip, whatever it is stored in: wav, flac, ogg, mp3 ..., or an entry of a Kaldi archive.
 
-import shutil
-import subprocess
+Stage 3, the search and `MLCLAP.encode_audio` all come through here. A file is decoded and resampled block by
+block: of two hours of stereo at 44.1 kHz the 460 MB at 16 kHz are in memory, not the 2.5 GB they come from.
+"""
+
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple, Tuple, Union
+from typing import List, NamedTuple, Union
 
 import numpy as np
 
-from espnet_mlclap.utils.errors import UserError
-
-if TYPE_CHECKING:
-    import soundfile
+from espnet_mlclap.fileio.decoding import AudioError, decode
+from espnet_mlclap.utils.shown import shown
 
 SAMPLING_RATE = 16000  # Hz, of everything that the model hears
 HOP_LENGTH = 160  # samples between two frames of log-mel features
+_LOUDEST = 8.0  # 18 dB above full scale
 # Ends of the names that recordings have. What a file holds is found out when it is read.
 AUDIO_SUFFIXES = frozenset(
     ".wav .wave .flac .mp3 .ogg .oga .opus .aif .aiff .aifc .au .snd .caf .w64 .rf64 .m4a .m4b .mp4 .aac "
     ".webm .weba .mka .mkv .mov .3gp .amr .ac3 .mp2 .wma .asf .wv .ape .tta".split()
 )
-
-
-class AudioError(UserError):
-    """A clip cannot be used: missing, empty, not audio, or with samples that are not numbers."""
 
 
 class Waveform(NamedTuple):
@@ -33,51 +30,97 @@ class Waveform(NamedTuple):
 
 
 def read_audio(path: Union[str, Path]) -> Waveform:
-    """Read an audio file with libsndfile, or with ffmpeg where libsndfile does not know the format.
+    """Read a file of audio as it is, all channels at its own rate.
 
     Raises:
-        AudioError: the file is missing, empty, cut off, not audio, or holds NaN or infinite samples.
+        AudioError: the file is missing, empty, cut off, not audio, or holds samples that cannot be used (see
+            `check_samples`).
     """
-    import soundfile
-
-    path = Path(path)
-    if not path.is_file():
-        raise AudioError(f"{path}: no such file.")
-    if path.stat().st_size == 0:
-        raise AudioError(f"{path}: the file is empty (0 bytes).")
-    try:
-        file = soundfile.SoundFile(path)
-    except soundfile.LibsndfileError as error:
-        samples, rate = _read_with_ffmpeg(path, str(error))
-    else:
-        samples, rate = _read_all(file, path), file.samplerate
-    return Waveform(check_samples(samples, str(path)), rate)
+    blocks: List[np.ndarray] = []
+    with decode(Path(path)) as stream:
+        blocks.extend(stream.blocks)
+    samples = np.concatenate(blocks) if blocks else np.zeros((0, 1), dtype=np.float32)
+    return Waveform(check_samples(samples, shown(path)), stream.rate)
 
 
-def _read_all(file: "soundfile.SoundFile", path: Path) -> np.ndarray:
-    import soundfile
+def read_mono(path: Union[str, Path], rate: int = SAMPLING_RATE) -> np.ndarray:
+    """Read a file of audio as the mean of its channels at `rate` Hz: `to_mono` of `read_audio`.
 
-    with file:
-        try:
-            samples = file.read(dtype="float32", always_2d=True)
-        except soundfile.LibsndfileError as error:
-            raise AudioError(f"{path}: broken or cut off ({error}).") from error
-        if len(samples) < file.frames and file.format == "FLAC":  # other formats only guess it
-            raise AudioError(f"{path}: cut off after {len(samples)} of {file.frames} samples.")
-    return samples
+    Returns:
+        [samples] float32.
+
+    Raises:
+        AudioError: see `read_audio`; or it is so short that no sample is left.
+    """
+    found, check = bytearray(), _Check()
+    with decode(Path(path)) as stream:
+        resample = _Resampler(stream.rate, rate)
+        for block in stream.blocks:
+            check.look_at(block)
+            found += resample(_mean(block)).tobytes()
+        found += resample.rest().tobytes()
+    check.end(shown(path))
+    if not found:
+        raise AudioError(f"{shown(path)}: too short, no sample is left at {rate} Hz.")
+    return np.frombuffer(found, dtype=np.float32)
+
+
+class _Resampler:
+    """Resamples block by block; gives what resampling all at once gives, to the last bit."""
+
+    def __init__(self, source: int, target: int):
+        import soxr
+
+        self._stream = None
+        if source != target:
+            self._stream = soxr.ResampleStream(source, target, 1, dtype="float32", quality="HQ")
+
+    def __call__(self, block: np.ndarray) -> np.ndarray:
+        return block if self._stream is None else self._stream.resample_chunk(block)
+
+    def rest(self) -> np.ndarray:
+        nothing = np.zeros(0, dtype=np.float32)
+        return nothing if self._stream is None else self._stream.resample_chunk(nothing, last=True)
+
+
+class _Check:
+    """Looks for samples that cannot be used, block by block."""
+
+    def __init__(self) -> None:
+        self._frames = self._broken = 0
+        self._peak = 0.0
+
+    def look_at(self, samples: np.ndarray) -> None:
+        self._frames += samples.shape[0]
+        if not samples.size:
+            return
+        peak = float(np.abs(samples).max())
+        if np.isfinite(peak):
+            self._peak = max(self._peak, peak)
+        else:
+            self._broken += int((~np.isfinite(samples)).sum())
+
+    def end(self, where: str) -> None:
+        if not self._frames:
+            raise AudioError(f"{where}: no samples in it.")
+        if self._broken:
+            raise AudioError(f"{where}: {self._broken} samples are NaN or infinite.")
+        if self._peak > _LOUDEST:
+            raise AudioError(
+                f"{where}: samples as large as {self._peak:g}, where full scale is 1. Floats in the range of "
+                "integers must be divided by it: those of 16 bits by 32768."
+            )
 
 
 def check_samples(samples: np.ndarray, where: str) -> np.ndarray:
-    """Return `samples` if there are any and all are finite.
+    """Return `samples` if there are any, all are finite, and none is far louder than full scale.
 
     Raises:
         AudioError: otherwise; starts with `where`.
     """
-    if samples.shape[0] == 0:
-        raise AudioError(f"{where}: no samples in it.")
-    if not np.isfinite(samples).all():
-        count = int((~np.isfinite(samples)).sum())
-        raise AudioError(f"{where}: {count} samples are NaN or infinite.")
+    check = _Check()
+    check.look_at(samples)
+    check.end(where)
     return samples
 
 
@@ -87,54 +130,51 @@ def to_mono(waveform: Waveform, rate: int = SAMPLING_RATE) -> np.ndarray:
     Returns:
         [samples] float32.
     """
-    import soxr
-
-    mono = waveform.samples.mean(axis=1, dtype=np.float32)
-    if waveform.rate != rate:
-        mono = soxr.resample(mono, waveform.rate, rate, quality="HQ")
-    return np.ascontiguousarray(mono, dtype=np.float32)
+    resample = _Resampler(waveform.rate, rate)
+    mono = resample(_mean(waveform.samples))
+    return np.ascontiguousarray(np.concatenate([mono, resample.rest()]), dtype=np.float32)
 
 
-def load_clip(location: str) -> np.ndarray:
+def _mean(samples: np.ndarray) -> np.ndarray:
+    return samples.mean(axis=1, dtype=np.float32)
+
+
+def load_clip(location: str, rate: int = SAMPLING_RATE) -> np.ndarray:
     """Read a clip of a formatted set, from a file or an entry `archive.ark:offset`.
 
     Returns:
-        [samples] float32 at 16 kHz (recordings that were left as they are, `--audio_format original`, are
-        resampled), or [frames, mel bins] float32 in dB from a log-mel archive.
+        [samples] float32 at `rate` Hz (recordings that were left as they are, `--audio_format original`, have
+        rates of their own), or [frames, mel bins] float32 in dB from a log-mel archive.
 
     Raises:
         AudioError: it cannot be read.
     """
-    loaded = _load(location)
-    return loaded if isinstance(loaded, np.ndarray) else to_mono(loaded)
+    archive, _, offset = location.rpartition(":")
+    if not (archive and offset.isdigit()) or Path(location).exists():
+        return read_mono(location, rate)
+    loaded = _load_from_archive(location)
+    if isinstance(loaded, np.ndarray):
+        return loaded.astype(np.float32, copy=False)
+    stored_rate, samples = loaded
+    if samples.dtype == np.int16:
+        samples = samples.astype(np.float32) / 32768.0
+    samples = samples.reshape(samples.shape[0], -1).astype(np.float32)
+    return to_mono(Waveform(check_samples(samples, location), stored_rate), rate)
 
 
-def read_clip(location: str) -> Waveform:
-    """Read a clip of a formatted set at the rate at which it is stored.
+def load_samples(location: str, rate: int) -> np.ndarray:
+    """Like `load_clip`, where features will not do.
 
     Raises:
         AudioError: it cannot be read, or is features instead of samples.
     """
-    loaded = _load(location)
-    if isinstance(loaded, np.ndarray):
+    clip = load_clip(location, rate)
+    if clip.ndim != 1:
         raise AudioError(
             f"{location}: log-mel features instead of samples. Format the audio as flac, flac.ark or "
             "original."
         )
-    return loaded
-
-
-def _load(location: str) -> Union[Waveform, np.ndarray]:
-    archive, _, offset = location.rpartition(":")
-    if not (archive and offset.isdigit()) or Path(location).exists():
-        return read_audio(location)
-    loaded = _load_from_archive(location)
-    if isinstance(loaded, np.ndarray):
-        return loaded.astype(np.float32, copy=False)
-    rate, samples = loaded
-    if samples.dtype == np.int16:
-        samples = samples.astype(np.float32) / 32768.0
-    return Waveform(samples.reshape(samples.shape[0], -1).astype(np.float32), rate)
+    return clip
 
 
 def _load_from_archive(location: str):
@@ -144,27 +184,3 @@ def _load_from_archive(location: str):
         return kaldiio.load_mat(location)
     except (OSError, ValueError, RuntimeError, EOFError) as error:
         raise AudioError(f"{location}: cannot be read from the archive ({error}).") from error
-
-
-def _read_with_ffmpeg(path: Path, reason: str) -> Tuple[np.ndarray, int]:
-    if shutil.which("ffmpeg") is None:
-        raise AudioError(
-            f"{path}: not audio that libsndfile can read ({reason}); install ffmpeg for other formats."
-        )
-    probe = subprocess.run(
-        ["ffprobe", "-v", "error", "-select_streams", "a:0", "-show_entries",
-         "stream=sample_rate,channels", "-of", "csv=p=0", str(path)],
-        capture_output=True, text=True, check=False,
-    )  # fmt: skip
-    fields = probe.stdout.strip().split(",")
-    if probe.returncode != 0 or len(fields) < 2 or not all(part.isdigit() for part in fields[:2]):
-        raise AudioError(f"{path}: not audio; neither libsndfile nor ffmpeg can read it.")
-    rate, channels = int(fields[0]), int(fields[1])
-    decoded = subprocess.run(
-        ["ffmpeg", "-v", "error", "-i", str(path), "-map", "0:a:0", "-f", "f32le", "-"],
-        capture_output=True, check=False,
-    )  # fmt: skip
-    if decoded.returncode != 0:
-        message = decoded.stderr.decode(errors="replace").strip().splitlines()
-        raise AudioError(f"{path}: broken audio ({message[-1] if message else 'ffmpeg failed'}).")
-    return np.frombuffer(decoded.stdout, dtype="<f4").reshape(-1, channels), rate

@@ -28,7 +28,7 @@ from typing import Any, Dict, Iterable, List, Mapping, Optional, Sequence, Tuple
 
 import numpy as np
 
-from espnet_mlclap.fileio.audio import SAMPLING_RATE, AudioError, read_audio, to_mono
+from espnet_mlclap.fileio.audio import SAMPLING_RATE, AudioError, read_mono
 from espnet_mlclap.fileio.audio_writer import AUDIO_FORMATS, LogMel, audio_writer
 from espnet_mlclap.fileio.data_dir import Caption, DataDir, write_captions, write_table
 from espnet_mlclap.utils.atomic import atomic_dir, atomic_open, make_dir
@@ -198,15 +198,15 @@ def _format_block(
     with atomic_dir(folder) as temporary, audio_writer(audio_format, temporary, log_mel) as writer:
         for source in sources:
             try:
-                waveform = to_mono(read_audio(source.path))
-                if not waveform.size:
-                    raise AudioError(f"{source.path}: too short, no sample is left at 16 kHz.")
+                waveform = read_mono(source.path)
             except AudioError as error:
                 if not skip_bad_audio:
                     raise AudioError(_advice(source.named(str(error)))) from error
                 formatted.append(FormattedClip(source.clip, error=str(error)))
                 continue
-            samples = np.clip(np.rint(waveform * 32768.0), -32768, 32767).astype(np.int16)
+            waveform *= 32768.0
+            np.clip(np.rint(waveform, out=waveform), -32768, 32767, out=waveform)
+            samples = waveform.astype(np.int16)
             formatted.append(
                 FormattedClip(
                     source.clip,

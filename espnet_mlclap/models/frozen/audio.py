@@ -7,7 +7,7 @@ from typing import Any, Callable, Dict, List, Mapping, Optional, Sequence
 import numpy as np
 from torch import Tensor
 
-from espnet_mlclap.fileio.audio import SAMPLING_RATE, AudioError, Waveform, read_clip, to_mono
+from espnet_mlclap.fileio.audio import SAMPLING_RATE, AudioError, Waveform, load_samples, to_mono
 from espnet_mlclap.fileio.clip_reader import ClipReader
 from espnet_mlclap.models.audio_encoder.abs_audio_encoder import AbsAudioEncoder
 from espnet_mlclap.models.frozen.encoder import (
@@ -52,22 +52,26 @@ class ClipVectors(ClipReader):
         """
 
         def compute(positions: List[int]) -> np.ndarray:
-            return self._encoded([read_clip(locations[position]) for position in positions])
+            return self._encoded(
+                [load_samples(locations[position], self._rate) for position in positions]
+            )
 
         return self._looked_up(self._keys(locations), compute)
 
     def of_waveform(self, waveform: Waveform) -> np.ndarray:
         digest = hashlib.sha256(f"{waveform.rate} {waveform.samples.shape}".encode())
         digest.update(np.ascontiguousarray(waveform.samples, dtype="<f4").tobytes())
-        return self._looked_up([digest.digest()], lambda _: self._encoded([waveform]))[0]
+        return self._looked_up(
+            [digest.digest()], lambda _: self._encoded([to_mono(waveform, self._rate)])
+        )[0]
 
     def _looked_up(
         self, keys: Sequence[bytes], compute: Callable[[List[int]], np.ndarray]
     ) -> List[np.ndarray]:
         return [vector[None] for vector in self._vectors(keys, compute, "clips")]
 
-    def _encoded(self, waveforms: Sequence[Waveform]) -> np.ndarray:
-        return self._vectors.encoder.encode([to_mono(wave, self._rate) for wave in waveforms])
+    def _encoded(self, clips: Sequence[np.ndarray]) -> np.ndarray:
+        return self._vectors.encoder.encode(list(clips))
 
     def _keys(self, locations: Sequence[str]) -> List[bytes]:
         """Hashes of what the clips hold; without a store, of their places, which is enough within a call."""

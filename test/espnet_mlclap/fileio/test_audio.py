@@ -12,8 +12,8 @@ from espnet_mlclap.fileio.audio import (
     AudioError,
     Waveform,
     load_clip,
+    load_samples,
     read_audio,
-    read_clip,
     to_mono,
 )
 
@@ -82,8 +82,7 @@ def test_originals_come_at_16_khz_or_at_their_own_rate(tmp_path):
     soundfile.write(tmp_path / "x.wav", tone(rate=8000), 8000)
     path = str(tmp_path / "x.wav")
     np.testing.assert_array_equal(load_clip(path), to_mono(read_audio(path)))
-    assert len(load_clip(path)) == 2 * len(read_clip(path).samples)
-    assert read_clip(path).rate == 8000
+    assert len(load_clip(path)) == 2 * len(load_samples(path, 8000))
 
 
 @pytest.mark.parametrize(
