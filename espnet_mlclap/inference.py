@@ -9,6 +9,7 @@ print(model.similarity(clips, queries))                     # [clips, queries], 
 """
 
 import warnings
+from functools import cached_property
 from pathlib import Path
 from typing import Any, Dict, Iterable, List, Optional, Sequence, Set, Union
 
@@ -18,6 +19,7 @@ import torch
 from espnet_mlclap.fileio.audio import Waveform, check_samples
 from espnet_mlclap.models.embed_captions import CAPTIONS_PER_BATCH, embed_captions
 from espnet_mlclap.models.experiment import load_experiment
+from espnet_mlclap.models.fingerprint import fingerprint
 from espnet_mlclap.models.packed import load_packed
 from espnet_mlclap.models.padding import pad
 from espnet_mlclap.models.two_tower import TwoTowerModel
@@ -94,6 +96,11 @@ class MLCLAP:
     def embed_size(self) -> int:
         """Width E of the shared space."""
         return self.model.embed_size
+
+    @cached_property
+    def fingerprint(self) -> str:
+        """A name of what the model computes: the same for an experiment that was moved, copied or packed."""
+        return fingerprint(self.model)
 
     @property
     def languages(self) -> List[str]:

@@ -1,21 +1,30 @@
-"""Search a folder of recordings with words.
+"""Search recordings with words, in any language of the model, or with sounds.
 
-Example:
-    mlclap search --model_dir exp/mlclap_train --audio_dir ~/recordings \\
-        --lang fra_Latn "un chien aboie" "la pluie tombe"
+Examples:
+    mlclap search --lang fra_Latn "un chien aboie" "la pluie tombe"
+    mlclap search --sound knock.wav --format m3u >hits.m3u
+    mlclap search "footsteps" --minus "music" --with_tag field --one_per_recording true
+    mlclap search --model_dir exp/mlclap_train --audio_dir ~/recordings "a dog barks"
 
-The recordings' vectors are kept in an index and not computed again until a recording or the model changes.
+It looks into the library that `mlclap index` has made; with `--audio_dir` that folder is first brought up
+to date in it, and only recordings of that folder are shown.
 """
 
 import argparse
 import logging
-from pathlib import Path
+from dataclasses import replace
 from typing import Optional, Sequence
 
+from espnet_mlclap.search.options import (
+    add_library_options,
+    add_where_options,
+    check_positive,
+    find_model,
+    open_library,
+    where_of,
+)
 from espnet_mlclap.utils.cli import bool_option, run_command
-from espnet_mlclap.utils.config import BEST_MODEL
 from espnet_mlclap.utils.errors import UserError
-from espnet_mlclap.utils.shown import shown
 
 
 def get_parser() -> argparse.ArgumentParser:
@@ -24,56 +33,78 @@ def get_parser() -> argparse.ArgumentParser:
         prog="mlclap search", description=(__doc__ or "").split("\n")[0]
     )
     add = parser.add_argument
-    add("query", nargs="*", help="what to look for; if none is given, only the index is made")
-    add("--model_dir", required=True, help="experiment folder or packed file")
-    add("--model_file", default=BEST_MODEL, help="checkpoint in model_dir")
-    add("--audio_dir", required=True, help="folder of recordings, including subfolders")
-    add("--index", help="the index (default: mlclap_index.npz in --audio_dir)")
+    add("query", nargs="*", help="what to look for, in words; each is a question of its own")
     add("--lang", default="eng_Latn", help="FLORES-200 code of the queries")
-    add("--top", type=int, default=10, help="recordings shown for a query")
-    add("--batch_size", type=int, default=16, help="recordings encoded together")
-    add("--skip_bad_audio", type=bool_option, default=False, help="leave out what cannot be read")
-    add("--device", default="cpu", help="cpu or cuda")
+    add("--minus", action="append", default=[], help="words for what it must not sound like")
+    add("--sound", action="append", default=[], help="a recording that it sounds like")
+    add("--like", type=int, action="append", default=[], help="a hit (`window` in --format json)")
+    add("--top", type=int, default=10, help="hits shown for a query")
+    add("--min_similarity", type=float, default=-1.0, help="of hits: a cosine, -1 to 1")
+    add("--one_per_recording", type=bool_option, default=False, help="its best hit only")
+    add("--merge_margin", type=float, default=0.05, help="between neighbouring windows of one hit")
+    add(
+        "--format",
+        choices=("table", "json", "csv", "m3u", "audacity"),
+        default="table",
+        help="of the output",
+    )
+    add_where_options(parser)
+    add_library_options(parser)
+    add("--audio_dir", help="index this folder first, and search only there")
+    add("--batch_size", type=int, default=16, help="windows encoded together")
     return parser
 
 
 def search(options: argparse.Namespace) -> None:
-    """Bring the index up to date and print, for each query, cosine similarity and path."""
+    """Print the hits of each question."""
     from espnet_mlclap.inference import MLCLAP
-    from espnet_mlclap.search.clip_index import update_index
+    from espnet_mlclap.search.outputs import FORMATS, Answered
+    from espnet_mlclap.search.question import Answer, Question, ask, encode_windows
+    from espnet_mlclap.search.sounds import read_sound
+    from espnet_mlclap.search.update import update_library
 
-    for name in ("top", "batch_size"):
-        if getattr(options, name) < 1:
-            raise UserError(f"--{name} {getattr(options, name)}: must be 1 or more.")
+    check_positive(options, "top", "batch_size")
+    if not (options.query or options.sound or options.like or options.audio_dir):
+        raise UserError("nothing to look for: give words, --sound FILE or --like HIT.")
+    known = find_model(options)
     model = MLCLAP.from_pretrained(
-        options.model_dir, model_file=options.model_file, device=options.device
+        known.model_dir, model_file=known.model_file, device=options.device
     )
-    queries = model.encode_text(options.query, options.lang)
-    index_path = Path(options.index or Path(options.audio_dir) / "mlclap_index.npz")
-    index = update_index(
-        index_path,
-        options.audio_dir,
-        lambda paths: model.encode_audio(paths, show_progress=False),
-        model=_name_of_weights(options),
-        skip_bad_audio=options.skip_bad_audio,
-        batch_size=options.batch_size,
+    library = open_library(options, known, model, make=options.audio_dir is not None)
+    where = where_of(options)
+    if options.audio_dir is not None:
+        report = update_library(
+            library,
+            [options.audio_dir],
+            lambda windows: encode_windows(model, windows),
+            batch_size=options.batch_size,
+        )
+        for _, problem in report.problems:
+            logging.warning("left out: %s", problem)
+        logging.info("%s", report)
+        if where.folder is None:
+            where = replace(where, folder=report.folders[0])
+    question = Question(
+        minus=tuple(options.minus),
+        lang=options.lang,
+        sounds=tuple(read_sound(path, library.plan()) for path in options.sound),
+        like=tuple(options.like),
     )
-    for problem in index.bad:
-        logging.warning("left out: %s", problem)
-    if index.bad:
-        logging.warning("%d recordings left out, %d searched", len(index.bad), len(index.paths))
-    for query, vector in zip(options.query, queries):
-        print(f"{query} ({options.lang})")
-        for similarity, path in index.search(vector, options.top):
-            print(f"{similarity:7.3f}  {shown(Path(options.audio_dir) / path)}")
-
-
-def _name_of_weights(options: argparse.Namespace) -> str:
-    path = Path(options.model_dir)
-    if path.is_dir():
-        path = path / options.model_file
-    status = path.stat()
-    return f"{path.resolve()} {status.st_size} {status.st_mtime_ns}"
+    answer = Answer(
+        top=options.top,
+        min_similarity=options.min_similarity,
+        one_per_recording=options.one_per_recording,
+        margin=options.merge_margin,
+        where=where,
+    )
+    questions = [(words, replace(question, words=(words,))) for words in options.query]
+    if not questions and (options.sound or options.like):
+        questions = [(" ".join([*options.sound, *map(str, options.like)]), question)]
+    answers = [
+        Answered(words, options.lang, ask(one, answer, model, library.store))
+        for words, one in questions
+    ]
+    print(FORMATS[options.format](answers), end="")
 
 
 def main(arguments: Optional[Sequence[str]] = None) -> None:

@@ -15,6 +15,9 @@ EXTRA_OF: Dict[str, str] = {
     "transformers": "huggingface",
     "sentence_transformers": "sentence_transformers",
     "openai": "chat",
+    "faiss": "search",
+    "platformdirs": "search",
+    "pymilvus": "search",
     "py7zr": "corpora",
     "yt_dlp": "corpora",
 }

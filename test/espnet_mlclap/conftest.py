@@ -80,6 +80,13 @@ def experiment(training_options, tmp_path_factory):
     return train(training_options, tmp_path_factory.mktemp("experiment") / "exp")
 
 
+@pytest.fixture
+def data_home(tmp_path, monkeypatch):
+    """A data directory of the user's that is empty: libraries are made there."""
+    monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path / "data home"))
+    return tmp_path / "data home"
+
+
 @pytest.fixture(scope="session")
 def run_training():
     """The function `train(options, folder, epochs=3, *more)`."""

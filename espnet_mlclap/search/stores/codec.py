@@ -1,0 +1,63 @@
+"""How a vector is kept in the database: exactly, or in half or a quarter of the room."""
+
+from dataclasses import dataclass
+from typing import Callable, Dict, Sequence
+
+import numpy as np
+
+from espnet_mlclap.utils.errors import UserError
+
+
+@dataclass(frozen=True)
+class Codec:
+    """To bytes and back.
+
+    Attributes:
+        encode: vectors [n, E] float32 to n byte strings.
+        decode: n byte strings to vectors [n, E] float32.
+    """
+
+    encode: Callable[[np.ndarray], Sequence[bytes]]
+    decode: Callable[[Sequence[bytes]], np.ndarray]
+
+
+def _plain(dtype: str) -> Codec:
+    def decode(rows: Sequence[bytes]) -> np.ndarray:
+        values = np.frombuffer(b"".join(rows), dtype=dtype)
+        return values.reshape(len(rows), -1).astype(np.float32)
+
+    return Codec(lambda vectors: [row.tobytes() for row in vectors.astype(dtype)], decode)
+
+
+def _encode_int8(vectors: np.ndarray) -> Sequence[bytes]:
+    scale = np.abs(vectors).max(axis=1, keepdims=True).astype("<f4") / 127
+    scale[scale == 0] = 1
+    values = np.rint(vectors / scale).astype(np.int8)
+    return [one.tobytes() + row.tobytes() for one, row in zip(scale, values)]
+
+
+def _decode_int8(rows: Sequence[bytes]) -> np.ndarray:
+    table = np.frombuffer(b"".join(rows), dtype=np.uint8).reshape(len(rows), -1)
+    scale = table[:, :4].copy().view("<f4")
+    return table[:, 4:].view(np.int8).astype(np.float32) * scale
+
+
+#: By name: bytes for each number of a vector 4, 2 and 1.
+CODECS: Dict[str, Codec] = {
+    "float32": _plain("<f4"),
+    "float16": _plain("<f2"),
+    "int8": Codec(_encode_int8, _decode_int8),
+}
+
+
+def codec(name: str) -> Codec:
+    """The codec of this name.
+
+    Raises:
+        UserError: an unknown name.
+    """
+    if name not in CODECS:
+        raise UserError(
+            f"--vectors {name}: unknown kind of storage; there are {', '.join(CODECS)}."
+        )
+    return CODECS[name]

@@ -1,0 +1,128 @@
+"""A faiss index of vectors that are kept elsewhere: quick to ask, and always possible to derive again."""
+
+from typing import Optional, Tuple, Union
+
+import faiss
+import numpy as np
+
+#: A dot product of unit vectors computed from float16 differs by less than this from the exact one.
+HALF_PRECISION_ERROR = 2.0**-10
+#: Vectors that inverted lists are learnt from, for each list.
+TRAINING_VECTORS_PER_LIST = 40
+_PROBED = 24  # inverted lists that a question looks into
+_ROUNDS = 8  # of k-means
+
+
+class DerivedIndex:
+    """Ids of the vectors nearest to a question, approximately; the caller scores them exactly.
+
+    There are two kinds. `scan` goes through all vectors in half precision: what is left out is known to be
+    no better than the worst that is given, but for `HALF_PRECISION_ERROR`. `lists` (inverted lists with 8
+    bits for a number) looks only where vectors like the question are, and may miss some. Both take in and
+    drop vectors at any time. Not for several threads at once.
+
+    Args:
+        index: the faiss index.
+    """
+
+    def __init__(self, index: "faiss.Index"):
+        self._index = index
+        # the inverted file inside, if it is one
+        self._lists: Optional[faiss.IndexIVF] = index if isinstance(index, faiss.IndexIVF) else None
+
+    @classmethod
+    def scan(cls, size: int) -> "DerivedIndex":
+        """An empty index that goes through all vectors, of width `size`."""
+        half = faiss.IndexScalarQuantizer(
+            size, faiss.ScalarQuantizer.QT_fp16, faiss.METRIC_INNER_PRODUCT
+        )
+        return cls(faiss.IndexIDMap2(half))
+
+    @classmethod
+    def lists(cls, examples: np.ndarray, number: int) -> "DerivedIndex":
+        """An empty index of `number` inverted lists, learnt from vectors [n, size] like those to come."""
+        size = examples.shape[1]
+        quantizer = faiss.IndexFlatIP(size)
+        index = faiss.IndexIVFScalarQuantizer(
+            quantizer, size, number, faiss.ScalarQuantizer.QT_8bit, faiss.METRIC_INNER_PRODUCT
+        )
+        index.own_fields = True
+        quantizer.this.disown()
+        index.cp.niter = _ROUNDS
+        index.cp.spherical = True
+        index.cp.min_points_per_centroid = 1
+        index.train(np.ascontiguousarray(examples, dtype=np.float32))
+        return cls(index)
+
+    @classmethod
+    def read(cls, path: str) -> "DerivedIndex":
+        """Read what `write` wrote.
+
+        Raises:
+            RuntimeError: it cannot be read.
+        """
+        return cls(faiss.read_index(path))
+
+    def write(self, path: str) -> None:
+        """Write to a file."""
+        faiss.write_index(self._index, path)
+
+    @property
+    def exact(self) -> bool:
+        """Does a search miss nothing (but for the error of half precision)?"""
+        return self._lists is None
+
+    @property
+    def number_of_lists(self) -> int:
+        """Inverted lists; 0: there are none."""
+        return self._lists.nlist if self._lists is not None else 0
+
+    def __len__(self) -> int:
+        return self._index.ntotal
+
+    def add(self, ids: np.ndarray, vectors: np.ndarray) -> None:
+        """Take in vectors [n, size] with their ids [n] int64."""
+        if len(ids):
+            self._index.add_with_ids(np.ascontiguousarray(vectors, dtype=np.float32), ids)
+
+    def remove(self, ids: np.ndarray) -> None:
+        """Drop the vectors with these ids [n] int64; those that are not there do not matter."""
+        if len(ids):
+            self._index.remove_ids(faiss.IDSelectorBatch(ids))
+
+    def search(
+        self, vector: np.ndarray, top: int, only: Optional[np.ndarray] = None
+    ) -> Tuple[np.ndarray, np.ndarray]:
+        """The nearest vectors.
+
+        Args:
+            vector: [size].
+            top: how many.
+            only: ids [n] int64 among which to look; None: all.
+
+        Returns:
+            ids [found] and approximate dot products [found], the best first.
+        """
+        top = min(top, len(self) if only is None else len(only))
+        if top == 0:
+            return np.empty(0, np.int64), np.empty(0, np.float32)
+        question = np.ascontiguousarray(vector[None], dtype=np.float32)
+        scores, ids = self._index.search(question, top, params=self._parameters(top, only))
+        kept = ids[0] >= 0
+        return ids[0][kept], scores[0][kept]
+
+    def _parameters(
+        self, top: int, only: Optional[np.ndarray]
+    ) -> Union["faiss.SearchParameters", None]:
+        selector = None if only is None else faiss.IDSelectorBatch(only)
+        if self._lists is None:
+            return None if selector is None else faiss.SearchParameters(sel=selector)
+        probed = float(_PROBED)
+        if only is not None:  # few are left in each list: look into more
+            probed *= len(self) / len(only)
+        # as many as hold several times what is asked for
+        probed = max(probed, 4 * top * self._lists.nlist / max(len(self), 1))
+        probed = min(round(probed), self._lists.nlist)
+        if selector is None:
+            return faiss.SearchParametersIVF(nprobe=probed)
+        return faiss.SearchParametersIVF(nprobe=probed, sel=selector)

@@ -1,0 +1,286 @@
+"""The store in a file: SQLite holds everything, and an index derived from it answers quickly."""
+
+import json
+import threading
+from pathlib import Path
+from typing import Dict, List, Optional, Sequence, Tuple
+
+import numpy as np
+
+from espnet_mlclap.search.database import Database, below
+from espnet_mlclap.search.stores.abs_store import (
+    EVERYTHING,
+    AbsStore,
+    Found,
+    Recording,
+    Where,
+    Windows,
+)
+from espnet_mlclap.search.stores.codec import codec
+from espnet_mlclap.search.stores.derivation import Derivation
+from espnet_mlclap.search.stores.derived_index import HALF_PRECISION_ERROR
+from espnet_mlclap.utils.errors import UserError
+
+_SCHEMA = """
+CREATE TABLE IF NOT EXISTS store (key TEXT PRIMARY KEY, value) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS recordings (id INTEGER PRIMARY KEY, path TEXT NOT NULL, changed REAL NOT NULL,
+    duration REAL NOT NULL);
+CREATE INDEX IF NOT EXISTS recordings_path ON recordings (path);
+CREATE TABLE IF NOT EXISTS tags (tag TEXT NOT NULL, recording INTEGER NOT NULL, PRIMARY KEY (tag, recording))
+    WITHOUT ROWID;
+CREATE INDEX IF NOT EXISTS tags_recording ON tags (recording);
+CREATE TABLE IF NOT EXISTS windows (id INTEGER PRIMARY KEY AUTOINCREMENT, recording INTEGER NOT NULL,
+    start REAL NOT NULL, stop REAL NOT NULL);
+CREATE INDEX IF NOT EXISTS windows_recording ON windows (recording);
+CREATE TABLE IF NOT EXISTS vectors (window INTEGER PRIMARY KEY, vector BLOB NOT NULL);
+CREATE TABLE IF NOT EXISTS removed (number INTEGER PRIMARY KEY AUTOINCREMENT, window INTEGER NOT NULL)
+"""
+_ASK_DATABASE_BELOW = (
+    2000  # windows left by a filter that are scored from the database, without the index
+)
+_FIRST_CANDIDATES = 64
+
+
+class LocalStore(AbsStore):
+    """Recordings, windows, tags and vectors in SQLite; faiss over them.
+
+    Up to `exact_up_to` windows a search gives exactly what comparing with every vector gives. Above,
+    inverted lists choose candidates, which are scored exactly from the database; few of the best are missed.
+
+    Args:
+        database: that it keeps its tables in.
+        folder: where the index is kept.
+        vectors: "float32", "float16" or "int8", when the store is made; None: as it was made.
+        exact_up_to: windows.
+
+    Raises:
+        UserError: the store was made with other `vectors`.
+    """
+
+    def __init__(
+        self,
+        database: Database,
+        folder: Path,
+        *,
+        vectors: Optional[str] = None,
+        exact_up_to: int = 100_000,
+    ):
+        self._database = database
+        database.create(_SCHEMA)
+        with database.transaction() as connection:
+            made = _value(connection, "vectors")
+            if made is None:
+                made = vectors or "float32"
+                codec(made)
+                connection.execute("INSERT INTO store VALUES ('vectors', ?)", [made])
+        if vectors not in (None, made):
+            raise UserError(
+                f"--vectors {vectors}: {database.path} was made with {made}. Leave the option out, or name "
+                "another --library."
+            )
+        self._codec = codec(made)
+        self._kind = made
+        self._derivation = Derivation(database, Path(folder), self._codec, exact_up_to)
+        self._lock = threading.Lock()  # the index is for one thread at a time
+
+    def upsert(self, recordings: Sequence[Tuple[Recording, Windows]]) -> None:
+        with self._database.transaction() as connection:
+            self.delete([recording.id for recording, _ in recordings])
+            for recording, windows in recordings:
+                self._put(recording)
+                rows = zip(windows.spans.tolist(), self._codec.encode(windows.vectors))
+                for (start, end), vector in rows:
+                    window = connection.execute(
+                        "INSERT INTO windows (recording, start, stop) VALUES (?, ?, ?)",
+                        [recording.id, start, end],
+                    ).lastrowid
+                    connection.execute("INSERT INTO vectors VALUES (?, ?)", [window, vector])
+
+    def update(self, recordings: Sequence[Recording]) -> None:
+        with self._database.transaction():
+            for recording in recordings:
+                self._put(recording)
+
+    def _put(self, recording: Recording) -> None:
+        connection = self._database.connection
+        connection.execute(
+            "INSERT OR REPLACE INTO recordings VALUES (?, ?, ?, ?)",
+            [recording.id, recording.path, recording.changed, recording.duration],
+        )
+        connection.execute("DELETE FROM tags WHERE recording = ?", [recording.id])
+        connection.executemany(
+            "INSERT OR IGNORE INTO tags VALUES (?, ?)",
+            [(tag, recording.id) for tag in recording.tags],
+        )
+
+    def delete(self, recordings: Sequence[int]) -> None:
+        with self._database.transaction() as connection:
+            for recording in recordings:
+                one = [recording]
+                connection.execute(
+                    "INSERT INTO removed (window) SELECT id FROM windows WHERE recording = ? ORDER BY id",
+                    one,
+                )
+                connection.execute(
+                    "DELETE FROM vectors WHERE window IN (SELECT id FROM windows WHERE recording = ?)",
+                    one,
+                )
+                connection.execute("DELETE FROM windows WHERE recording = ?", one)
+                connection.execute("DELETE FROM tags WHERE recording = ?", one)
+                connection.execute("DELETE FROM recordings WHERE id = ?", one)
+
+    def search(self, vector: np.ndarray, top: int, where: Where = EVERYTHING) -> List[Found]:
+        with self._lock, self._database.snapshot():
+            only = None if where.everything else self._ids(where)
+            if only is not None and len(only) < _ASK_DATABASE_BELOW:
+                ids, scores = self._score(only, vector)
+            else:
+                ids, scores = self._candidates(vector, top, only)
+            best = np.lexsort([ids, -scores])[:top]
+            return self._found(ids[best], scores[best])
+
+    def _candidates(
+        self, vector: np.ndarray, top: int, only: Optional[np.ndarray]
+    ) -> Tuple[np.ndarray, np.ndarray]:
+        """Windows with their exact similarities, with the best `top` among them."""
+        index = self._derivation.current()
+        everything = len(index) if only is None else len(only)
+        wanted = max(2 * top, _FIRST_CANDIDATES)
+        while True:
+            found, approximate = index.search(vector, wanted, only)
+            ids, scores = self._score(found, vector)
+            if not index.exact or len(found) >= everything or len(ids) < top:
+                return ids, scores
+            # whatever was left out is at most as good as the last candidate, but for rounding
+            least = approximate[-1] + HALF_PRECISION_ERROR
+            if np.partition(scores, -top)[-top] > least:
+                return ids, scores
+            wanted *= 4
+
+    def _score(self, ids: np.ndarray, vector: np.ndarray) -> Tuple[np.ndarray, np.ndarray]:
+        rows = self._database.connection.execute(
+            "SELECT window, vector FROM vectors WHERE window IN (SELECT value FROM json_each(?))",
+            [json.dumps(ids.tolist())],
+        ).fetchall()
+        if not rows:
+            return np.empty(0, np.int64), np.empty(0, np.float32)
+        scores = self._codec.decode([row[1] for row in rows]) @ vector.astype(np.float32)
+        return np.array([row[0] for row in rows], dtype=np.int64), scores
+
+    def _found(self, ids: np.ndarray, scores: np.ndarray) -> List[Found]:
+        rows = {
+            row[0]: row[1:]
+            for row in self._database.connection.execute(
+                "SELECT windows.id, start, stop, recordings.id, path, changed, duration FROM windows "
+                "JOIN recordings ON recordings.id = recording "
+                "WHERE windows.id IN (SELECT value FROM json_each(?))",
+                [json.dumps(ids.tolist())],
+            )
+        }
+        tags = self._tags(sorted({row[2] for row in rows.values()}))
+        found = []
+        for window, score in zip(ids.tolist(), scores.tolist()):
+            start, end, *about = rows[window]
+            found.append(
+                Found(window, Recording(*about, tags.get(about[0], ())), start, end, score)
+            )
+        return found
+
+    def _tags(self, recordings: Sequence[int]) -> Dict[int, Tuple[str, ...]]:
+        tags: Dict[int, Tuple[str, ...]] = {}
+        for recording, tag in self._database.connection.execute(
+            "SELECT recording, tag FROM tags WHERE recording IN (SELECT value FROM json_each(?)) "
+            "ORDER BY tag",
+            [json.dumps(list(recordings))],
+        ):
+            tags[recording] = (*tags.get(recording, ()), tag)
+        return tags
+
+    def count(self, where: Where = EVERYTHING) -> int:
+        condition, values = _condition(where)
+        return self._database.connection.execute(
+            f"SELECT count(*) FROM windows JOIN recordings ON recordings.id = recording{condition}"
+            if condition
+            else "SELECT count(*) FROM windows",
+            values,
+        ).fetchone()[0]
+
+    def _ids(self, where: Where) -> np.ndarray:
+        condition, values = _condition(where)
+        rows = self._database.connection.execute(
+            "SELECT windows.id FROM windows JOIN recordings ON recordings.id = recording"
+            f"{condition} ORDER BY windows.id",
+            values,
+        )
+        return np.fromiter((row[0] for row in rows), dtype=np.int64)
+
+    def windows(self, recording: int) -> Windows:
+        rows = self._database.connection.execute(
+            "SELECT start, stop, vector FROM windows JOIN vectors ON window = windows.id WHERE recording = ? "
+            "ORDER BY start, windows.id",
+            [recording],
+        ).fetchall()
+        if not rows:
+            return Windows(np.empty((0, 2)), np.empty((0, 0), np.float32))
+        return Windows(
+            np.array([row[:2] for row in rows]), self._codec.decode([r[2] for r in rows])
+        )
+
+    def find(self, window: int) -> Optional[Tuple[Recording, float, float, np.ndarray]]:
+        with self._database.snapshot() as connection:
+            row = connection.execute(
+                "SELECT vector FROM vectors WHERE window = ?", [window]
+            ).fetchone()
+            if row is None:
+                return None
+            (found,) = self._found(np.array([window]), np.zeros(1))
+            return found.recording, found.start, found.end, self._codec.decode([row[0]])[0]
+
+    def finish(self) -> None:
+        with self._lock:
+            with self._database.snapshot():
+                self._derivation.save()
+            self._derivation.forget_removals()
+
+    def close(self) -> None:
+        self._database.close()
+
+    def describe(self) -> Dict[str, object]:
+        with self._lock, self._database.snapshot():
+            index = self._derivation.current()
+        return {
+            "store": "local",
+            "windows": len(index),
+            "vectors": self._kind,
+            "index": "exact" if index.exact else f"{index.number_of_lists} inverted lists",
+        }
+
+
+def _value(connection, key: str):
+    row = connection.execute("SELECT value FROM store WHERE key = ?", [key]).fetchone()
+    return row[0] if row else None
+
+
+def _condition(where: Where) -> Tuple[str, list]:
+    """` WHERE ...` with its values; empty if nothing is left out."""
+    parts: List[str] = []
+    values: list = []
+    if where.folder is not None:
+        parts.append("path >= ? AND path < ?")
+        values += below(where.folder)
+    for condition, value in (
+        ("changed >= ?", where.changed_after),
+        ("changed < ?", where.changed_before),
+        ("duration >= ?", where.min_duration),
+        ("duration <= ?", where.max_duration),
+    ):
+        if value is not None:
+            parts.append(condition)
+            values.append(value)
+    for tag in where.tags:
+        parts.append("recordings.id IN (SELECT recording FROM tags WHERE tag = ?)")
+        values.append(tag)
+    if where.recordings is not None:
+        parts.append("recordings.id IN (SELECT value FROM json_each(?))")
+        values.append(json.dumps(list(where.recordings)))
+    return (" WHERE " + " AND ".join(parts) if parts else ""), values

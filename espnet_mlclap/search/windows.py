@@ -1,0 +1,129 @@
+"""Windows of a recording, read as a stream: a recording of hours needs no more memory than one of seconds."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Iterator, List, NamedTuple, Union
+
+import numpy as np
+
+from espnet_mlclap.fileio.audio import AudioError, Waveform, check_samples, read_audio
+from espnet_mlclap.utils.errors import UserError
+
+_BLOCK_SECONDS = 10.0
+
+
+class Window(NamedTuple):
+    """A piece of a recording: from `start` to `end` (s), as mono samples [n] at `rate` Hz."""
+
+    start: float
+    end: float
+    samples: np.ndarray
+    rate: int
+
+
+@dataclass(frozen=True)
+class WindowPlan:
+    """How recordings are cut.
+
+    Windows of `window` seconds begin every `hop` seconds. The last one ends with the recording and is
+    therefore shorter, but longer than `window - hop`. A recording that is not longer than a window is one
+    window.
+
+    Attributes:
+        window: seconds; 0: the whole recording is one window, however long.
+        hop: seconds, at most `window`.
+    """
+
+    window: float = 10.0
+    hop: float = 5.0
+
+    def __post_init__(self) -> None:
+        if self.window < 0 or (self.window and not 0 < self.hop <= self.window):
+            raise UserError(
+                f"--window {self.window:g} --hop {self.hop:g}: a window is 0 (whole recordings) or "
+                f"more seconds, "
+                "and the hop more than 0 and at most the window."
+            )
+
+    def spans(self, duration: float) -> List[tuple]:
+        """(start, end) in seconds of the windows of a recording of `duration` seconds."""
+        if not self.window:
+            return [(0.0, duration)]
+        spans, number = [], 0
+        while not spans or spans[-1][1] < duration:
+            start = number * self.hop
+            spans.append((start, min(start + self.window, duration)))
+            number += 1
+        return spans
+
+    def __str__(self) -> str:
+        return f"{self.window:g} s every {self.hop:g} s" if self.window else "whole recordings"
+
+
+def read_windows(path: Union[str, Path], plan: WindowPlan, first: int = 0) -> Iterator[Window]:
+    """Read the windows of a recording one after the other.
+
+    Args:
+        path: any audio file.
+        plan: how it is cut.
+        first: windows that are left out at the beginning.
+
+    Raises:
+        AudioError: it cannot be read, perhaps only from some place on.
+    """
+    if not plan.window:
+        waveform = read_audio(path)
+        mono = waveform.samples.mean(axis=1, dtype=np.float32)
+        yield Window(0.0, len(mono) / waveform.rate, mono, waveform.rate)
+        return
+    held, begin, number = np.empty(0, np.float32), 0, first  # samples from `begin` on
+    rate = size = 0
+    for block in audio_blocks(path):
+        mono = block.samples.mean(axis=1, dtype=np.float32)
+        rate, size = block.rate, round(plan.window * block.rate)
+        held = np.concatenate([held, mono])
+        while len(held) > (start := round(number * plan.hop * rate) - begin) + size:
+            yield _window(held, begin, start, start + size, rate)
+            number += 1
+        drop = min(max(round(number * plan.hop * rate) - begin, 0), len(held))
+        held, begin = held[drop:], begin + drop
+    start = max(round(number * plan.hop * rate) - begin, 0)
+    if start < len(held):
+        yield _window(held, begin, start, len(held), rate)
+
+
+def _window(held: np.ndarray, begin: int, start: int, end: int, rate: int) -> Window:
+    return Window((begin + start) / rate, (begin + end) / rate, held[start:end].copy(), rate)
+
+
+def audio_blocks(path: Union[str, Path]) -> Iterator[Waveform]:
+    """The samples of an audio file in blocks of ten seconds.
+
+    Raises:
+        AudioError: as `read_audio`, when the place is reached.
+    """
+    import soundfile
+
+    path = Path(path)
+    try:
+        file = soundfile.SoundFile(path)
+    except soundfile.LibsndfileError:
+        yield read_audio(path)  # what only ffmpeg reads, and what is wrong with it
+        return
+    with file:
+        frames = 0
+        while True:
+            try:
+                block = file.read(
+                    round(_BLOCK_SECONDS * file.samplerate), dtype="float32", always_2d=True
+                )
+            except soundfile.LibsndfileError as error:
+                raise AudioError(f"{path}: broken or cut off ({error}).") from error
+            frames += len(block)
+            if not len(block):
+                break
+            yield Waveform(check_samples(block, str(path)), file.samplerate)
+        if not frames:
+            raise AudioError(f"{path}: no samples in it.")
+        if frames < file.frames and file.format == "FLAC":  # other formats only guess it
+            raise AudioError(f"{path}: cut off after {frames} of {file.frames} samples.")
