@@ -16,7 +16,7 @@ exec ./mlclap.sh \
     --valid_set valid \
     --test_sets test \
     --local_data_opts "--set scenes" \
-    --local_data_inputs "corpus corpus/grammar local/scenes conf/scenes/corpus.yaml" \
+    --local_data_inputs "corpus corpus/grammar local/scenes conf/scenes.yaml" \
     --audio_format original \
     --translator file \
     --given_dir data/scenes/train_given \

@@ -20,7 +20,7 @@ def small(recipe):
 
     from scenes.corpus import load_config
 
-    config = load_config(recipe / "conf/scenes/corpus.yaml")
+    config = load_config(recipe / "conf/scenes.yaml")
     scenes = {"train": 8, "valid": 4, "test": 40}
     sets = {name: replace(one, scenes=scenes[name]) for name, one in config.sets.items()}
     return replace(config, sets=sets)
@@ -167,7 +167,7 @@ def test_mistakes_are_named(recipe, small, tmp_path):
     from scenes.corpus import load_config
     from scenes.grammar import Grammar, read_grammars
 
-    text = (recipe / "conf/scenes/corpus.yaml").read_text(encoding="utf-8")
+    text = (recipe / "conf/scenes.yaml").read_text(encoding="utf-8")
     path = tmp_path / "corpus.yaml"
     for old, new, message in (
         ("two_sounds: 0.6", "two_sounds: 6", "two_sounds: 6.0 is not a share"),

@@ -12,7 +12,7 @@ def get_parser() -> argparse.ArgumentParser:
     """Options of the command."""
     parser = argparse.ArgumentParser(prog="local/prepare_scenes.py", description=__doc__)
     parser.add_argument("--corpus", type=Path, default=Path("corpus"), help="folder of clips.tsv")
-    parser.add_argument("--config", type=Path, default=Path("conf/scenes/corpus.yaml"))
+    parser.add_argument("--config", type=Path, default=Path("conf/scenes.yaml"))
     parser.add_argument("--out_dir", type=Path, default=Path("data/scenes"), help="for the sets")
     parser.add_argument(
         "--audio_dir", type=Path, default=Path("downloads/scenes"), help="for the FLAC files"

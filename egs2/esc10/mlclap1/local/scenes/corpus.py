@@ -26,7 +26,7 @@ _DRAWS = 50  # before a set gets a second scene of the same sounds
 
 @dataclass(frozen=True)
 class SetConfig:
-    """One set; what the numbers are is said in conf/scenes/corpus.yaml."""
+    """One set; what the numbers are is said in conf/scenes.yaml."""
 
     recordings: str
     scenes: int

@@ -12,7 +12,7 @@ _LOUDEST = 0.99  # of full scale
 
 @dataclass(frozen=True)
 class Mix:
-    """How recordings become a scene; what the numbers are is said in conf/scenes/corpus.yaml.
+    """How recordings become a scene; what the numbers are is said in conf/scenes.yaml.
 
     Attributes:
         sampling_rate: Hz.
