@@ -3,32 +3,68 @@
 They are in a YAML file of a recipe, one per paper, which the key `papers` of its list of experiments names:
 
     title: The experiments of the paper      # heading of our report
-    source: Somebody et al., "A Paper", 2024
+    source: Somebody et al., "A Paper", 2024 # left out where the tables are our own
     language: eng_Latn                       # of the captions in the tables
     note: ...                                # what the reader must know about the figures; may be left out
-    columns: {map: [t2a R@1, t2a mAP@10]}    # directions and metrics, by a name of your choice
+    groups: {others: [fra_Latn, deu_Latn]}   # of languages, by a name of your choice; may be left out
+    columns: {map: [t2a R@1, t2a mAP@10 others]}  # direction, metric, language or group, by a name of yours
     results:                                 # by columns, row and corpus; null where nothing is printed
       map: {baseline: {AudioCaps: [40.7, 55.8]}, Somebody: {AudioCaps: [41.0, null]}}
     tables:                                  # rows: label -> name in `results` and in the list of experiments
       "1": {title: "Table 1: Encoders", columns: map, rows: {ours: baseline, theirs: Somebody}}
       "2": {title: "Table 2", columns: map, rows: {ours: baseline}, language: mean}    # of all languages
     figures:                                 # experiments side by side, by language; nothing is printed
-      figure2: {title: "Figure 2: Languages", rows: {ours: baseline}}
+      figure2: {title: "Figure 2: Languages", rows: {ours: baseline}}    # columns: R@1 and mAP@10, or others
 
 A row without results is one that the paper does not have. The column `t2a mAP@16` counts all clips that a
-caption fits, by the lists of `--relevant_clips`.
+caption fits, by the lists of `--relevant_clips`; `zero_shot accuracy` is that of classification. A column
+without a language is of the table's.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Dict, List, Mapping, Optional, Tuple, Union
+from typing import Any, Dict, List, Mapping, NamedTuple, Optional, Tuple, Union
 
 from espnet_mlclap.evaluation.scores import DIRECTIONS, METRICS
-from espnet_mlclap.experiments.results import MULTIPLE_POSITIVES
+from espnet_mlclap.experiments.results import MEAN_LANGUAGE, MULTIPLE_POSITIVES, ZERO_SHOT
 from espnet_mlclap.utils.config import check_keys, check_mapping, read_config
 from espnet_mlclap.utils.errors import UserError
+from espnet_mlclap.utils.languages import check_language
 
-_KEYS = ("title", "source", "language", "note", "columns", "results", "tables", "figures")
+_KEYS = ("title", "source", "language", "note", "groups", "columns", "results", "tables", "figures")
+
+
+_SPECIAL = (MULTIPLE_POSITIVES, ZERO_SHOT)
+
+
+class Column(NamedTuple):
+    """A column of a table.
+
+    Attributes:
+        way: "t2a", "a2t" or "zero_shot".
+        metric: such as "R@1".
+        lang: its language, or None for that of the table.
+        langs: instead, the languages of a group that is called `lang`.
+    """
+
+    way: str
+    metric: str
+    lang: Optional[str] = None
+    langs: Tuple[str, ...] = ()
+
+    @property
+    def title(self) -> str:
+        """Such as "T2A R@1" or "accuracy, eng_Latn"."""
+        name = self.metric if self.way == ZERO_SHOT[0] else f"{self.way.upper()} {self.metric}"
+        return name if self.lang is None else f"{name}, {self.lang}"
+
+    def languages(self, default: str) -> Union[str, Tuple[str, ...]]:
+        """What is averaged; `default` is the table's language."""
+        return self.langs or self.lang or default
+
+
+#: Columns of a figure that does not name any.
+_FIGURE_COLUMNS = tuple(Column(way, metric) for way in DIRECTIONS for metric in ("R@1", "mAP@10"))
 
 
 @dataclass(frozen=True)
@@ -38,14 +74,14 @@ class PrintedTable:
     Attributes:
         title: what it shows.
         language: of the captions, or `MEAN_LANGUAGE`.
-        columns: direction ("a2t" or "t2a") and metric of each column.
+        columns: what stands in each column.
         rows: label of each row and the name of the experiment, or of the work of others.
         results: name -> corpus -> a number per column in per cent, None where the paper has none.
     """
 
     title: str
     language: str
-    columns: Tuple[Tuple[str, str], ...]
+    columns: Tuple[Column, ...]
     rows: Mapping[str, str]
     results: Mapping[str, Mapping[str, Tuple[Optional[float], ...]]]
 
@@ -56,10 +92,17 @@ class PrintedTable:
 
 @dataclass(frozen=True)
 class PrintedFigure:
-    """A figure of the paper: its title, and the experiments by label."""
+    """A figure of the paper, with languages in its rows: its title, and the experiments by label.
+
+    Attributes:
+        columns: what is shown of each experiment.
+        groups: of languages by name, whose means stand below.
+    """
 
     title: str
     rows: Mapping[str, str]
+    columns: Tuple[Column, ...] = _FIGURE_COLUMNS
+    groups: Mapping[str, Tuple[str, ...]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -68,7 +111,7 @@ class PrintedFigures:
 
     Attributes:
         title: heading of a report that sets ours next to them.
-        source: the paper.
+        source: the paper; empty where the tables are our own.
         language: of the captions in the tables.
         note: what the reader must know about the printed figures.
     """
@@ -98,9 +141,13 @@ def read_printed_figures(path: Union[str, Path]) -> PrintedFigures:
             metric, or a row with more or fewer numbers than columns.
     """
     content = read_config(path)
-    check_keys(content, _KEYS, path, required=("title", "source", "language", "tables"))
+    check_keys(content, _KEYS, path, required=("title", "language", "tables"))
+    groups = {
+        name: tuple(check_language(lang, f"{path}: groups: {name}") for lang in langs)
+        for name, langs in content.get("groups", {}).items()
+    }
     columns = {
-        name: tuple(_column(column, f"{path}: columns: {name}") for column in listed)
+        name: tuple(_column(column, groups, f"{path}: columns: {name}") for column in listed)
         for name, listed in content.get("columns", {}).items()
     }
     tables = {}
@@ -130,11 +177,16 @@ def read_printed_figures(path: Union[str, Path]) -> PrintedFigures:
     figures = {}
     for name, figure in content.get("figures", {}).items():
         where = f"{path}: figures: {name}"
-        check_keys(check_mapping(figure, where), ("title", "rows"), where, ("title", "rows"))
-        figures[str(name)] = PrintedFigure(figure["title"], dict(figure["rows"]))
+        keys = ("title", "rows")
+        check_keys(check_mapping(figure, where), (*keys, "columns"), where, required=keys)
+        chosen = _FIGURE_COLUMNS
+        if "columns" in figure:
+            check_keys({figure["columns"]: None}, columns, f"{where}: columns")
+            chosen = columns[figure["columns"]]
+        figures[str(name)] = PrintedFigure(figure["title"], dict(figure["rows"]), chosen, groups)
     return PrintedFigures(
         content["title"],
-        content["source"],
+        content.get("source", ""),
         content["language"],
         content.get("note", ""),
         tables,
@@ -142,11 +194,15 @@ def read_printed_figures(path: Union[str, Path]) -> PrintedFigures:
     )
 
 
-def _column(text: Any, where: str) -> Tuple[str, str]:
-    way, _, metric = str(text).partition(" ")
-    if (way, metric) != MULTIPLE_POSITIVES and (way not in DIRECTIONS or metric not in METRICS):
+def _column(text: Any, groups: Mapping[str, Tuple[str, ...]], where: str) -> Column:
+    way, _, rest = str(text).partition(" ")
+    metric, _, lang = rest.partition(" ")
+    if not ((way in DIRECTIONS and metric in METRICS) or (way, metric) in _SPECIAL):
         raise UserError(
             f"{where}: {text!r} must be a direction ({' or '.join(DIRECTIONS)}) and a metric "
-            f"({', '.join(METRICS)}), or {' '.join(MULTIPLE_POSITIVES)}."
+            f"({', '.join(METRICS)}), or {' or '.join(' '.join(one) for one in _SPECIAL)}; a language or "
+            "group may follow."
         )
-    return way, metric
+    if lang and lang not in groups and lang != MEAN_LANGUAGE:
+        check_language(lang, f"{where}: {text!r}")
+    return Column(way, metric, lang or None, groups.get(lang, ()))

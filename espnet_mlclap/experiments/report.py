@@ -2,14 +2,17 @@
 
 import logging
 from pathlib import Path
-from typing import Any, Container, Dict, List, Mapping, Optional, Sequence, Union
+from typing import Container, Dict, List, Mapping, Optional, Sequence, Union
 
-from espnet_mlclap.evaluation.embeddings import sort_languages
-from espnet_mlclap.evaluation.scores import DIRECTIONS
 from espnet_mlclap.experiments.papers import ChosenPaper
 from espnet_mlclap.experiments.plan import ExperimentList
-from espnet_mlclap.experiments.printed import PrintedFigures, PrintedTable
-from espnet_mlclap.experiments.results import RunScores, mean_scores, read_runs, summarise
+from espnet_mlclap.experiments.printed import PrintedFigure, PrintedFigures, PrintedTable
+from espnet_mlclap.experiments.results import (
+    RunScores,
+    read_runs,
+    scored_languages,
+    summarise,
+)
 from espnet_mlclap.utils.atomic import atomic_open
 from espnet_mlclap.utils.tables import Table
 
@@ -17,7 +20,6 @@ _READING = """\
 Per cent. Ours: mean over the seeds ± their standard deviation (with more than one seed), and in brackets
 the 95 % bootstrap interval over the test clips (the mean of the seeds' bounds). T2A: a caption looks for
 clips, A2T: a clip looks for captions. "-": not run, or not in the paper."""
-_FIGURE_METRICS = ("R@1", "mAP@10")
 
 
 def write_report(
@@ -75,7 +77,9 @@ def write_report(
 def _heading(
     printed: PrintedFigures, listed: ExperimentList, runs: Mapping[str, RunScores]
 ) -> List[str]:
-    lines = [f"# {printed.title}", "", f"Paper: {printed.source.strip()}", ""]
+    lines = [f"# {printed.title}", ""]
+    if printed.source:
+        lines += [f"Paper: {printed.source.strip()}", ""]
     if listed.note:
         lines += [f"> {line}".rstrip() for line in listed.note.strip().splitlines()] + [""]
     return [*lines, f"{_READING} {printed.note}".rstrip(), "", _run_line(runs), ""]
@@ -102,9 +106,10 @@ def _section(
         shown = printed_table(table, runs, test_set, corpus)
         figure = figures.table_figure(table, runs, test_set, corpus, title, ours)
     else:
-        title, rows = printed.figures[name].title, printed.figures[name].rows
-        shown = language_table(rows, runs, test_set)
-        figure = figures.experiments_by_language(rows, runs, test_set, f"{title}, {test_set}")
+        drawn = printed.figures[name]
+        title = drawn.title
+        shown = language_table(drawn, runs, test_set)
+        figure = figures.experiments_by_language(drawn, runs, test_set, f"{title}, {test_set}")
     lines = [f"## {title} ({test_set})", "", shown.markdown(), ""]
     if name in printed.figures and [row[0] for row in shown.rows] == [printed.language]:
         lacking = (
@@ -146,13 +151,14 @@ def printed_table(
         any(column) for column in zip(*([x is not None for x in row] for row in printed.values()))
     ]
     headers = [""]
-    for (way, metric), shown in zip(table.columns, there):
-        headers += [f"{way.upper()} {metric}", "paper"] if shown else [f"{way.upper()} {metric}"]
+    for column, shown in zip(table.columns, there):
+        headers += [column.title, "paper"] if shown else [column.title]
     rows = []
     for label, name in table.rows.items():
         cells = [label]
-        for (way, metric), number, shown in zip(table.columns, printed[name], there):
-            ours = summarise(runs.get(name, {}), test_set, table.language, way, metric)
+        for column, number, shown in zip(table.columns, printed[name], there):
+            langs = column.languages(table.language)
+            ours = summarise(runs.get(name, {}), test_set, langs, column.way, column.metric)
             cells.append("-" if ours is None else ours.text())
             if shown:
                 cells.append("-" if number is None else f"{number:.1f}")
@@ -160,22 +166,25 @@ def printed_table(
     return Table(headers, rows)
 
 
-def language_table(rows: Mapping[str, str], runs: Mapping[str, RunScores], test_set: str) -> Table:
-    """Languages in rows, the experiments side by side."""
-    langs = sort_languages(
-        {lang for name in rows.values() for lang in mean_scores(runs.get(name, {}), test_set)}
-    )
-    headers = [""]
-    for way in DIRECTIONS:
-        for metric in _FIGURE_METRICS:
-            headers += [f"{way.upper()} {metric}, {label}" for label in rows]
+def language_table(figure: PrintedFigure, runs: Mapping[str, RunScores], test_set: str) -> Table:
+    """Languages in rows, and below them groups of languages; the experiments side by side."""
+    rows: Dict[str, Union[str, Sequence[str]]] = {
+        lang: lang
+        for lang in scored_languages(
+            {name: runs.get(name, {}) for name in figure.rows.values()},
+            test_set,
+            {column.way for column in figure.columns},
+        )
+    }
+    rows.update({f"mean of {name}": langs for name, langs in figure.groups.items()})
+    headers = ["", *(f"{one.title}, {label}" for one in figure.columns for label in figure.rows)]
     lines = []
-    for lang in langs:
-        cells: List[Any] = [lang]
-        for way in DIRECTIONS:
-            for metric in _FIGURE_METRICS:
-                for name in rows.values():
-                    ours = summarise(runs.get(name, {}), test_set, lang, way, metric)
-                    cells.append("-" if ours is None else ours.text())
-        lines.append(cells)
+    for label, langs in rows.items():
+        cells = [label]
+        for column in figure.columns:
+            for name in figure.rows.values():
+                ours = summarise(runs.get(name, {}), test_set, langs, column.way, column.metric)
+                cells.append("-" if ours is None else ours.text())
+        if set(cells[1:]) != {"-"}:
+            lines.append(cells)
     return Table(headers, lines)

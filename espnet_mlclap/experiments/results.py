@@ -4,18 +4,31 @@ import logging
 import re
 import statistics
 from pathlib import Path
-from typing import Container, Dict, List, Mapping, NamedTuple, Optional, Sequence, Tuple, Union
+from typing import (
+    Container,
+    Dict,
+    Iterable,
+    List,
+    Mapping,
+    NamedTuple,
+    Optional,
+    Sequence,
+    Tuple,
+    Union,
+)
 
+from espnet_mlclap.evaluation.embeddings import sort_languages
 from espnet_mlclap.evaluation.scores import DIRECTIONS, AllScores, SetScores, read_scores
+from espnet_mlclap.evaluation.zero_shot import read_zero_shot_scores
 from espnet_mlclap.experiments.plan import run_tag
 from espnet_mlclap.utils.languages import PAPER_SOURCE
 
 RunScores = Dict[int, AllScores]  # by seed
 MEAN_LANGUAGE = "mean"  # in place of a language: the mean of all
-MULTIPLE_POSITIVES = (
-    "t2a",
-    "mAP@16",
-)  # direction and metric that count all clips that a caption fits
+# directions and metrics that are not those of `DIRECTIONS`
+MULTIPLE_POSITIVES = ("t2a", "mAP@16")  # counts all clips that a caption fits
+ZERO_SHOT = ("zero_shot", "accuracy")  # may be in more languages than there are captions
+_ZERO_SHOT_SET = "{} zero-shot"  # where the accuracies of a test set stand among its scores
 
 
 class Summary(NamedTuple):
@@ -53,7 +66,7 @@ def read_runs(
     """Read what exists of an experiment, by seed; nothing if it has not been run.
 
     Scores of an earlier training, where it was restarted and has not ended since, are left out, with a
-    warning.
+    warning. Accuracies of zero-shot classification are read where there are some.
 
     Args:
         expdir: folder of the experiments.
@@ -76,7 +89,7 @@ def read_runs(
         if (seeds is not None and seed not in seeds) or run_tag(name, seed) in left_out:
             continue
         if (folder / ".made").is_file():
-            found[seed] = read_scores(path)
+            found[seed] = {**read_scores(path), **_zero_shot(path.parent)}
         else:
             logging.warning(
                 "%s: left out, since the training has not ended. Run stages 5 to 7.", path
@@ -84,21 +97,48 @@ def read_runs(
     return dict(sorted(found.items()))
 
 
+def _zero_shot(folder: Path) -> AllScores:
+    """Accuracies in the form of scores: direction "zero_shot", metric "accuracy"."""
+    found = {}
+    way, metric = ZERO_SHOT
+    for path in folder.glob("*/zero_shot.json"):
+        entries = {
+            lang: {way: {metric: one["accuracy"]}, "intervals": {way: {metric: one["interval"]}}}
+            for lang, one in read_zero_shot_scores(path).items()
+        }
+        found[_ZERO_SHOT_SET.format(path.parent.name)] = SetScores(PAPER_SOURCE, entries)
+    return found
+
+
+def scored_languages(
+    runs: Mapping[str, RunScores], test_set: str, directions: Iterable[str]
+) -> List[str]:
+    """The languages in which a test set was scored in any of the trainings, sorted as in all tables."""
+    sets = {
+        _ZERO_SHOT_SET.format(test_set) if way == ZERO_SHOT[0] else test_set for way in directions
+    }
+    each = (
+        scores.get(name, {}) for run in runs.values() for scores in run.values() for name in sets
+    )
+    return sort_languages({lang for languages in each for lang in languages})
+
+
 def summarise(
-    runs: RunScores, test_set: str, lang: str, direction: str, metric: str
+    runs: RunScores, test_set: str, lang: Union[str, Sequence[str]], direction: str, metric: str
 ) -> Optional[Summary]:
     """One metric over the seeds that have it; None if none has.
 
     Args:
         runs: by seed.
         test_set: its name.
-        lang: a language, or `MEAN_LANGUAGE` for the mean of those of the set, which has no interval.
-        direction, metric: such as "t2a" and "R@1", or `MULTIPLE_POSITIVES`.
+        lang: a language, or several, or `MEAN_LANGUAGE` for all of the set: their mean, without an interval.
+        direction, metric: such as "t2a" and "R@1", `MULTIPLE_POSITIVES` or `ZERO_SHOT`.
     """
+    name = _ZERO_SHOT_SET.format(test_set) if direction == ZERO_SHOT[0] else test_set
     found = [
         values
         for scores in runs.values()
-        if (values := _values(scores.get(test_set, {}), lang, direction, metric)) is not None
+        if (values := _values(scores.get(name, {}), lang, direction, metric)) is not None
     ]
     if not found:
         return None
@@ -110,13 +150,17 @@ def summarise(
 
 
 def _values(
-    scores: Mapping[str, dict], lang: str, direction: str, metric: str
+    scores: Mapping[str, dict], lang: Union[str, Sequence[str]], direction: str, metric: str
 ) -> Optional[Tuple[float, Optional[Sequence[float]]]]:
     """A metric of one training, and the bounds of its interval where it has one."""
-    if lang == MEAN_LANGUAGE:
-        each = [_values(scores, one, direction, metric) for one in scores]
+    if lang == MEAN_LANGUAGE or not isinstance(lang, str):
+        each = [
+            _values(scores, one, direction, metric)
+            for one in (scores if lang == MEAN_LANGUAGE else lang)
+        ]
         values = [one[0] for one in each if one is not None]
-        return (statistics.fmean(values), None) if values else None
+        lacking = lang != MEAN_LANGUAGE and len(values) < len(each)
+        return (statistics.fmean(values), None) if values and not lacking else None
     entry = scores.get(lang, {})
     if (direction, metric) == MULTIPLE_POSITIVES:
         entry = entry.get("multiple_positives", {})

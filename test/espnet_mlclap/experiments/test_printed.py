@@ -2,7 +2,7 @@
 
 import pytest
 
-from espnet_mlclap.experiments.printed import read_printed_figures
+from espnet_mlclap.experiments.printed import Column, read_printed_figures
 from espnet_mlclap.utils.errors import UserError
 
 PRINTED = """
@@ -29,7 +29,8 @@ def path(tmp_path):
 
 def test_numbers_stand_under_their_columns(path):
     table = read_printed_figures(path).tables["2"]
-    assert table.columns == (("a2t", "R@1"), ("t2a", "mAP@10"))
+    assert table.columns == (Column("a2t", "R@1"), Column("t2a", "mAP@10"))
+    assert table.columns[1].title == "T2A mAP@10"
     assert table.printed("baseline", "AudioCaps") == (50.1, 40.7)
     assert table.printed("baseline", "Clotho") == (20, None)
     assert table.printed("mixture", "AudioCaps") == (None, None)  # the paper has no such row
@@ -46,7 +47,24 @@ def test_a_table_may_be_of_the_mean_of_languages_or_count_all_clips_that_fit(pat
     path.write_text(text.replace("t2a mAP@10", "t2a mAP@16"))
     tables = read_printed_figures(path).tables
     assert [tables[name].language for name in "12"] == ["mean", "eng_Latn"]
-    assert tables["1"].columns[1] == ("t2a", "mAP@16")
+    assert tables["1"].columns[1] == Column("t2a", "mAP@16")
+
+
+def test_columns_of_languages_and_groups(path):
+    groups = "groups: {others: [fra_Latn, deu_Latn]}\ncolumns: {acc: [zero_shot accuracy], map: "
+    text = PRINTED.replace("columns: {map: ", groups).replace("source: A paper\n", "")
+    text = text.replace("t2a mAP@10", "zero_shot accuracy others")
+    text = text.replace("a2t R@1", "a2t R@1 jpn_Jpan")
+    path.write_text(text.replace("title: Languages, ", "title: Languages, columns: acc, "))
+    printed = read_printed_figures(path)
+    japanese, others = printed.tables["1"].columns
+    assert (japanese.title, others.title) == ("A2T R@1, jpn_Jpan", "accuracy, others")
+    assert japanese.languages("eng_Latn") == "jpn_Jpan"
+    assert others.languages("eng_Latn") == ("fra_Latn", "deu_Latn")
+    assert Column("t2a", "R@1").languages("eng_Latn") == "eng_Latn"
+    assert printed.source == ""
+    assert printed.figures["bars"].columns == (Column("zero_shot", "accuracy"),)
+    assert printed.figures["bars"].groups == {"others": ("fra_Latn", "deu_Latn")}
 
 
 @pytest.mark.parametrize(
@@ -55,6 +73,12 @@ def test_a_table_may_be_of_the_mean_of_languages_or_count_all_clips_that_fit(pat
         ("source:", "sauce:", "unknown key 'sauce'. Did you mean source"),
         ("title: Our trainings\n", "", "the key 'title' is missing"),
         ("t2a mAP@10", "t2a mAP@12", "'t2a mAP@12' must be a direction"),
+        ("t2a mAP@10", "t2a mAP@10 all", "'t2a mAP@10 all': unknown language"),
+        (
+            "title: Languages,",
+            "title: Languages, columns: x,",
+            "figures: bars: columns: unknown key",
+        ),
         ("a2t R@1", "R@1", "'R@1' must be a direction"),
         ("[50.1, 40.7]", "[50.1]", "baseline: AudioCaps: must hold a number .* 2 columns, not 1"),
         ("One, columns: map", "One, columns: recall", "tables: 1: columns: unknown key 'recall'"),

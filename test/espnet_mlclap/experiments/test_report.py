@@ -9,8 +9,10 @@ import statistics
 import pytest
 
 from espnet_mlclap.evaluation.scores import METRICS
+from espnet_mlclap.experiments.figures import experiments_by_language
 from espnet_mlclap.experiments.plan import Experiment, ExperimentList
-from espnet_mlclap.experiments.report import printed_table, write_report
+from espnet_mlclap.experiments.printed import Column, PrintedFigure
+from espnet_mlclap.experiments.report import language_table, printed_table, write_report
 from espnet_mlclap.experiments.results import mean_scores, read_runs, summarise
 from espnet_mlclap.utils.errors import UserError
 
@@ -172,6 +174,36 @@ def test_figure_2_says_so_where_only_one_language_was_tested(tmp_path, caplog, l
     )
     sentence = "Other languages were not tested: all captions of test are in eng_Latn"
     assert text.count(sentence) == caplog.text.count(sentence) == (langs == ["eng_Latn"])
+
+
+def test_accuracies_of_more_languages_and_groups_of_them(expdir, tmp_path):
+    """Zero-shot classification in a language without captions."""
+    for seed, accuracies in ((1, (80.0, 50.0, 60.0)), (2, (90.0, 70.0, 50.0))):
+        folder = expdir / f"mlclap_mixture_seed{seed}/{TAG}/test"
+        folder.mkdir()
+        langs = zip(("eng_Latn", "fra_Latn", "kor_Hang"), accuracies)
+        counts = {"chance": 10.0, "clips": 8, "classes": 2, "prompts": 3}
+        scores = {
+            lang: {"accuracy": value, "interval": [value - 1, value + 2], **counts}
+            for lang, value in langs
+        }
+        (folder / "zero_shot.json").write_text(json.dumps(scores))
+    columns = (Column("zero_shot", "accuracy"), Column("t2a", "R@1"))
+    groups = {"two": ("fra_Latn", "kor_Hang")}
+    figure = PrintedFigure("Languages", {"LE": "mixture"}, columns, groups)
+    runs = {"mixture": read_runs(expdir, "mixture", TAG, seeds=[1, 2])}
+    table = language_table(figure, runs, "test")
+    assert table.headers == ["", "accuracy, LE", "T2A R@1, LE"]
+    assert table.rows == [
+        ["eng_Latn", "85.0 ± 7.1 [84.0, 87.0]", "41.5 ± 2.1 [39.5, 44.5]"],
+        ["fra_Latn", "60.0 ± 14.1 [59.0, 62.0]", "31.5 ± 2.1 [29.5, 34.5]"],
+        ["kor_Hang", "55.0 ± 7.1 [54.0, 57.0]", "-"],
+        ["mean of two", "57.5 ± 3.5", "-"],
+    ]
+    drawn = experiments_by_language(figure, runs, "test", "Languages")
+    assert [panel.get_title() for panel in drawn.axes] == ["accuracy", "T2A R@1"]
+    assert [bar.get_height() for bar in drawn.axes[0].patches] == [85.0, 60.0, 55.0]
+    assert [bar.get_height() for bar in drawn.axes[1].patches] == [41.5, 31.5]
 
 
 def test_broken_scores_are_named(expdir):
