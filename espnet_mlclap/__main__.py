@@ -27,7 +27,14 @@ GROUPS: Dict[str, Tuple[str, ...]] = {
         "format_audio",
         "check_data",
     ),
-    "Train": ("translate", "train_tokenizer", "train", "run_experiments", "paper_tables"),
+    "Train": (
+        "translate",
+        "train_tokenizer",
+        "embed_training_set",
+        "train",
+        "run_experiments",
+        "paper_tables",
+    ),
     "Set up": ("download_weights", "download_model", "show_config", "check_environment"),
 }
 COMMANDS = tuple(command for commands in GROUPS.values() for command in commands)

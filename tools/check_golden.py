@@ -5,9 +5,9 @@
 
 The folder has the parts ced, mlclap, metrics, text, le and correspondences (all of them, unless --parts
 names some), each as its module in tools/golden describes. Items, batches, sets and languages are those of
-the files; other weights, lengths and seeds work as well. For each file and quantity the largest difference is printed next to
-its tolerance; the exit status is 1 if one is beyond, if something that should be there is missing, or if
-nothing compares something that is there.
+the files; other weights, lengths and seeds work as well. For each file and quantity the largest difference
+is printed next to its tolerance; the exit status is 1 if one is beyond, if something that should be there
+is missing, or if nothing compares something that is there.
 """
 
 import argparse

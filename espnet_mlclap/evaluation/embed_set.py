@@ -57,7 +57,7 @@ def embed_set(
     training = model.training
     model.eval()
     try:
-        with torch.no_grad(), _settings_of_evaluation():
+        with torch.no_grad(), settings_of_evaluation():
             clips = sorted(data.wav_scp, key=_bytes)
             audio = _embed_clips(model, data, clips, device, clips_per_batch, num_workers)
             captions = sorted(data.captions, key=_bytes)
@@ -86,7 +86,7 @@ def _bytes(key: str) -> bytes:
 
 
 @contextlib.contextmanager
-def _settings_of_evaluation() -> Iterator[None]:
+def settings_of_evaluation() -> Iterator[None]:
     """Arithmetic that does not depend on a training's options (--cudnn_benchmark, --use_tf32 ...)."""
     matmul = torch.backends.cuda.matmul
     before = matmul.allow_tf32
@@ -123,8 +123,39 @@ def _embed_clips(
     """[clips, E]; long clips first: too little memory shows at once, and batches have little padding."""
     samples: Dict[str, str] = data.extra.get("utt2num_samples", {})
     order = sorted(range(len(clips)), key=lambda row: -int(samples.get(clips[row], 0)))
-    reader: ClipReader = model.audio_encoder.reader
     locations = [data.wav_scp[clips[row]] for row in order]
+    rows = np.empty((len(clips), model.embed_size), dtype=np.float32)
+    done = 0
+    with progress_bar("embedding clips", len(clips), "clips") as bar:
+        for block in embed_clips(
+            model,
+            locations,
+            device=device,
+            clips_per_batch=clips_per_batch,
+            num_workers=num_workers,
+        ):
+            rows[order[done : done + len(block)]] = block
+            done += len(block)
+            bar.update(len(block))
+    return rows
+
+
+def embed_clips(
+    model: TwoTowerModel,
+    locations: Sequence[str],
+    *,
+    device: torch.device,
+    clips_per_batch: int = CLIPS_PER_BATCH,
+    num_workers: int = 0,
+) -> Iterator[np.ndarray]:
+    """Vectors of clips, batch after batch: [clips, E] float32; to be called without gradients.
+
+    Args:
+        model: on `device`, in evaluation mode.
+        locations: files, or entries `archive.ark:offset`, in the order in which they are wanted.
+        device, clips_per_batch, num_workers: as in `embed_set`.
+    """
+    reader: ClipReader = model.audio_encoder.reader
     reader.prepare(locations)
     loader = DataLoader(
         _Clips(locations, reader),
@@ -132,15 +163,8 @@ def _embed_clips(
         num_workers=num_workers,
         collate_fn=_pad_audio,
     )
-    rows = np.empty((len(clips), model.embed_size), dtype=np.float32)
-    done = 0
-    with progress_bar("embedding clips", len(clips), "clips") as bar:
-        for audio, lengths in loader:
-            embedded = model.encode_audio(audio.to(device), lengths.to(device))
-            rows[order[done : done + len(lengths)]] = embedded.cpu().numpy()
-            done += len(lengths)
-            bar.update(len(lengths))
-    return rows
+    for audio, lengths in loader:
+        yield model.encode_audio(audio.to(device), lengths.to(device)).cpu().numpy()
 
 
 def _pad_audio(clips: List[np.ndarray]):

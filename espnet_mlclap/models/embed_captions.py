@@ -19,6 +19,7 @@ def embed_captions(
     normalize: Optional[Callable[[str, str], str]] = None,
     device: Union[str, torch.device] = "cpu",
     batch_size: int = CAPTIONS_PER_BATCH,
+    show_progress: bool = True,
 ) -> np.ndarray:
     """Embed captions, each in its own language; to be called without gradients.
 
@@ -28,6 +29,7 @@ def embed_captions(
         normalize: applied to a caption and its language before it is tokenised.
         device: where to compute.
         batch_size: captions that are encoded together. Another number may change the last bits.
+        show_progress: on the standard error output, if it takes longer than two seconds.
 
     Returns:
         [captions, E] float32 unit vectors, in the order given.
@@ -41,7 +43,8 @@ def embed_captions(
     tokens = tokenizer.many(captions)
     order = sorted(range(len(tokens)), key=lambda row: len(tokens[row]))
     rows = np.empty((len(captions), model.embed_size), dtype=np.float32)
-    with progress_bar("embedding captions", len(captions), "captions") as bar:
+    bar = progress_bar("embedding captions", len(captions), "captions", show=show_progress)
+    with bar:
         for start in range(0, len(order), batch_size):
             chosen = order[start : start + batch_size]
             text, lengths = pad([tokens[row] for row in chosen], tokenizer.pad_id)

@@ -24,6 +24,11 @@ class AbsObjective(AbsESPnetModel):
         super().__init__()
         self.model = model
 
+    @property
+    def needs(self) -> Tuple[str, ...]:
+        """Names of tensors that a batch has only where they are asked for: the vectors of teachers."""
+        return ()
+
     @abstractmethod
     def forward(self, **batch: Any) -> Tuple[Tensor, Dict[str, Tensor], Tensor]:
         """Loss of a batch.

@@ -27,6 +27,10 @@ class ContrastiveObjective(AbsObjective):
         super().__init__(model)
         self.loss = loss
 
+    @property
+    def needs(self) -> Tuple[str, ...]:
+        return self.loss.needs
+
     def forward(
         self,
         audio: Tensor,

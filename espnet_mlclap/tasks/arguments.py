@@ -48,6 +48,15 @@ def add_data_arguments(parser: argparse.ArgumentParser) -> None:
         help="translated captions of the training sets; repeatable",
     )
     group.add_argument(
+        "--teacher_embeddings",
+        nargs="+",
+        action="append",
+        default=[],
+        metavar="DIR",
+        help="what a teacher thinks of the training sets: a folder of `mlclap embed_training_set` per set; "
+        "repeatable, once per teacher",
+    )
+    group.add_argument(
         "--text_normalization",
         default="none",
         choices=sorted(NORMALIZERS),

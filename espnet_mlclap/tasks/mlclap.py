@@ -19,6 +19,7 @@ from espnet_mlclap.models.experiment import in_folder
 from espnet_mlclap.models.registry import audio_encoders, build_model, build_part, text_encoders
 from espnet_mlclap.models.text_encoder.abs_text_encoder import Tokenizer
 from espnet_mlclap.objectives.abs_objective import AbsObjective
+from espnet_mlclap.objectives.correspondences import TEACHERS
 from espnet_mlclap.objectives.gather import world_size
 from espnet_mlclap.objectives.registry import build_objective
 from espnet_mlclap.tasks.arguments import add_data_arguments, add_plan_arguments, set_defaults
@@ -26,6 +27,7 @@ from espnet_mlclap.tasks.choices import all_choices
 from espnet_mlclap.train.collate_fn import MLCLAPCollateFn
 from espnet_mlclap.train.dataset import CaptionedClipDataset
 from espnet_mlclap.train.options import check_options
+from espnet_mlclap.train.teachers import Teachers
 from espnet_mlclap.train.trainer import MLCLAPTrainer
 from espnet_mlclap.train.training_sets import read_training_languages, read_training_sets
 from espnet_mlclap.train.warmup_cosine import WarmupCosineLR
@@ -98,7 +100,9 @@ class MLCLAPTask(AbsTask):
         args.text_encoder_conf = model.text_encoder.export(folder)
         args.audio_encoder_conf = model.audio_encoder.export(folder) or args.audio_encoder_conf
         args.train_langs, args.source_lang = training_languages(args)
-        return build_objective(vars(args), model)
+        objective = build_objective(vars(args), model)
+        check_teachers(objective, args)
+        return objective
 
     @classmethod
     def build_iter_factory(
@@ -157,6 +161,7 @@ class MLCLAPTask(AbsTask):
             max_seconds=args.max_seconds,
             seed=args.seed,
             reader=load_reader(args),
+            teachers=Teachers(args.teacher_embeddings) if args.teacher_embeddings else None,
         )
         dataset.prepare()
         return EpochPlanIterFactory(
@@ -196,6 +201,25 @@ def freeze(model: torch.nn.Module, name: str) -> None:
         raise UserError(f"--freeze_param {name}: the model has no such part; it has {parts}.")
     for weight in found:
         weight.requires_grad_(False)
+
+
+def check_teachers(objective: AbsObjective, args: argparse.Namespace) -> None:
+    """Teachers must be there exactly where something learns from them.
+
+    Raises:
+        UserError: says what is missing.
+    """
+    learns = set(TEACHERS) <= set(objective.needs)
+    if learns and not args.teacher_embeddings:
+        raise UserError(
+            f"loss: {args.loss}: learns from teachers, but there are none. Give mlclap.sh --teachers, or "
+            "--teacher_embeddings to this command."
+        )
+    if args.teacher_embeddings and not learns:
+        raise UserError(
+            f"--teacher_embeddings: loss: {args.loss} does not learn from teachers. Take loss: "
+            "correspondences with a distillation_weight above 0."
+        )
 
 
 def load_tokenizer(args: argparse.Namespace) -> Tokenizer:

@@ -13,6 +13,8 @@ U distinct clips with B captions:
     words_index    [B] int64   the same number for captions of the same words, of whatever clip; likewise
     clip_words     [U, W] int64  such numbers of all captions that a clip has in the training set, filled up
                                with -1: whether the words of a caption fit another clip of the batch
+    teacher_audio  [U, D] float32  only with teachers: their vectors of each clip, joined (`join_teachers`)
+    teacher_text   [B, D] float32  likewise of each caption: the product of the two is the mean cosine
 
 The ids of the captions are next to the tensors. They are the user's own: no meaning is read from them.
 """
@@ -43,7 +45,7 @@ class MLCLAPCollateFn:
         captions = [caption for item in items for caption in item.captions]
         audio, audio_lengths = pad([item.audio for item in items], 0.0)
         text, text_lengths = pad([caption.tokens for caption in captions], self.pad_id)
-        return [caption.key for caption in captions], {
+        batch = {
             "audio": audio,
             "audio_lengths": audio_lengths,
             "text": text,
@@ -54,6 +56,13 @@ class MLCLAPCollateFn:
             "words_index": _int64(caption.words_index for caption in captions),
             "clip_words": torch.from_numpy(np.stack([item.words for item in items])),
         }
+        taught = [item.teachers for item in items if item.teachers is not None]
+        if taught:
+            batch["teacher_audio"] = torch.from_numpy(np.stack([one.clip for one in taught]))
+            batch["teacher_text"] = torch.from_numpy(
+                np.concatenate([one.captions for one in taught])
+            )
+        return [caption.key for caption in captions], batch
 
 
 def _int64(values) -> Tensor:

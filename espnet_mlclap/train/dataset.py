@@ -22,6 +22,7 @@ from espnet_mlclap.fileio.clip_reader import ClipReader
 from espnet_mlclap.fileio.data_dir import Caption
 from espnet_mlclap.iterators.epoch_plan import ClipCaptions
 from espnet_mlclap.models.text_encoder.abs_text_encoder import Tokenizer
+from espnet_mlclap.train.teachers import Teachers
 from espnet_mlclap.utils.errors import UserError
 
 CROPS = ("none", "random")
@@ -37,6 +38,13 @@ class TokenizedCaption(NamedTuple):
     words_index: int
 
 
+class TeacherVectors(NamedTuple):
+    """What teachers think of a clip [D] and of its captions [n, D], float32: see `Teachers`."""
+
+    clip: np.ndarray
+    captions: np.ndarray
+
+
 class CaptionedClip(NamedTuple):
     """A clip, [samples] or [frames, mel bins] float32, with its captions.
 
@@ -48,6 +56,7 @@ class CaptionedClip(NamedTuple):
     audio: np.ndarray
     captions: List[TokenizedCaption]
     words: np.ndarray
+    teachers: Optional[TeacherVectors] = None
 
 
 class CaptionedClipDataset(Dataset):
@@ -65,9 +74,11 @@ class CaptionedClipDataset(Dataset):
         max_seconds: longest piece of a clip that is used; None for whole clips.
         seed: with clip and epoch, decides where a random piece starts.
         reader: of the audio encoder.
+        teachers: whose vectors of the clips and captions go with them.
 
     Raises:
-        UserError: an unknown `crop`, or "random" without `max_seconds`.
+        UserError: a clip or caption that a teacher lacks; an unknown `crop`, or "random" without
+            `max_seconds`.
     """
 
     def __init__(
@@ -83,6 +94,7 @@ class CaptionedClipDataset(Dataset):
         max_seconds: Optional[float] = None,
         seed: int = 0,
         reader: Optional[ClipReader] = None,
+        teachers: Optional[Teachers] = None,
     ):
         if crop not in CROPS:
             raise UserError(f"crop must be one of {CROPS}, not {crop!r}")
@@ -97,6 +109,9 @@ class CaptionedClipDataset(Dataset):
         self.max_seconds = max_seconds
         self.seed = seed
         self.reader = reader or ClipReader()
+        self.teachers = teachers
+        if teachers is not None:
+            teachers.check(self.wav_scp, self.captions)
         if max_seconds is not None and not self.reader.croppable:
             raise UserError(
                 "max_seconds: a frozen encoder takes complete clips only, not pieces. Set it to null."
@@ -125,7 +140,12 @@ class CaptionedClipDataset(Dataset):
         """
         audio = self._cut(self.reader(self.wav_scp[item.clip]), item)
         captions = [self._tokenized(key) for key in item.captions]
-        return CaptionedClip(item.clip, audio, captions, self._words_of_clip[item.clip])
+        taught = None
+        if self.teachers is not None:
+            taught = TeacherVectors(
+                self.teachers.clips([item.clip])[0], self.teachers.captions(item.captions)
+            )
+        return CaptionedClip(item.clip, audio, captions, self._words_of_clip[item.clip], taught)
 
     def _tokenized(self, key: str) -> TokenizedCaption:
         caption = self.captions[key]

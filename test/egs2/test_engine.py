@@ -476,3 +476,47 @@ def test_data_directories_lie_where_the_user_wants_them(recipe):
         "score",
         "report",
     ]
+
+
+def test_teachers_embed_each_training_set_before_the_student_learns(recipe):
+    for name in ("exp/first/config.yaml", "exp/second/latest.pth", "packed.zip"):
+        (recipe.folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (recipe.folder / name).write_text("")
+    options = ["--teachers", "exp/first exp/second/latest.pth packed.zip"]
+    result = recipe.run(*options, "--ngpu", "1")
+    assert result.returncode == 0, result.stderr
+    calls = [call for call in result.calls if call[0] == "embed_training_set"]
+    folders = ["exp/first/valid.mAP@10.best.teacher", "exp/second/latest.teacher", "packed.teacher"]
+    expected = [f"{folder}/{name}" for folder in folders for name in ("a", "b")]
+    assert [values(call, "--out_dir")[0] for call in calls] == expected
+    assert values(calls[3], "--teacher") == ["exp/second/latest.pth"]
+    assert values(calls[3], "--data_dir") == ["dump/flac/b"]
+    assert values(calls[3], "--le_data_dir") == ["data/b_le"]
+    assert values(calls[3], "--device") == ["cuda"]
+    train = call_of(result, "train")
+    at = [index for index, word in enumerate(train) if word == "--teacher_embeddings"]
+    assert [train[index + 1 : index + 3] for index in at] == [
+        expected[:2],
+        expected[2:4],
+        expected[4:],
+    ]
+    assert values(train, "--loss") == ["correspondences"]
+    assert names(recipe.run(*options)) == ["embed_training_set"] * 6 + ["score", "report"]
+    (recipe.folder / "exp/second/latest.teacher/a/clips").mkdir()
+    (recipe.folder / "exp/second/latest.teacher/a/clips/identity").write_text("of other weights")
+    assert "train" in names(recipe.run(*options))
+
+
+def test_a_configuration_may_say_itself_how_it_learns_from_teachers(recipe):
+    (recipe.folder / "teacher.zip").write_text("")
+    (recipe.folder / "conf/train.yaml").write_text("loss: my_parts.loss:Mine\n")
+    result = recipe.run("--teachers", "teacher.zip", "--le_ratio", "0")
+    assert values(call_of(result, "train"), "--loss") == []
+    assert values(call_of(result, "embed_training_set"), "--le_data_dir") == []
+    tag = recipe.run(
+        "--teachers", "a/mlclap_x/ y.zip", "--mlclap_tag", "", "--print_plan", "experiment"
+    )
+    assert tag.stdout == "exp/mlclap_train_le0.1_taught_by_x_y_seed1\n"
+    result = recipe.run("--teachers", "nowhere")
+    assert result.returncode == 2
+    assert "--teachers nowhere: no such experiment or packed file" in result.stderr

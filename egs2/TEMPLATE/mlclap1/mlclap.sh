@@ -55,6 +55,7 @@ mlclap_config=conf/train.yaml  # model and training configuration
 mlclap_args=           # further options for training, e.g. "--max_epoch 2"
 mlclap_tag=            # name of the experiment (default: made from the options)
 init_param=            # checkpoint whose weights training starts from (fine-tuning), as ESPnet's option of this name
+teachers=              # experiments (or checkpoints, packed files) whose estimates of all pairs the training learns from
 text_encoder_init=     # {pretrained|scratch} where the text encoder starts (default: as in the configuration)
 seed=1                 # {0..} seed of training
 expdir=exp             # folder for experiments
@@ -100,6 +101,9 @@ if [[ -n ${print_plan} ]]; then
 fi
 # what may not be there yet when only the plan is asked for
 [[ -z ${init_param} || -f ${init_param} ]] || option_error "--init_param ${init_param}: no such file in ${PWD}."
+for name in ${teachers}; do
+    [[ -e ${name} ]] || option_error "--teachers ${name}: no such experiment or packed file in ${PWD}."
+done
 [[ -z ${baseline} || -d ${baseline} ]] || option_error "--baseline ${baseline}: no such folder in ${PWD}."
 for name in ${relevant_clips}; do
     if ((stage == 1)) && [[ ${name} == *="${datadir}"/* ]]; then continue; fi # which stage 1 makes
@@ -197,6 +201,31 @@ stage_4() {
     cat "${statsdir}/statistics.txt"
 }
 
+teacher_vectors() { # TEACHER: the folder in which its vectors of training sets are kept, beside its weights
+    local model=${1%/}
+    if [[ -d ${model} ]]; then model+=/valid.mAP@10.best.pth; fi
+    echo "${model%.*}.teacher"
+}
+
+add_teachers() { # their vectors of the training sets, made where needed, to the caller's arrays `options` and `inputs`
+    local teacher set vectors loss
+    for teacher in ${teachers}; do
+        options+=(--teacher_embeddings)
+        for set in "${train[@]}"; do
+            vectors=$(teacher_vectors "${teacher}")/${set}
+            local -a more=()
+            if uses_le; then more=(--le_data_dir "${datadir}/${set}_le"); fi
+            run_job "${vectors}.log" "${embed_cmd}" python3 -m espnet_mlclap.bin.embed_training_set \
+                --teacher "${teacher}" --data_dir "${formatted}/${set}" "${more[@]}" --out_dir "${vectors}" \
+                --device "${device}"
+            options+=("${vectors}") inputs+=("${vectors}"/{clips,captions}/identity)
+        done
+    done
+    # the configuration of a training without teachers will do
+    loss=$(python3 -m espnet_mlclap.bin.show_config "${mlclap_config}" | sed -n 's/^loss: //p')
+    if [[ -z ${loss} || ${loss} == infonce* ]]; then options+=(--loss correspondences); fi
+}
+
 stage_5() {
     local weight
     local -a inputs options=() launcher=(python3) more
@@ -209,6 +238,7 @@ stage_5() {
     for weight in ${train_weights}; do options+=(--train_data_weight "${weight}"); done
     if uses_le; then options+=(--le_langs "${le_langs}"); fi
     if [[ -n ${init_param} ]]; then options+=(--init_param "${init_param}") inputs+=("${init_param}"); fi
+    if [[ -n ${teachers} ]]; then add_teachers; fi
     if [[ -n ${text_encoder_init} ]]; then options+=(--text_encoder_conf "init=${text_encoder_init}"); fi
     if ((ngpu > 1)); then
         options+=(--multiprocessing_distributed true)

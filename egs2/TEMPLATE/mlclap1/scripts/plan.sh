@@ -72,6 +72,10 @@ _experiment_tag() { # from the options that are not the recipe's choice
     if chosen translation_config; then tag+=_$(basename "${translation_config}" .yaml); fi
     if [[ -n ${train_weights} ]]; then tag+=_weights${train_weights// /_}; fi
     if [[ -n ${init_param} ]]; then tag+=_from_$(basename "$(dirname "${init_param}")"); fi
+    if [[ -n ${teachers} ]]; then
+        tag+=_taught_by
+        for name in ${teachers}; do name=$(basename "${name}" .zip) tag+=_${name#mlclap_}; done
+    fi
     if [[ ${audio_format} != flac ]]; then tag+=_${audio_format}; fi
     if [[ -n ${mlclap_args} ]]; then tag+=_$(tr -cs 'A-Za-z0-9.\n' '_' <<<"${mlclap_args#--}"); fi
     if ((${#tag} > 150)); then # a file name holds 255 bytes

@@ -1,0 +1,100 @@
+"""Embed a training set once, for students that learn from this model: clips, captions, translations.
+
+    <out>/clips      a table of vectors (`embedding_table.py`) by clip id
+    <out>/captions   likewise by caption id
+
+After a kill it goes on where it was. A change of the captions leaves the clips as they are.
+"""
+
+from pathlib import Path
+from typing import Callable, Iterable, Iterator, List, Mapping, NamedTuple, Optional, Union
+
+import numpy as np
+import torch
+
+from espnet_mlclap.evaluation.embed_set import CLIPS_PER_BATCH, embed_clips, settings_of_evaluation
+from espnet_mlclap.evaluation.embedding_table import make_table
+from espnet_mlclap.evaluation.training_items import TrainingItems
+from espnet_mlclap.models.embed_captions import embed_captions
+from espnet_mlclap.models.two_tower import TwoTowerModel
+
+_CAPTIONS_AT_ONCE = 1024  # tokenised together; batches are smaller
+
+
+class Embedder(NamedTuple):
+    """A model with what is needed to embed captions as it was trained: see `embed_set`."""
+
+    model: TwoTowerModel
+    normalize: Optional[Callable[[str, str], str]]
+    device: torch.device
+
+
+def embed_training_set(
+    teacher: Embedder,
+    items: TrainingItems,
+    out: Union[str, Path],
+    *,
+    identities: Mapping[str, str],
+    clips_per_batch: int = CLIPS_PER_BATCH,
+    num_workers: int = 0,
+) -> None:
+    """Make the tables "clips" and "captions" of vectors in a folder, as far as they are not made.
+
+    Args:
+        teacher: whose vectors they are.
+        items: the set.
+        out: the folder.
+        identities: of the tables to make: `TrainingItems.identities`.
+        clips_per_batch: clips that are encoded together.
+        num_workers: processes that read clips.
+
+    Raises:
+        AudioError: a clip cannot be read; names it.
+        UserError: a caption in a language that the model does not know.
+    """
+    clips, captions = _by_bytes(items.locations), _by_bytes(items.captions)
+
+    def embed_some_clips(places: List[int]) -> Iterator[np.ndarray]:
+        return embed_clips(
+            teacher.model,
+            [items.locations[clips[place]] for place in places],
+            device=teacher.device,
+            clips_per_batch=clips_per_batch,
+            num_workers=num_workers,
+        )
+
+    def embed_some_captions(places: List[int]) -> Iterator[np.ndarray]:
+        for start in range(0, len(places), _CAPTIONS_AT_ONCE):
+            some = places[start : start + _CAPTIONS_AT_ONCE]
+            chosen = [items.captions[captions[place]] for place in some]
+            yield embed_captions(
+                teacher.model,
+                [(caption.text, caption.lang) for caption in chosen],
+                normalize=teacher.normalize,
+                device=teacher.device,
+                show_progress=False,
+            )
+
+    # long clips first: too little memory shows at once, and batches have little padding
+    samples = [-int(items.samples.get(clip, 0)) for clip in clips]
+    characters = [len(items.captions[key].text) for key in captions]
+    tables = {
+        "clips": (clips, samples, embed_some_clips),
+        "captions": (captions, characters, embed_some_captions),
+    }
+    with torch.no_grad(), settings_of_evaluation():
+        for name, (keys, lengths, embed) in tables.items():
+            if name in identities:
+                make_table(
+                    Path(out) / name,
+                    identity=identities[name],
+                    keys=keys,
+                    size=teacher.model.embed_size,
+                    order=sorted(range(len(keys)), key=lengths.__getitem__),
+                    embed=embed,
+                    label=name,
+                )
+
+
+def _by_bytes(keys: Iterable[str]) -> List[str]:
+    return sorted(keys, key=lambda key: key.encode("utf-8"))

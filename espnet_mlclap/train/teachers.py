@@ -1,0 +1,73 @@
+"""The vectors of teachers, for the batches of a student."""
+
+from pathlib import Path
+from typing import Iterable, List, Sequence, Union
+
+import numpy as np
+
+from espnet_mlclap.evaluation.embedding_table import EmbeddingTable, first_missing
+from espnet_mlclap.objectives.correspondences import join_teachers
+from espnet_mlclap.utils.errors import UserError
+
+
+class Teachers:
+    """What teachers think of clips and captions, read by memory map.
+
+    Args:
+        folders: for each teacher the folders that `mlclap embed_training_set` has made, one per training
+            set. Teachers may be of any widths.
+
+    It can be sent to data workers, which open the files for themselves.
+
+    Raises:
+        UserError: a table is missing or broken.
+    """
+
+    def __init__(self, folders: Sequence[Sequence[Union[str, Path]]]):
+        self.folders = [[Path(folder) for folder in one] for one in folders]
+        self._clips = [[EmbeddingTable(folder / "clips") for folder in one] for one in self.folders]
+        self._captions = [
+            [EmbeddingTable(folder / "captions") for folder in one] for one in self.folders
+        ]
+
+    @property
+    def size(self) -> int:
+        """Width D of a joined vector."""
+        return sum(tables[0].size for tables in self._clips)
+
+    def check(self, clips: Iterable[str], captions: Iterable[str]) -> None:
+        """Make sure that every teacher knows these.
+
+        Raises:
+            UserError: names the teacher and the first clip or caption that it lacks.
+        """
+        for kind, keys, teachers in (
+            ("clip", list(clips), self._clips),
+            ("caption", list(captions), self._captions),
+        ):
+            for tables, folders in zip(teachers, self.folders):
+                missing = first_missing(tables, keys)
+                if missing is not None:
+                    places = ", ".join(map(str, folders))
+                    raise UserError(
+                        f"the teacher of {places} lacks the {kind} {missing!r}. Run stage 5 with "
+                        "--teachers, which embeds all that a training uses."
+                    )
+
+    def clips(self, keys: Sequence[str]) -> np.ndarray:
+        """Joined vectors of clips, [n, D] float32: see `join_teachers`."""
+        return join_teachers([_vectors(tables, keys) for tables in self._clips])
+
+    def captions(self, keys: Sequence[str]) -> np.ndarray:
+        """Joined vectors of captions, [n, D] float32."""
+        return join_teachers([_vectors(tables, keys) for tables in self._captions])
+
+
+def _vectors(tables: List[EmbeddingTable], keys: Sequence[str]) -> np.ndarray:
+    """[n, E] of one teacher, from whichever of its tables has an item; `check` has seen that one does."""
+    found = np.empty((len(keys), tables[0].size), dtype=np.float32)
+    for table in tables:
+        rows = table.find(keys)
+        there = rows >= 0
+        found[there] = table.vectors(rows[there])
+    return found

@@ -1,0 +1,225 @@
+"""Students: teachers embed the training set once, and a training learns from what they estimate."""
+
+import logging
+import os
+import shutil
+
+import numpy as np
+import pytest
+import torch
+
+from espnet_mlclap.bin import embed_training_set, pack
+from espnet_mlclap.evaluation.embedding_table import EmbeddingTable
+from espnet_mlclap.inference import MLCLAP
+from espnet_mlclap.utils.errors import UserError
+
+BEST = "valid.mAP@10.best.pth"
+STUDENT = ["--loss", "correspondences", "--loss_conf", "temperature=0.05"]
+
+
+def embed(teacher, tones, out, *more):
+    arguments = ["--teacher", teacher, "--data_dir", tones / "train", "--out_dir", out, *more]
+    if "--le_data_dir" not in more:
+        arguments += ["--le_data_dir", tones / "train_le"]
+    embed_training_set.main([str(word) for word in arguments])
+    return out
+
+
+@pytest.fixture(scope="module")
+def wide_teacher(training_options, run_training, tmp_path_factory):
+    """Another width of the shared space, another encoder's width; as a packed file."""
+    folder = tmp_path_factory.mktemp("wide") / "exp"
+    more = ["--model_conf", "embed_size=24", "--audio_encoder_conf", "embed_dim=32", "--seed", "4"]
+    run_training(training_options, folder, 1, *more)
+    packed = folder.parent / "wide.zip"
+    pack.main(["--experiment_dir", str(folder), "--model_file", BEST, "--out", str(packed)])
+    return packed
+
+
+@pytest.fixture(scope="module")
+def vectors(experiment, wide_teacher, tones, tmp_path_factory):
+    """Folders of vectors of two teachers."""
+    folder = tmp_path_factory.mktemp("vectors")
+    return [
+        embed(teacher, tones, folder / name)
+        for teacher, name in ((experiment, "first"), (wide_teacher, "second"))
+    ]
+
+
+def test_every_clip_and_caption_is_embedded_as_anywhere_else(experiment, vectors, tones):
+    from espnet_mlclap.fileio.data_dir import DataDir, read_captions
+
+    model = MLCLAP.from_pretrained(experiment)
+    data = DataDir.read(tones / "train")
+    captions = {**data.captions, **read_captions(tones / "train_le")}
+    clips, texts = (EmbeddingTable(vectors[0] / name) for name in ("clips", "captions"))
+    assert (len(clips), len(texts)) == (12, 24)
+    expected = model.encode_audio(list(data.wav_scp.values()))
+    np.testing.assert_allclose(clips.vectors(clips.find(list(data.wav_scp))), expected, atol=1e-3)
+    expected = model.encode_text(
+        [one.text for one in captions.values()], [one.lang for one in captions.values()]
+    )
+    np.testing.assert_allclose(texts.vectors(texts.find(list(captions))), expected, atol=1e-3)
+    assert texts._rows.dtype == np.float16
+
+
+def made(folder):
+    return {name: os.stat(folder / name / "rows.npy").st_mtime_ns for name in ("clips", "captions")}
+
+
+@pytest.fixture
+def changing(tones, tmp_path):
+    """A copy of the sets that a test may change."""
+    shutil.copytree(tones, tmp_path / "tones")
+    return tmp_path / "tones"
+
+
+def test_made_once_and_again_when_teacher_or_data_change(experiment, changing, tmp_path, caplog):
+    caplog.set_level(logging.INFO)
+    teacher = tmp_path / "teacher"
+    shutil.copytree(experiment, teacher, symlinks=True)
+    out = embed(teacher, changing, tmp_path / "out")
+    first = made(out)
+    caplog.clear()
+    embed(teacher, changing, out)
+    assert made(out) == first
+    assert "12 clips, 24 captions are there" in caplog.text
+    text = changing / "train_le/text"
+    text.write_text(text.read_text().replace("Ein Hund", "Eine Katze", 1))
+    embed(teacher, changing, out)
+    second = made(out)
+    assert second["clips"] == first["clips"]
+    assert second["captions"] != first["captions"]
+    states = torch.load(teacher / BEST, weights_only=True)
+    torch.save({key: value * 1.01 for key, value in states.items()}, teacher / "other.pth")
+    (teacher / BEST).unlink()
+    (teacher / BEST).symlink_to("other.pth")
+    embed(teacher, changing, out)
+    third = made(out)
+    assert not set(third.items()) & set(second.items())
+    embed(teacher / "latest.pth", changing, out)  # another checkpoint of it
+    assert not set(made(out).items()) & set(third.items())
+
+
+def test_it_goes_on_after_a_kill(experiment, tones, tmp_path, monkeypatch, caplog):
+    from espnet_mlclap.models.two_tower import TwoTowerModel
+
+    caplog.set_level(logging.INFO)
+    whole = embed(experiment, tones, tmp_path / "whole", "--batch_size", "5")
+    encode, calls = TwoTowerModel.encode_audio, []
+
+    def until_the_second(model, audio, lengths):
+        calls.append(len(audio))
+        if len(calls) == 2:
+            raise KeyboardInterrupt
+        return encode(model, audio, lengths)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(TwoTowerModel, "encode_audio", until_the_second)
+        with pytest.raises(SystemExit):
+            embed(experiment, tones, tmp_path / "out", "--batch_size", "5")
+    out = embed(experiment, tones, tmp_path / "out", "--batch_size", "5")
+    assert "continues after 5 of 12 clips" in caplog.text
+    for name in ("clips", "captions"):
+        same = [np.load(folder / name / "rows.npy") for folder in (whole, out)]
+        np.testing.assert_array_equal(*same)
+
+
+def test_a_student_of_two_teachers_of_unlike_width(
+    experiment, vectors, run_training, training_options, tmp_path
+):
+    taught = [word for folder in vectors for word in ("--teacher_embeddings", str(folder))]
+    start = ["--init_param", str(experiment / BEST)]
+    folder = run_training(training_options, tmp_path / "exp", 2, *taught, *STUDENT, *start)
+    model = MLCLAP.from_pretrained(folder)
+    assert model.embed_size == 16
+    lines = (folder / "history.jsonl").read_text().splitlines()
+    assert len(lines) == 2
+    assert '"distillation"' in lines[0]
+    states = torch.load(folder / "latest.pth", weights_only=True)
+    assert states.keys() == torch.load(experiment / "latest.pth", weights_only=True).keys()
+
+
+def test_batches_say_what_the_teachers_estimate(vectors, tones, tmp_path):
+    """The product of a batch's vectors is the mean of the teachers' cosines, whatever their widths."""
+    from espnet_mlclap.fileio.data_dir import read_captions, read_table
+    from espnet_mlclap.iterators.epoch_plan import ClipCaptions
+    from espnet_mlclap.train.collate_fn import MLCLAPCollateFn
+    from espnet_mlclap.train.dataset import CaptionedClipDataset
+    from espnet_mlclap.train.teachers import Teachers
+
+    class Letters:
+        pad_id = 0
+
+        def __call__(self, caption, lang):
+            return np.array([ord(letter) for letter in caption], dtype=np.int64)
+
+    captions = {**read_captions(tones / "train"), **read_captions(tones / "train_le")}
+    teachers = Teachers([[folder] for folder in vectors])
+    assert teachers.size == 16 + 24
+    data = CaptionedClipDataset(
+        wav_scp=read_table(tones / "train/wav.scp"),
+        captions=captions,
+        tokenizer=Letters(),
+        langs=["eng_Latn", "deu_Latn"],
+        teachers=teachers,
+    )
+    both = ("train3-deu_Latn-1", "train3-eng_Latn-1")
+    items = [ClipCaptions("train7", ("train7-eng_Latn-1",), 1), ClipCaptions("train3", both, 1)]
+    keys, batch = MLCLAPCollateFn(pad_id=0)([data[item] for item in items])
+    estimated = batch["teacher_audio"] @ batch["teacher_text"].T
+    expected = 0.0
+    for folder in vectors:
+        clips, texts = (EmbeddingTable(folder / name) for name in ("clips", "captions"))
+        a = clips.vectors(clips.find(["train7", "train3"]))
+        t = texts.vectors(texts.find(keys))
+        cosines = a @ t.T / np.linalg.norm(a, axis=1)[:, None] / np.linalg.norm(t, axis=1)
+        expected = expected + cosines / 2
+    np.testing.assert_allclose(estimated, expected, atol=1e-6)
+
+
+def test_what_a_teacher_lacks_is_named_before_the_training(
+    experiment, vectors, tones, run_training, training_options, tmp_path
+):
+    from espnet_mlclap.train.teachers import Teachers
+
+    teachers = Teachers([[vectors[0]], [vectors[1]]])
+    teachers.check(["train3"], ["train3-deu_Latn-1"])
+    with pytest.raises(UserError, match="teacher of .*first lacks the clip 'valid20'"):
+        teachers.check(["train3", "valid20"], [])
+    english = embed(experiment, tones, tmp_path / "english", "--le_data_dir", tones / "train")
+    taught = ["--teacher_embeddings", str(english), *STUDENT]
+    with pytest.raises(
+        UserError, match="english lacks the caption 'train0-deu_Latn-1'. Run stage 5"
+    ):
+        run_training(training_options, tmp_path / "exp", 1, *taught)
+    assert not (tmp_path / "exp/checkpoint.pth").exists()
+
+
+def test_teachers_and_a_loss_that_learns_from_them_go_together(
+    vectors, run_training, training_options, tmp_path
+):
+    with pytest.raises(
+        UserError, match="correspondences: learns from teachers, but there are none"
+    ):
+        run_training(training_options, tmp_path / "exp", 1, *STUDENT)
+    taught = ["--teacher_embeddings", str(vectors[0])]
+    for loss in (["--loss", "infonce"], [*STUDENT, *WITHOUT]):
+        with pytest.raises(UserError, match="does not learn from teachers"):
+            run_training(training_options, tmp_path / "exp", 1, *taught, *loss)
+
+
+WITHOUT = ["--loss_conf", "supervised_weight=1.0", "--loss_conf", "distillation_weight=0.0"]
+
+
+@pytest.mark.parametrize(
+    ("teacher", "message"),
+    [
+        ("nowhere", "--teacher nowhere: no such experiment folder, checkpoint or packed model"),
+        ("{tmp}", "config.yaml: no such file. Give a trained experiment"),
+    ],
+)
+def test_mistakes_are_named(tones, tmp_path, teacher, message, capsys):
+    with pytest.raises(SystemExit):
+        embed(teacher.format(tmp=tmp_path), tones, tmp_path / "out")
+    assert message in capsys.readouterr().err
