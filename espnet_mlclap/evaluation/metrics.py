@@ -116,7 +116,7 @@ def relevance_values(
     text: np.ndarray,
     caption: np.ndarray,
     clip: np.ndarray,
-    map_at: int = DCASE_MAP_AT,
+    map_at: Sequence[int] = (MAP_AT, DCASE_MAP_AT),
 ) -> QueryValues:
     """Score text to audio where captions have several relevant clips, as DCASE 2025 task 6 does.
 
@@ -131,7 +131,7 @@ def relevance_values(
         text: caption embeddings [M, E].
         caption: row of `text` of each relevant pair, [P].
         clip: row of `audio` of each relevant pair, [P]; no pair twice.
-        map_at: cut-off of the average precision.
+        map_at: cut-offs of the average precision.
 
     Returns:
         Values of the captions that have a pair; R@k counts a caption as found with any of its clips.
@@ -150,7 +150,7 @@ def relevance_values(
 def query_values(
     places: Places,
     clip_of_query: Optional[np.ndarray] = None,
-    map_at: int = MAP_AT,
+    map_at: Sequence[int] = (MAP_AT,),
     recall_at: Sequence[int] = RECALL_AT,
 ) -> QueryValues:
     """Turn the places of relevant items into metrics of queries.
@@ -158,7 +158,7 @@ def query_values(
     Args:
         places: one entry for each relevant item of each query.
         clip_of_query: clip by query [>= Q]; the query itself where none is given.
-        map_at: cut-off of the average precision.
+        map_at: cut-offs of the average precision.
         recall_at: cut-offs of the recall.
     """
     order = np.lexsort((places.greater, places.query))
@@ -175,11 +175,12 @@ def query_values(
     relevant = np.diff(np.r_[first_item, len(query)])
     query_of_group = np.cumsum(new_query)[starts] - 1
     found_before = starts - first_item[query_of_group]
-    gain = np.bincount(query_of_group, groups.expected_precision(found_before, map_at))
     best = groups.take(np.flatnonzero(new_query[starts]))
     queries = query[first_item]
     means = {f"R@{k}": best.expected_hit(k) for k in recall_at}
-    means[f"mAP@{map_at}"] = gain / relevant
+    for k in map_at:
+        gain = np.bincount(query_of_group, groups.expected_precision(found_before, k))
+        means[f"mAP@{k}"] = gain / relevant
     return QueryValues(
         query=queries,
         clip=queries if clip_of_query is None else np.asarray(clip_of_query)[queries],

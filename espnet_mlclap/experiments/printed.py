@@ -16,9 +16,9 @@ They are in a YAML file of a recipe, one per paper, which the key `papers` of it
     figures:                                 # experiments side by side, by language; nothing is printed
       figure2: {title: "Figure 2: Languages", rows: {ours: baseline}}    # columns: R@1 and mAP@10, or others
 
-A row without results is one that the paper does not have. The column `t2a mAP@16` counts all clips that a
-caption fits, by the lists of `--relevant_clips`; `zero_shot accuracy` is that of classification. A column
-without a language is of the table's.
+A row without results is one that the paper does not have. The columns `t2a mAP@16`, `fits R@1`, `fits mAP@10`
+... count all clips that a caption fits, by the lists of `--relevant_clips`; `zero_shot accuracy` is that of
+classification. A column without a language is of the table's.
 """
 
 from dataclasses import dataclass, field
@@ -26,7 +26,7 @@ from pathlib import Path
 from typing import Any, Dict, List, Mapping, NamedTuple, Optional, Tuple, Union
 
 from espnet_mlclap.evaluation.scores import DIRECTIONS, METRICS
-from espnet_mlclap.experiments.results import MEAN_LANGUAGE, MULTIPLE_POSITIVES, ZERO_SHOT
+from espnet_mlclap.experiments.results import FITTING, MEAN_LANGUAGE, MULTIPLE_POSITIVES, ZERO_SHOT
 from espnet_mlclap.utils.config import check_keys, check_mapping, read_config
 from espnet_mlclap.utils.errors import UserError
 from espnet_mlclap.utils.languages import check_language
@@ -34,14 +34,15 @@ from espnet_mlclap.utils.languages import check_language
 _KEYS = ("title", "source", "language", "note", "groups", "columns", "results", "tables", "figures")
 
 
-_SPECIAL = (MULTIPLE_POSITIVES, ZERO_SHOT)
+_FITTING_METRICS = (*METRICS, MULTIPLE_POSITIVES[1])
+_SPECIAL = (MULTIPLE_POSITIVES, ZERO_SHOT, *((FITTING, metric) for metric in _FITTING_METRICS))
 
 
 class Column(NamedTuple):
     """A column of a table.
 
     Attributes:
-        way: "t2a", "a2t" or "zero_shot".
+        way: "t2a", "a2t", "fits" or "zero_shot".
         metric: such as "R@1".
         lang: its language, or None for that of the table.
         langs: instead, the languages of a group that is called `lang`.
@@ -54,8 +55,8 @@ class Column(NamedTuple):
 
     @property
     def title(self) -> str:
-        """Such as "T2A R@1" or "accuracy, eng_Latn"."""
-        name = self.metric if self.way == ZERO_SHOT[0] else f"{self.way.upper()} {self.metric}"
+        """Such as "T2A R@1", "mAP@10" (of all that fits) or "accuracy, eng_Latn"."""
+        name = f"{self.way.upper()} {self.metric}" if self.way in DIRECTIONS else self.metric
         return name if self.lang is None else f"{name}, {self.lang}"
 
     def languages(self, default: str) -> Union[str, Tuple[str, ...]]:
@@ -199,9 +200,9 @@ def _column(text: Any, groups: Mapping[str, Tuple[str, ...]], where: str) -> Col
     metric, _, lang = rest.partition(" ")
     if not ((way in DIRECTIONS and metric in METRICS) or (way, metric) in _SPECIAL):
         raise UserError(
-            f"{where}: {text!r} must be a direction ({' or '.join(DIRECTIONS)}) and a metric "
-            f"({', '.join(METRICS)}), or {' or '.join(' '.join(one) for one in _SPECIAL)}; a language or "
-            "group may follow."
+            f"{where}: {text!r} must be a direction ({', '.join(DIRECTIONS)} or {FITTING}) and a metric "
+            f"({', '.join(METRICS)}), or {' '.join(MULTIPLE_POSITIVES)} or {' '.join(ZERO_SHOT)}; a language "
+            "or group may follow."
         )
     if lang and lang not in groups and lang != MEAN_LANGUAGE:
         check_language(lang, f"{where}: {text!r}")

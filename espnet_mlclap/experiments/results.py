@@ -27,6 +27,7 @@ RunScores = Dict[int, AllScores]  # by seed
 MEAN_LANGUAGE = "mean"  # in place of a language: the mean of all
 # directions and metrics that are not those of `DIRECTIONS`
 MULTIPLE_POSITIVES = ("t2a", "mAP@16")  # counts all clips that a caption fits
+FITTING = "fits"  # in place of a direction: text to audio, counting all clips that a caption fits
 ZERO_SHOT = ("zero_shot", "accuracy")  # may be in more languages than there are captions
 _ZERO_SHOT_SET = "{} zero-shot"  # where the accuracies of a test set stand among its scores
 
@@ -132,7 +133,8 @@ def summarise(
         runs: by seed.
         test_set: its name.
         lang: a language, or several, or `MEAN_LANGUAGE` for all of the set: their mean, without an interval.
-        direction, metric: such as "t2a" and "R@1", `MULTIPLE_POSITIVES` or `ZERO_SHOT`.
+        direction, metric: such as "t2a" and "R@1", `MULTIPLE_POSITIVES`, `ZERO_SHOT`, or `FITTING` and
+            a metric.
     """
     name = _ZERO_SHOT_SET.format(test_set) if direction == ZERO_SHOT[0] else test_set
     found = [
@@ -162,8 +164,8 @@ def _values(
         lacking = lang != MEAN_LANGUAGE and len(values) < len(each)
         return (statistics.fmean(values), None) if values and not lacking else None
     entry = scores.get(lang, {})
-    if (direction, metric) == MULTIPLE_POSITIVES:
-        entry = entry.get("multiple_positives", {})
+    if (direction, metric) == MULTIPLE_POSITIVES or direction == FITTING:
+        entry, direction = entry.get("multiple_positives", {}), "t2a"
     if metric not in entry.get(direction, {}):
         return None
     return entry[direction][metric], entry.get("intervals", {}).get(direction, {}).get(metric)

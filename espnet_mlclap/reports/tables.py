@@ -81,8 +81,8 @@ def _with_interval(name: str, value: float, interval: Optional[Sequence[float]])
 
 
 def relevance_table(scores: SetScores) -> Table:
-    """mAP@16 and recall where captions have lists of relevant clips (DCASE 2025)."""
-    names = ("mAP@16", "R@1", "R@5", "R@10")
+    """mAP (at 16 as in DCASE 2025) and recall where captions have lists of relevant clips."""
+    names = ("R@1", "R@5", "R@10", "mAP@10", "mAP@16")
     rows = []
     for lang, scored in scores.items():
         entry = scored.get("multiple_positives")

@@ -95,7 +95,7 @@ def test_lists_of_relevant_clips_and_a_baseline_in_the_results(whole):
     text, scores = scored(whole, *options, "--baseline", "exp/mlclap_t")
     lists = scores["eng_Latn"]["multiple_positives"]
     assert (lists["captions"], lists["clips_a_caption"]) == (40, 2.0)
-    assert f"| eng_Latn | 40 | 2.0 | {lists['t2a']['mAP@16']:.1f} [" in text
+    assert f"| eng_Latn | 40 | 2.0 | {lists['t2a']['R@1']:.1f} [" in text
     assert scores["eng_Latn"]["difference"]["t2a"]["mAP@10"] == [0.0, 0.0, 0.0]
     assert "| Difference to mlclap_t | T2A R@1 |" in text
     text, scores = scored(whole)

@@ -79,7 +79,7 @@ def test_ties_count_with_the_mean_over_all_orders():
         equal = np.array([(similarity == similarity[item]).sum() for item in relevant])
         places = Places(np.zeros(len(relevant), int), greater, equal)
         for map_at in (10, 16):
-            values = query_values(places, map_at=map_at, recall_at=(1, 5, 10, 50))
+            values = query_values(places, map_at=(map_at,), recall_at=(1, 5, 10, 50))
             for name, value in values.means.items():
                 assert value[0] == pytest.approx(np.mean([run[name] for run in runs])), relevant
             assert values.rank[0] == pytest.approx(np.mean([run["rank"] for run in runs]))
@@ -152,7 +152,7 @@ def test_lists_of_relevant_clips_as_in_dcase():
         [naive_query(np.argsort(-cosine[i]), clips) for i, clips in relevant.items()]
     )
     scores = values.scores()
-    assert set(scores) == {"R@1", "R@5", "R@10", "R@50", "mAP@16", "medR", "meanR"}
+    assert set(scores) == {"R@1", "R@5", "R@10", "R@50", "mAP@10", "mAP@16", "medR", "meanR"}
     for name, value in scores.items():
         assert value == pytest.approx(expected[name], abs=1e-9)
 

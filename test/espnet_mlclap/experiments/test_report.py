@@ -101,6 +101,7 @@ def test_the_mean_of_languages_and_all_clips_that_fit(runs):
     scored = {"t2a": {"mAP@16": 70.0}, "intervals": {"t2a": {"mAP@16": [60.0, 80.0]}}}
     runs["baseline"][1]["test"]["eng_Latn"]["multiple_positives"] = scored
     assert summarise(runs["baseline"], "test", "eng_Latn", "t2a", "mAP@16") == (70, None, 60, 80)
+    assert summarise(runs["baseline"], "test", "eng_Latn", "fits", "mAP@16") == (70, None, 60, 80)
 
 
 def test_a_column_of_the_paper_only_where_it_prints_something(runs, printed):

@@ -90,7 +90,7 @@ def test_comparison_over_seeds():
 
 
 def test_lists_of_relevant_clips():
-    names = ("mAP@16", "R@1", "R@5", "R@10")
+    names = ("R@1", "R@5", "R@10", "mAP@10", "mAP@16")
     scores = english(eng_Latn=entry(1.0), fra_Latn=entry(1.0))
     scores["eng_Latn"]["multiple_positives"] = {
         "captions": 7,
@@ -99,4 +99,4 @@ def test_lists_of_relevant_clips():
         "intervals": {"t2a": dict.fromkeys(names, [30.0, 40.0])},
     }
     rows = relevance_table(scores).rows
-    assert rows == [["eng_Latn", "7", "2.8", *["33.3 [30.0, 40.0]"] * 4]]
+    assert rows == [["eng_Latn", "7", "2.8", *["33.3 [30.0, 40.0]"] * 5]]

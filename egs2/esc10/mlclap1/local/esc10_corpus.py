@@ -28,7 +28,9 @@ from espnet_mlclap.utils.errors import UserError
 
 SOURCE_LANG = "eng_Latn"
 _CAPTION_COLUMNS = ["label", "lang", "caption"]
-_VALID_CLIPS = 2  # of each label, at least
+# Of each label, at least. With one clip of a label, the clip that a caption was written for is all that it
+# fits: validation by a caption's own clip is exact. And as few clips as can be are taken from training.
+_VALID_CLIPS = 1
 
 
 class Clip(NamedTuple):
@@ -134,7 +136,7 @@ def _rows(path: Path, columns: List[str]) -> List[Dict[str, str]]:
 
 
 def _valid_recordings(clips: List[Clip]) -> Set[str]:
-    """Freesound recordings for validation: of each label so many that they give two clips or more.
+    """Freesound recordings for validation: of each label so many that they give `_VALID_CLIPS` or more.
 
     The smallest recordings come first (a recording may give eight clips), in an order by hash.
     """

@@ -1,0 +1,1 @@
+../../TEMPLATE/mlclap1/run_experiments.sh
