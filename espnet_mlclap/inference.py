@@ -16,22 +16,22 @@ from typing import Any, Dict, Iterable, List, Optional, Sequence, Set, Union
 import numpy as np
 import torch
 
-from espnet_mlclap.fileio.audio import Waveform, check_samples
+from espnet_mlclap.fileio.in_memory import location_or_waveform
 from espnet_mlclap.models.embed_captions import CAPTIONS_PER_BATCH, embed_captions
 from espnet_mlclap.models.experiment import load_experiment
 from espnet_mlclap.models.fingerprint import fingerprint
 from espnet_mlclap.models.packed import load_packed
-from espnet_mlclap.models.padding import pad
+from espnet_mlclap.models.padding import MOST_PADDED, pad
 from espnet_mlclap.models.two_tower import TwoTowerModel
+from espnet_mlclap.utils.batches import batches_by_length
 from espnet_mlclap.utils.config import BEST_MODEL
 from espnet_mlclap.utils.errors import UserError
 from espnet_mlclap.utils.languages import check_language
 from espnet_mlclap.utils.normalize import NORMALIZERS
 from espnet_mlclap.utils.progress import progress_bar
+from espnet_mlclap.utils.shown import is_unicode, shown
 
-Audio = Union[str, Path, np.ndarray, torch.Tensor, Dict[str, Any]]
-# More than these are taken for something else than the channels of one clip: of [clips, samples], say.
-_MOST_CHANNELS = {"array": 32, "tensor": 2}
+Audio = Union[str, Path, np.ndarray, torch.Tensor, Dict[str, Any], Any]
 
 
 class MLCLAP:
@@ -122,12 +122,12 @@ class MLCLAP:
                 - a path (any format, rate and channels), or an entry `archive.ark:offset` of a formatted set;
                 - a numpy array [samples] or [samples, channels], as soundfile reads it;
                 - a torch tensor [samples] or [channels, samples], as torchaudio reads it, of 1 or 2 channels;
-                - a dictionary {"array": array or tensor, "sampling_rate": Hz}, as Hugging Face datasets
-                  give it.
+                - what Hugging Face datasets give: a dictionary {"array": array or tensor, "sampling_rate":
+                  Hz}, an `AudioDecoder`, or with `decode=False` {"bytes": bytes or None, "path": ...}.
                 Samples are floats in [-1, 1], or integers of 8, 16 or 32 bits over their whole range.
                 Clips stacked in one array [clips, samples] are given as `list(array)`.
             sampling_rate: Hz of arrays and tensors; not for paths.
-            batch_size: clips that are encoded together, 1 or more.
+            batch_size: most clips that are encoded together, 1 or more; long ones are encoded alone.
             show_progress: on the standard error output, if it takes longer than two seconds.
 
         Returns:
@@ -145,13 +145,16 @@ class MLCLAP:
         bar = progress_bar("embedding clips", len(clips), "clips", show=show_progress)
         with bar, torch.inference_mode():
             for start in range(0, len(clips), batch_size):
-                batch = [
-                    self._read(clip, sampling_rate) for clip in clips[start : start + batch_size]
-                ]
-                padded, lengths = pad(batch, 0.0)
-                embedded = self.model.encode_audio(padded.to(self.device), lengths.to(self.device))
-                rows[start : start + len(batch)] = embedded.cpu().numpy()
-                bar.update(len(batch))
+                chosen = clips[start : start + batch_size]
+                arrays = [self._read(clip, sampling_rate) for clip in chosen]
+                sizes = [array.size for array in arrays]
+                for batch in batches_by_length(sizes, batch_size, MOST_PADDED):
+                    padded, lengths = pad([arrays[position] for position in batch], 0.0)
+                    embedded = self.model.encode_audio(
+                        padded.to(self.device), lengths.to(self.device)
+                    )
+                    rows[[start + position for position in batch]] = embedded.cpu().numpy()
+                    bar.update(len(batch))
         return rows
 
     def encode_text(
@@ -183,6 +186,12 @@ class MLCLAP:
             raise UserError(
                 f"{len(langs)} languages for {len(texts)} captions; give one, or one each"
             )
+        for number, text in enumerate(texts):
+            if not is_unicode(text):
+                raise UserError(
+                    f"encode_text: caption {number} ({shown(text)!r}) has a character in it that was cut in "
+                    "half, or that is not UTF-8."
+                )
         for code in sorted({*langs} - {*self.languages}):
             check_language(code, "encode_text")
         self._warn_of_untrained(langs)
@@ -222,52 +231,8 @@ class MLCLAP:
     def _read(self, clip: Audio, sampling_rate: Optional[int]) -> np.ndarray:
         """One clip as the model takes it: [samples] at 16 kHz, or [frames, features]."""
         reader = self.model.audio_encoder.reader
-        if isinstance(clip, (str, Path)):
-            return reader(str(clip))
-        if isinstance(clip, dict) and "array" in clip:
-            clip, sampling_rate = clip["array"], clip.get("sampling_rate", sampling_rate)
-        if not isinstance(clip, (np.ndarray, torch.Tensor)):
-            raise UserError(
-                f"encode_audio: {type(clip).__name__} is not a clip. Give a path, a numpy array or a tensor, "
-                "or a list of these."
-            )
-        if sampling_rate is None:
-            raise UserError("encode_audio: arrays need their sampling_rate (Hz)")
-        samples = check_samples(_as_float(_as_channels(clip)), "encode_audio: the array")
-        return reader.of_waveform(Waveform(samples, sampling_rate))
-
-
-def _as_channels(clip: Union[np.ndarray, torch.Tensor]) -> np.ndarray:
-    """[samples, channels] of a clip in one of the layouts of `encode_audio`."""
-    shape = list(clip.shape)
-    kind = "array"
-    if isinstance(clip, torch.Tensor):
-        kind = "tensor"
-        clip = clip.detach().cpu()
-        clip = (clip.float() if clip.is_floating_point() else clip).numpy().T
-    if clip.ndim == 1:
-        return clip[:, None]
-    if clip.ndim != 2 or not 1 <= clip.shape[1] <= min(len(clip), _MOST_CHANNELS[kind]):
-        raise UserError(
-            f"encode_audio: {kind} of shape {shape}: a clip is an array [samples] or [samples, channels], or "
-            "a tensor [samples] or [1 or 2 channels, samples]. For one clip in another layout give "
-            f"{kind}.T, for several clips list({kind}), for many channels their mean."
-        )
-    return clip
-
-
-def _as_float(samples: np.ndarray) -> np.ndarray:
-    """float32, with integers scaled from the range of their type to [-1, 1)."""
-    if samples.dtype.kind == "f":
-        return samples.astype(np.float32)
-    if samples.dtype.kind not in "iu" or samples.dtype.itemsize > 4:
-        raise UserError(
-            f"encode_audio: samples of type {samples.dtype}. Give floats in [-1, 1], or integers of 8, 16 or "
-            "32 bits over their whole range."
-        )
-    half = 2.0 ** (8 * samples.dtype.itemsize - 1)
-    middle = half if samples.dtype.kind == "u" else 0.0
-    return ((samples.astype(np.float64) - middle) / half).astype(np.float32)
+        with location_or_waveform(clip, sampling_rate) as found:
+            return reader(found) if isinstance(found, str) else reader.of_waveform(found)
 
 
 def _check_batch_size(batch_size: int) -> None:

@@ -18,8 +18,9 @@ from espnet_mlclap.evaluation.embeddings import EmbeddingSet
 from espnet_mlclap.fileio.clip_reader import ClipReader
 from espnet_mlclap.fileio.data_dir import DataDir
 from espnet_mlclap.models.embed_captions import embed_captions
-from espnet_mlclap.models.padding import pad
+from espnet_mlclap.models.padding import MOST_PADDED, pad
 from espnet_mlclap.models.two_tower import TwoTowerModel
+from espnet_mlclap.utils.batches import batches_by_length, consecutive
 from espnet_mlclap.utils.progress import progress_bar
 
 CLIPS_PER_BATCH = 16
@@ -122,7 +123,9 @@ def _embed_clips(
 ) -> np.ndarray:
     """[clips, E]; long clips first: too little memory shows at once, and batches have little padding."""
     samples: Dict[str, str] = data.extra.get("utt2num_samples", {})
-    order = sorted(range(len(clips)), key=lambda row: -int(samples.get(clips[row], 0)))
+    lengths = [int(samples.get(clip, 0)) for clip in clips]
+    batches = batches_by_length(lengths, clips_per_batch, MOST_PADDED)
+    order = [row for batch in batches for row in batch]
     locations = [data.wav_scp[clips[row]] for row in order]
     rows = np.empty((len(clips), model.embed_size), dtype=np.float32)
     done = 0
@@ -131,7 +134,7 @@ def _embed_clips(
             model,
             locations,
             device=device,
-            clips_per_batch=clips_per_batch,
+            batches=consecutive(batches),
             num_workers=num_workers,
         ):
             rows[order[done : done + len(block)]] = block
@@ -146,6 +149,7 @@ def embed_clips(
     *,
     device: torch.device,
     clips_per_batch: int = CLIPS_PER_BATCH,
+    batches: Optional[Sequence[Sequence[int]]] = None,
     num_workers: int = 0,
 ) -> Iterator[np.ndarray]:
     """Vectors of clips, batch after batch: [clips, E] float32; to be called without gradients.
@@ -154,17 +158,22 @@ def embed_clips(
         model: on `device`, in evaluation mode.
         locations: files, or entries `archive.ark:offset`, in the order in which they are wanted.
         device, clips_per_batch, num_workers: as in `embed_set`.
+        batches: places of the clips of each batch, where they are not to be `clips_per_batch` each.
     """
     reader: ClipReader = model.audio_encoder.reader
     reader.prepare(locations)
     loader = DataLoader(
         _Clips(locations, reader),
-        batch_size=clips_per_batch,
+        batch_sampler=batches or _equal(len(locations), clips_per_batch),
         num_workers=num_workers,
         collate_fn=_pad_audio,
     )
     for audio, lengths in loader:
         yield model.encode_audio(audio.to(device), lengths.to(device)).cpu().numpy()
+
+
+def _equal(clips: int, size: int) -> List[range]:
+    return [range(start, min(start + size, clips)) for start in range(0, clips, size)]
 
 
 def _pad_audio(clips: List[np.ndarray]):

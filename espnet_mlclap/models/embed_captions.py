@@ -1,5 +1,6 @@
 """Captions to vectors, in batches of similar length: for Python users, for stage 6 and for validation."""
 
+import warnings
 from typing import Callable, Optional, Sequence, Tuple, Union
 
 import numpy as np
@@ -8,6 +9,7 @@ import torch
 from espnet_mlclap.models.padding import pad
 from espnet_mlclap.models.two_tower import TwoTowerModel
 from espnet_mlclap.utils.progress import progress_bar
+from espnet_mlclap.utils.shown import shown
 
 CAPTIONS_PER_BATCH = 64
 
@@ -41,6 +43,7 @@ def embed_captions(
     if normalize:
         captions = [(normalize(text, lang), lang) for text, lang in captions]
     tokens = tokenizer.many(captions)
+    _warn_of_cut(captions, [len(one) for one in tokens], getattr(tokenizer, "max_tokens", None))
     order = sorted(range(len(tokens)), key=lambda row: len(tokens[row]))
     rows = np.empty((len(captions), model.embed_size), dtype=np.float32)
     bar = progress_bar("embedding captions", len(captions), "captions", show=show_progress)
@@ -51,3 +54,15 @@ def embed_captions(
             rows[chosen] = model.encode_text(text.to(device), lengths.to(device)).cpu().numpy()
             bar.update(len(chosen))
     return rows
+
+
+def _warn_of_cut(
+    captions: Sequence[Tuple[str, str]], lengths: Sequence[int], most: Optional[int]
+) -> None:
+    long = [text for (text, _), length in zip(captions, lengths) if most and length >= most]
+    if long:
+        warnings.warn(
+            f"{len(long)} captions are longer than the {most} tokens that the text encoder takes; the rest "
+            f"of them is not used. The first is {shown(long[0][:40])!r} ...",
+            stacklevel=3,
+        )

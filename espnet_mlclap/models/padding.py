@@ -6,6 +6,12 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from espnet_mlclap.fileio.audio import SAMPLING_RATE
+
+MOST_PADDED = (
+    600 * SAMPLING_RATE
+)  # samples of the clips that are embedded together, with their padding
+
 
 def pad(arrays: Sequence[np.ndarray], value: float) -> Tuple[Tensor, Tensor]:
     """Stack arrays of different first dimensions.

@@ -2,7 +2,7 @@
 
 import difflib
 import re
-from typing import Dict, Tuple
+from typing import Dict, List, Tuple
 
 from espnet_mlclap.utils.errors import UserError
 
@@ -56,6 +56,22 @@ ISO_CODES: Dict[str, str] = dict(
     """.split()
 )
 
+# Codes of ISO 639-2 (bibliographic, macrolanguages) of languages whose FLORES-200 codes begin otherwise.
+_OTHER_CODES: Dict[str, str] = dict(
+    pair.split(":")
+    for pair in """
+    alb:als_Latn sqi:als_Latn ara:arb_Arab arm:hye_Armn aym:ayr_Latn aze:azj_Latn baq:eus_Latn bur:mya_Mymr
+    chi:zho_Hans cmn:zho_Hans cze:ces_Latn dut:nld_Latn fas:pes_Arab per:pes_Arab fre:fra_Latn ful:fuv_Latn
+    geo:kat_Geor ger:deu_Latn gre:ell_Grek ice:isl_Latn kau:knc_Latn kur:kmr_Latn lav:lvs_Latn mac:mkd_Cyrl
+    mao:mri_Latn may:zsm_Latn mlg:plt_Latn mon:khk_Cyrl msa:zsm_Latn nep:npi_Deva nor:nob_Latn ori:ory_Orya
+    orm:gaz_Latn pus:pbt_Arab que:quy_Latn rum:ron_Latn slo:slk_Latn swa:swh_Latn tib:bod_Tibt uzb:uzn_Latn
+    wel:cym_Latn yid:ydd_Hebr
+""".split()
+)
+_TRADITIONAL = frozenset(
+    ("hant", "tw", "hk", "mo")
+)  # scripts and regions of Chinese in traditional characters
+
 # English and the seven languages of the ML-CLAP paper (section 3.3).
 PAPER_LANGUAGES: Tuple[str, ...] = tuple(
     "eng_Latn fra_Latn deu_Latn spa_Latn nld_Latn cat_Latn jpn_Jpan zho_Hans".split()
@@ -76,11 +92,24 @@ def check_language(code: str, where: str = "") -> str:
     """
     if code in SONAR_LANGUAGES:
         return code
-    first, iso = code[:3].lower(), re.split("[-_]", code.lower())[0]
-    same = [known for known in SONAR_LANGUAGES if known[:3] == first or ISO_CODES.get(known) == iso]
-    near = same or difflib.get_close_matches(code, SONAR_LANGUAGES, n=3)
+    near = _same_language(code) or difflib.get_close_matches(code, SONAR_LANGUAGES, n=3)
     hint = f" Did you mean {' or '.join(near)}?" if near else ""
     raise UserError(
         f"{where + ': ' if where else ''}unknown language code {code!r}; FLORES-200 codes are used "
         f"(eng_Latn, fra_Latn, ...).{hint}"
     )
+
+
+def _same_language(code: str) -> List[str]:
+    """What a code of another standard (`fr`, `ger`, `zh-TW`) may stand for."""
+    first, *rest = re.split("[-_]", code.lower())
+    same = [
+        known
+        for known in SONAR_LANGUAGES
+        if known[:3] == first[:3] or ISO_CODES.get(known) == first
+    ]
+    if first in _OTHER_CODES:
+        same.append(_OTHER_CODES[first])
+    if "zho_Hans" in same and _TRADITIONAL & set(rest):
+        return ["zho_Hant"]
+    return same

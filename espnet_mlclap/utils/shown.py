@@ -22,6 +22,11 @@ def shown(name: Union[str, "os.PathLike[str]"]) -> str:
     return "".join(map(_shown_character, os.fspath(name)))
 
 
+def is_unicode(text: str) -> bool:
+    """Whether `text` can be written as UTF-8: no half characters, no bytes of another encoding."""
+    return not any("\ud800" <= character <= "\udfff" for character in text)
+
+
 def _shown_character(character: str) -> str:
     if "\udc80" <= character <= "\udcff":  # Python's sign for a byte that is not UTF-8
         return f"\\x{ord(character) - 0xDC00:02x}"

@@ -42,6 +42,66 @@ def test_paths_arrays_and_tensors_agree(model, tone, tmp_path):
         np.testing.assert_allclose(same, expected, atol=1e-5)
 
 
+class AudioDecoder:
+    """What Hugging Face datasets 4 give for a clip: it answers to two names, and is no dictionary."""
+
+    def __init__(self, samples):
+        self._samples = samples
+
+    def __getitem__(self, key):
+        return {"array": self._samples, "sampling_rate": 16000}[key]
+
+
+def test_what_hugging_face_datasets_give(model, tone, tmp_path):
+    soundfile.write(tmp_path / "x.flac", tone, 16000)
+    samples, _ = soundfile.read(tmp_path / "x.flac", dtype="float32")
+    expected = model.encode_audio(samples, sampling_rate=16000)
+    content = (tmp_path / "x.flac").read_bytes()
+    for clip in (
+        AudioDecoder(samples),
+        {"bytes": content, "path": "elsewhere/x.flac"},
+        {"bytes": content, "path": None},
+        {"bytes": None, "path": str(tmp_path / "x.flac")},
+        {"path": None, "array": samples, "sampling_rate": 16000},
+    ):
+        np.testing.assert_array_equal(model.encode_audio(clip), expected)
+        np.testing.assert_array_equal(model.encode_audio([clip]), expected)
+    for clip in ({"path": None, "bytes": None}, {"sampling_rate": 16000}, object(), [[0.1]]):
+        with pytest.raises(UserError, match="is not a clip"):
+            model.encode_audio([clip])
+    with pytest.raises(AudioError, match="not audio"):
+        model.encode_audio({"bytes": b"no sound" * 9, "path": "x.flac"})
+
+
+def test_a_long_clip_is_not_padded_to(model, tone, monkeypatch):
+    shapes = []
+    encode = model.model.encode_audio
+
+    def noted(audio, lengths):
+        shapes.append(tuple(audio.shape))
+        return encode(audio, lengths)
+
+    monkeypatch.setattr(model.model, "encode_audio", noted)
+    monkeypatch.setattr("espnet_mlclap.inference.MOST_PADDED", 60000)
+    clips = [tone, np.tile(tone, 8), tone[:9000], tone]
+    rows = model.encode_audio(clips, sampling_rate=16000)
+    assert shapes == [(1, 160000), (3, 20000)]
+    for row, clip in zip(rows, clips):
+        alone = model.encode_audio(clip, sampling_rate=16000)[0]
+        np.testing.assert_allclose(row, alone, atol=1e-5)
+
+
+def test_captions_that_are_too_long_or_no_text(model):
+    with pytest.warns(
+        UserWarning, match=r"1 captions are longer than the \d+ tokens.*'a dog barks"
+    ):
+        long = model.encode_text(["a dog barks " * 3000, "rain"])
+    assert long.shape == (2, model.embed_size)
+    for text in ("dog \ud83d", "caf\udce9"):
+        with pytest.raises(UserError, match="caption 1 .* cut in half"):
+            model.encode_text(["rain", text])
+
+
 @pytest.mark.parametrize("dtype", ["int8", "uint8", "int16", ">i2", "int32"])
 def test_integers_are_scaled_by_the_range_of_their_type(model, tone, dtype):
     least, most = np.iinfo(dtype).min, np.iinfo(dtype).max

@@ -13,6 +13,7 @@ import sentencepiece
 
 from espnet_mlclap.models.text_encoder.abs_text_encoder import Tokenizer
 from espnet_mlclap.utils.errors import UserError
+from espnet_mlclap.utils.reading import read_bytes
 
 _SHIFT = 1  # the pad token that is put in front
 
@@ -32,10 +33,9 @@ class SonarTokenizer(Tokenizer):
     pad_id = 0
 
     def __init__(self, *, model: Union[str, Path], langs: Sequence[str], max_tokens: int):
-        try:
-            self.model_bytes = Path(model).read_bytes()
-        except OSError as error:
-            raise UserError(f"{model}: cannot be read ({error.strerror}).") from error
+        self.model_bytes = read_bytes(model)
+        if not self.model_bytes:  # sentencepiece takes it for a model, and crashes later
+            raise UserError(f"{model}: the file is empty (0 bytes).")
         self.langs = list(langs)
         self.max_tokens = max_tokens
         try:
