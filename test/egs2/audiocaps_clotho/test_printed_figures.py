@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from espnet_mlclap.experiments.printed import read_printed_figures
+from espnet_mlclap.experiments.printed import Column, read_printed_figures
 
 RECIPE = Path(__file__).resolve().parents[3] / "egs2/audiocaps_clotho/mlclap1"
 
@@ -28,7 +28,7 @@ def test_tables_have_the_papers_rows_and_columns(printed):
     assert printed.names == ["1", "2", "3", "4", "figure2"]
     assert [len(table.rows) for table in printed.tables.values()] == [2, 9, 19, 5]
     table = printed.tables["2"]
-    column = table.columns.index(("t2a", "mAP@10"))
+    column = table.columns.index(Column("t2a", "mAP@10"))
     assert table.printed("cat", "AudioCaps")[column] == 58.4
     assert printed.tables["4"].rows["10 %"] == table.rows["mixture"]
     assert dict(printed.rows("figure2")) == {"baseline": "baseline", "proposed": "mixture"}
