@@ -1,7 +1,7 @@
 """Files of tensors: read without running anything in them, and checked against what a model needs."""
 
 from pathlib import Path
-from typing import Dict, Mapping, Union
+from typing import Dict, Mapping, Tuple, Union
 
 import torch
 from torch import Tensor
@@ -9,6 +9,8 @@ from torch import Tensor
 from espnet_mlclap.utils.errors import UserError
 
 _SHOWN = 5  # keys named in an error
+#: What a loss has learnt (a temperature) is saved beside the weights of the model, under names that begin so.
+LEARNT = "loss."
 
 
 def load_state_dict(path: Union[str, Path]) -> Dict[str, Tensor]:
@@ -69,7 +71,13 @@ def check_weights(model: torch.nn.Module, states: Mapping[str, Tensor], where: s
         raise UserError(f"{where} does not fit the model. " + "; ".join(found))
 
 
-def initialise(model: torch.nn.Module, value: str) -> None:
+def without_learnt(states: Mapping[str, Tensor]) -> Tuple[Dict[str, Tensor], Dict[str, Tensor]]:
+    """The tensors of the model, and those that a loss has learnt."""
+    model = {key: tensor for key, tensor in states.items() if not key.startswith(LEARNT)}
+    return model, {key: tensor for key, tensor in states.items() if key not in model}
+
+
+def initialise(model: torch.nn.Module, value: str) -> Dict[str, Tensor]:
     """Load what ESPnet's option `--init_param` names, whole or in part.
 
     Args:
@@ -78,13 +86,17 @@ def initialise(model: torch.nn.Module, value: str) -> None:
             ESPnet: the tensors below `source` for the part `target` of the model (empty: all), but for
             those below the keys in `excluded` (separated by commas; as they are called in the file).
 
+    Returns:
+        What a loss has learnt, where the whole of a file was asked for that has it.
+
     Raises:
         UserError: as `load_state_dict` and `check_weights`; a part that the model or the file does not have.
     """
     where = f"--init_param {value}"
     if ":" not in value or Path(value).exists():
-        load_weights(model, load_state_dict(value), where)
-        return
+        states, learnt = without_learnt(load_state_dict(value))
+        load_weights(model, states, where)
+        return learnt
     path, source, target, excluded, *_ = *value.split(":"), "", "", ""
     part = model
     if target:
@@ -96,7 +108,7 @@ def initialise(model: torch.nn.Module, value: str) -> None:
     prefix = f"{source}." if source else ""
     states = {
         key[len(prefix) :]: tensor
-        for key, tensor in load_state_dict(path).items()
+        for key, tensor in without_learnt(load_state_dict(path))[0].items()
         if key.startswith(prefix) and not f"{key}.".startswith(left_out or ("\0",))
     }
     if not states:
@@ -104,3 +116,4 @@ def initialise(model: torch.nn.Module, value: str) -> None:
     if excluded:
         states = {**part.state_dict(), **states}
     load_weights(part, states, where)
+    return {}

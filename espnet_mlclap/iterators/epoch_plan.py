@@ -3,7 +3,11 @@
 Language enhancement (ML-CLAP, section 2): an epoch is every original caption, plus each translated
 caption with probability `le_ratio`, drawn again each epoch. The draw is per translated caption and per
 language: at 0.4 with seven languages and one caption per clip there are 1 + 7 x 0.4 = 3.8 captions per clip
-(section 4.5).
+(section 4.5). That is the pairing "mixture". In the others an original and its translations stay together
+(the objectives of the same names say what for):
+
+    one_to_k    every original with all of its translations
+    co_anchor   every original with one of its translations, in a language that is drawn again each epoch
 
 A plan is plain data: it can be printed, counted and tested without a model or any audio.
 """
@@ -15,6 +19,8 @@ from typing import Dict, Hashable, List, Mapping, NamedTuple, Optional, Sequence
 import numpy as np
 
 from espnet_mlclap.fileio.data_dir import Caption
+from espnet_mlclap.iterators.cut import cut
+from espnet_mlclap.iterators.pairing import Pairing
 from espnet_mlclap.utils.errors import UserError
 
 
@@ -28,6 +34,7 @@ class ClipCaptions(NamedTuple):
 
 Batch = List[ClipCaptions]
 
+LE_PAIRINGS = ("mixture", "one_to_k", "co_anchor")
 LE_SHARING = ("each", "shared")
 CLIP_CAPTIONS = ("all", "one")
 
@@ -37,8 +44,15 @@ class PlanOptions:
     """Settings of an epoch plan.
 
     Attributes:
-        batch_size: clip-caption pairs in a batch, over all ranks.
-        le_ratio: probability of a translated caption to be in an epoch.
+        batch_size: captions in a batch, over all ranks; with another pairing than "mixture", originals,
+            with whose translations there are more captions.
+        batch_length: most sound in a batch, padding included (the number of its clips times the longest), in
+            the unit of the clips' lengths; None for no limit but `batch_size`. Where there are fewer clips
+            than ranks, or one alone is left over, a batch may be longer.
+        clip_length: of a longer clip no more than this is used, in the same unit.
+        le_pairing: "mixture", "one_to_k" or "co_anchor"; see above.
+        le_ratio: probability of a translated caption to be in an epoch. The other pairings take their
+            translations whatever it is, but for 0, which means that there are none.
         le_langs: languages whose translations may be drawn; None for all there are.
         le_sharing: "each": `le_ratio` for each language; "shared": `le_ratio` is divided by the number of
             languages, so that an epoch has the same amount of translations however many languages.
@@ -49,6 +63,9 @@ class PlanOptions:
     """
 
     batch_size: int = 128
+    batch_length: Optional[float] = None
+    clip_length: Optional[float] = None
+    le_pairing: str = "mixture"
     le_ratio: float = 0.1
     le_langs: Optional[Sequence[str]] = None
     le_sharing: str = "each"
@@ -61,6 +78,13 @@ class PlanOptions:
             raise UserError(f"batch_size must be at least 2 (a contrast), not {self.batch_size}")
         if not 0.0 <= self.le_ratio <= 1.0:
             raise UserError(f"le_ratio must be between 0 and 1, not {self.le_ratio}")
+        if self.le_pairing not in LE_PAIRINGS:
+            raise UserError(f"le_pairing must be one of {LE_PAIRINGS}, not {self.le_pairing!r}")
+        if self.le_pairing != "mixture" and self.le_ratio == 0:
+            raise UserError(
+                f"le_pairing: {self.le_pairing} pairs captions with their translations, but le_ratio: 0 "
+                "means that there are none. Set it to 1."
+            )
         if self.le_sharing not in LE_SHARING:
             raise UserError(f"le_sharing must be one of {LE_SHARING}, not {self.le_sharing!r}")
         if self.clip_captions not in CLIP_CAPTIONS:
@@ -79,12 +103,19 @@ class EpochPlan:
         originals: captions by id as their authors wrote them.
         translations: translated captions by id; those of clips that are not in `lengths` are left out.
         options: the settings.
+        sources: id of the original by id of the translation, for pairings other than "mixture".
         clip_weights: how often each clip's captions count in an epoch (1 where it says nothing): 2 takes
             each caption twice, 0.5 takes each with probability one half. For corpora of different sizes.
 
+    Attributes:
+        captions: those that may be drawn, by id.
+        le_langs: languages whose translations may be drawn.
+        pairing: originals with their translations; None for "mixture".
+
     Raises:
-        UserError: an original caption of an unknown clip, or a language in `le_langs` without a
-            translation although `le_ratio` is above 0.
+        UserError: an original caption of an unknown clip, a language in `le_langs` without a translation
+            although `le_ratio` is above 0, a `batch_length` without room for two clips, or a pairing of
+            translations of which nothing says what they were made from.
     """
 
     def __init__(
@@ -94,6 +125,7 @@ class EpochPlan:
         originals: Mapping[str, Caption],
         translations: Mapping[str, Caption],
         options: PlanOptions,
+        sources: Optional[Mapping[str, str]] = None,
         clip_weights: Optional[Mapping[str, float]] = None,
     ):
         self.options = options
@@ -119,7 +151,12 @@ class EpochPlan:
             langs = [lang for lang in langs if lang in options.le_langs]
         self.le_langs = langs if options.le_ratio > 0 else []
         self._translations = sorted(key for key in there if there[key].lang in self.le_langs)
-        self.captions.update((key, there[key]) for key in self._translations)
+        chosen = {key: there[key] for key in self._translations}
+        self.captions.update(chosen)
+        self.pairing: Optional[Pairing] = None
+        if options.le_pairing != "mixture":
+            self.pairing = Pairing(originals, chosen, sources or {})
+        self._check_batch_length()
 
     @property
     def draw_probability(self) -> float:
@@ -128,23 +165,57 @@ class EpochPlan:
             return self.options.le_ratio / len(self.le_langs)
         return self.options.le_ratio
 
+    def describe(self) -> str:
+        """What an epoch consists of, in words, with what the pairing cannot pair."""
+        text = f"{len(self._originals)} captions; "
+        if self.pairing is None:
+            langs = " ".join(self.le_langs) or "no"
+            return (
+                f"{text}language enhancement with {langs} translations at {self.draw_probability:g}"
+            )
+        what = "all of its" if self.options.le_pairing == "one_to_k" else "one of its"
+        text += f"with each {what} translations into {' '.join(self.le_langs)}"
+        if self.pairing.missing:
+            lacking = ", ".join(f"{lang} {count}" for lang, count in self.pairing.missing.items())
+            text += f"; captions without a translation: {lacking}"
+        if self.pairing.unknown:
+            text += f"; {self.pairing.unknown} translations left out, since their originals are not known"
+        return text
+
     def _generator(self, epoch: int) -> np.random.Generator:
         return np.random.default_rng([self.options.seed, epoch])
 
     def draw(self, epoch: int) -> List[str]:
         """Ids of the captions of an epoch, in a fixed order; the same for the same seed and epoch."""
-        return self._draw(self._generator(epoch))
+        groups = self._draw(self._generator(epoch))
+        return [key for keys in groups for key in keys]
 
-    def _draw(self, generator: np.random.Generator) -> List[str]:
-        originals, translations = self._originals, self._translations
+    def _draw(self, generator: np.random.Generator) -> List[Tuple[str, ...]]:
+        """The captions of an epoch; those that must be in the same batch are one tuple."""
+        if self.pairing is not None:
+            originals = self._repeated(self._some_originals(generator), generator)
+            if self.options.le_pairing == "co_anchor":
+                partners = self.pairing.one(originals, generator)
+            else:
+                partners = self.pairing.all(originals)
+            return [(key, *others) for key, others in zip(originals, partners)]
+        originals, translations = self._some_originals(generator), self._translations
         if self.options.clip_captions == "one":
             captions = self.captions
-            originals = _one_each(originals, [captions[key].clip for key in originals], generator)
             owners = [(captions[key].clip, captions[key].lang) for key in translations]
             translations = _one_each(translations, owners, generator)
         chance = generator.random(len(translations))
         drawn = [key for key, value in zip(translations, chance) if value < self.draw_probability]
-        keys = originals + drawn
+        return [(key,) for key in self._repeated(originals + drawn, generator)]
+
+    def _some_originals(self, generator: np.random.Generator) -> List[str]:
+        if self.options.clip_captions == "all":
+            return self._originals
+        owners = [self.captions[key].clip for key in self._originals]
+        return _one_each(self._originals, owners, generator)
+
+    def _repeated(self, keys: List[str], generator: np.random.Generator) -> List[str]:
+        """Each as often as the weight of its clip says."""
         if not self._clip_weights:
             return keys
         weights = np.array([self._clip_weights.get(self.captions[key].clip, 1.0) for key in keys])
@@ -166,61 +237,37 @@ class EpochPlan:
             UserError: the epoch has fewer clips than there are ranks.
         """
         generator = self._generator(epoch)
-        pairs = self._draw(generator)
+        groups = self._draw(generator)
+        batches = cut(
+            [self.captions[keys[0]].clip for keys in groups],
+            self.lengths,
+            generator,
+            batch_size=self.options.batch_size,
+            batch_length=self.options.batch_length,
+            clip_length=self.options.clip_length,
+            buckets=self.options.length_buckets,
+            world_size=world_size,
+        )
         return [
-            self._share(batch, epoch, rank, world_size)
-            for batch in self._cut(pairs, generator, world_size)
+            self._by_clip([groups[position] for position in batch], epoch)[rank::world_size]
+            for batch in batches
         ]
 
-    def _cut(
-        self, pairs: List[str], generator: np.random.Generator, world_size: int
-    ) -> List[List[str]]:
-        """Shuffle pairs within buckets of clips of similar length and cut them into batches."""
-        size = self.options.batch_size
-        order = generator.permutation(len(pairs))
-        shuffled = [pairs[index] for index in order]
-        rank_of = {key: rank for rank, key in enumerate(sorted(self.lengths, key=self._length_key))}
-        buckets: List[List[str]] = [[] for _ in range(self.options.length_buckets)]
-        for key in shuffled:
-            position = rank_of[self.captions[key].clip] * len(buckets) // len(rank_of)
-            buckets[position].append(key)
-        batches, rest = [], []
-        for bucket in buckets:
-            whole = len(bucket) // size * size
-            batches += [bucket[start : start + size] for start in range(0, whole, size)]
-            rest += bucket[whole:]
-        batches += [rest[start : start + size] for start in range(0, len(rest), size)]
-        batches = self._joined(batches, world_size)
-        if len(batches) > 1 and self._clips(batches[-1]) < max(2, world_size):
-            batches[-2].extend(batches.pop())
-        if batches and self._clips(batches[-1]) < world_size:
+    def _check_batch_length(self) -> None:
+        limit = self.options.batch_length
+        longest = max(self.lengths.values(), default=0.0)
+        needed = 2 * min(longest, self.options.clip_length or longest)
+        if limit is not None and limit < needed:
             raise UserError(
-                f"an epoch has captions of {self._clips(pairs)} clips, but there are {world_size} ranks, "
-                "each of which needs one in every batch. Train with fewer GPUs (--ngpu)."
+                f"a batch holds {limit / needed:.2f} times the length of two of the longest clips, and a "
+                "contrast needs two. Raise batch_seconds, or lower max_seconds."
             )
-        return [batches[index] for index in generator.permutation(len(batches))]
 
-    def _joined(self, batches: Sequence[List[str]], world_size: int) -> List[List[str]]:
-        joined: List[List[str]] = []
-        for batch in batches:
-            if joined and self._clips(joined[-1]) < world_size:
-                joined[-1].extend(batch)
-            else:
-                joined.append(batch)
-        return joined
-
-    def _length_key(self, clip: str) -> Tuple[float, str]:
-        return self.lengths[clip], clip
-
-    def _clips(self, keys: Sequence[str]) -> int:
-        return len({self.captions[key].clip for key in keys})
-
-    def _share(self, keys: Sequence[str], epoch: int, rank: int, world_size: int) -> Batch:
+    def _by_clip(self, groups: Sequence[Tuple[str, ...]], epoch: int) -> Batch:
         by_clip: Dict[str, List[str]] = {}
-        for key in keys:
-            by_clip.setdefault(self.captions[key].clip, []).append(key)
-        grouped = [ClipCaptions(clip, tuple(keys), epoch) for clip, keys in by_clip.items()]
-        return grouped[rank::world_size]
+        for keys in groups:
+            by_clip.setdefault(self.captions[keys[0]].clip, []).extend(keys)
+        return [ClipCaptions(clip, tuple(keys), epoch) for clip, keys in by_clip.items()]
 
 
 def _one_each(

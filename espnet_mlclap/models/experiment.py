@@ -4,15 +4,12 @@ import copy
 from pathlib import Path
 from typing import Any, Dict, Mapping, Tuple, Union
 
-from espnet_mlclap.checkpoints.state_dict import load_state_dict, load_weights
+from espnet_mlclap.checkpoints.state_dict import load_state_dict, load_weights, without_learnt
 from espnet_mlclap.models.registry import audio_encoders, build_model, text_encoders
 from espnet_mlclap.models.two_tower import TwoTowerModel
 from espnet_mlclap.utils.config import read_yaml
 from espnet_mlclap.utils.errors import UserError
 from espnet_mlclap.utils.registry import Registry
-
-# Version 0.1 saved the loss's temperature with the model.
-_NOT_OF_THE_MODEL = ("loss.temperature",)
 
 
 def load_experiment(
@@ -34,9 +31,7 @@ def load_experiment(
     config_file = Path(config_file)
     config = read_experiment_config(config_file)
     model = build_experiment(config, config_file.parent)
-    states = load_state_dict(model_file)
-    for name in _NOT_OF_THE_MODEL:
-        states.pop(name, None)
+    states, _ = without_learnt(load_state_dict(model_file))
     load_weights(model, states, str(model_file))
     _ = model.text_encoder.tokenizer  # read now: the files of a packed model are temporary
     return model.eval(), config

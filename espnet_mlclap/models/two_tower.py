@@ -4,7 +4,7 @@ Legend: U distinct clips, B captions, D width of an encoder, E width of the shar
 """
 
 from contextlib import AbstractContextManager, nullcontext
-from typing import Any, Optional
+from typing import Any, Optional, Tuple
 
 import torch
 from torch import Tensor
@@ -97,8 +97,20 @@ class TwoTowerModel(torch.nn.Module):
             [U, E] float32, L2-normalised.
         """
         with self._autocast(audio.device):
-            pooled = self.audio_pooling(self.audio_encoder(audio, audio_lengths))
-            return normalize(self.audio_projection(pooled).float(), dim=-1)
+            return self._embed_clips(self.audio_encoder(audio, audio_lengths))
+
+    def across_clips(self, audio: Tensor, audio_lengths: Tensor) -> Tuple[Tensor, ...]:
+        """What `encode_each_clip` takes: all in which clips of a batch depend on each other is done."""
+        with self._autocast(audio.device):
+            return self.audio_encoder.across_clips(audio, audio_lengths)
+
+    def encode_each_clip(self, *clips: Tensor) -> Tensor:
+        """Embeddings [U, E] of clips from `across_clips`, of all of them or some."""
+        with self._autocast(clips[0].device):
+            return self._embed_clips(self.audio_encoder.of_each_clip(*clips))
+
+    def _embed_clips(self, tokens: Tokens) -> Tensor:
+        return normalize(self.audio_projection(self.audio_pooling(tokens)).float(), dim=-1)
 
     def encode_text(self, text: Tensor, text_lengths: Tensor) -> Tensor:
         """Embeddings of captions in any languages.

@@ -12,9 +12,12 @@ class AbsLoss(torch.nn.Module, ABC):
 
     Attributes:
         needs: names of further tensors of the batch (`espnet_mlclap.train.collate_fn`) that `forward` takes.
+        takes_groups: whether `forward` also takes `clip_group`, [U] int64: the same number for rows of
+            `audio` that are parts of one clip, so that a caption of one belongs to all of them.
     """
 
     needs: ClassVar[Tuple[str, ...]] = ()
+    takes_groups: ClassVar[bool] = False
 
     @abstractmethod
     def forward(
@@ -29,5 +32,11 @@ class AbsLoss(torch.nn.Module, ABC):
             needed: the tensors that `needs` names.
 
         Returns:
-            The loss (a scalar, mean over the B captions of this rank) and numbers to report.
+            The loss (a scalar, mean over the B captions of this rank; 0 where this rank has none of what the
+            ranks contrast together) and numbers to report.
         """
+
+
+def mean_of(values: Tensor) -> Tensor:
+    """Mean of one value per caption, [B]; 0 where there is none."""
+    return values.sum() / max(len(values), 1)

@@ -1,17 +1,22 @@
 """What ESPnet's trainer sees: an objective that holds a model and turns a batch into a loss."""
 
+import logging
 from abc import abstractmethod
-from typing import Any, ClassVar, Dict, Tuple
+from typing import Any, ClassVar, Dict, Mapping, Tuple
 
 import torch
 from espnet2.train.abs_espnet_model import AbsESPnetModel
 from torch import Tensor
 
+from espnet_mlclap.checkpoints.state_dict import LEARNT
 from espnet_mlclap.models.two_tower import TwoTowerModel
 
 
 class AbsObjective(AbsESPnetModel):
-    """A model with its loss and, where it has them, its teachers. Only `model` is saved.
+    """A model with its loss and, where it has them, its teachers.
+
+    What is saved as weights is the model, and what a loss has learnt (`loss.temperature`), for trainings that
+    start from it.
 
     Attributes:
         model: what is trained.
@@ -40,6 +45,27 @@ class AbsObjective(AbsESPnetModel):
             The loss (a scalar that is averaged over ranks), numbers to report by name, and the batch's
             weight in an epoch's averages: its number of captions.
         """
+
+    def _learnt(self) -> Dict[str, Tensor]:
+        """Weights of the loss that are trained."""
+        return {
+            name: weight.data
+            for name, weight in self.named_parameters()
+            if name.startswith(LEARNT) and weight.requires_grad
+        }
+
+    def weights(self) -> Dict[str, Tensor]:
+        """What is saved of an epoch."""
+        return {**self.model.state_dict(), **self._learnt()}
+
+    def start_from(self, learnt: Mapping[str, Tensor]) -> None:
+        """Take what another training's loss has learnt, where this one's learns the same."""
+        for name, value in self._learnt().items():
+            if name in learnt and learnt[name].shape == value.shape:
+                value.copy_(learnt[name])
+                logging.info(
+                    f"{name} starts at {learnt[name].tolist():g}, as the weights of init_param"
+                )
 
     def collect_feats(self, **batch: Any) -> Dict[str, torch.Tensor]:
         """ESPnet's statistics stage has nothing to collect here (lengths are known from stage 3)."""

@@ -1,6 +1,6 @@
 """Contrast every caption of a batch with its clips, and every clip with its captions: ML-CLAP's training."""
 
-from typing import Any, Dict, Tuple
+from typing import Any, Dict, Mapping, Optional, Tuple, Union
 
 import torch
 from espnet2.torch_utils.device_funcs import force_gatherable
@@ -9,6 +9,8 @@ from torch import Tensor
 from espnet_mlclap.models.two_tower import TwoTowerModel
 from espnet_mlclap.objectives.abs_loss import AbsLoss
 from espnet_mlclap.objectives.abs_objective import AbsObjective
+from espnet_mlclap.objectives.gradient_cache import GradientCache
+from espnet_mlclap.objectives.pairs import Pairs
 
 
 class ContrastiveObjective(AbsObjective):
@@ -19,13 +21,29 @@ class ContrastiveObjective(AbsObjective):
     Args:
         model: the two towers.
         loss: of the embeddings of a batch, such as `InfoNCELoss`.
+        gradient_cache_chunk: clips, or captions, that are embedded at a time, for batches that memory would
+            not hold at once (see `gradient_cache`); None: the whole batch.
     """
 
     reported = ("loss", "loss_t2a", "loss_a2t")
 
-    def __init__(self, *, model: TwoTowerModel, loss: AbsLoss):
+    def __init__(
+        self,
+        *,
+        model: TwoTowerModel,
+        loss: AbsLoss,
+        gradient_cache_chunk: Optional[int] = None,
+    ):
         super().__init__(model)
         self.loss = loss
+        self._cache: Optional[GradientCache] = None
+        if gradient_cache_chunk is not None:
+            self._cache = GradientCache(model, gradient_cache_chunk)
+
+    @property
+    def towers(self) -> Union[TwoTowerModel, GradientCache]:
+        """What embeds clips and captions."""
+        return self._cache or self.model
 
     @property
     def needs(self) -> Tuple[str, ...]:
@@ -49,12 +67,29 @@ class ContrastiveObjective(AbsObjective):
             others: further tensors of the batch; the loss gets those that it needs.
 
         Returns:
-            The loss, numbers to report, and B as the batch's weight.
+            The loss, numbers to report, and the number of pairs as the batch's weight: B.
         """
-        embedded_audio = self.model.encode_audio(audio, audio_lengths)
-        embedded_text = self.model.encode_text(text, text_lengths)
-        needed = {name: others[name] for name in self.loss.needs}
-        loss, stats = self.loss(embedded_audio, embedded_text, clip_index, **needed)
-        weight = torch.tensor(float(text.shape[0]), device=text.device)
+        pairs = Pairs(
+            self.towers.encode_audio(audio, audio_lengths),
+            self.towers.encode_text(text, text_lengths),
+            clip_index,
+            {name: others[name] for name in self.loss.needs},
+        )
+        loss, stats, count = self.contrast(pairs, others)
+        weight = torch.tensor(float(count), device=text.device)
         # the trainer averages over ranks, for which everything must have one dimension
         return force_gatherable((loss, stats, weight), loss.device)
+
+    def contrast(
+        self, pairs: Pairs, batch: Mapping[str, Tensor]
+    ) -> Tuple[Tensor, Dict[str, Tensor], int]:
+        """What is contrasted with what.
+
+        Args:
+            pairs: the embeddings of a batch.
+            batch: its further tensors.
+
+        Returns:
+            The loss, numbers to report, and the number of pairs of this rank that the loss is a mean of.
+        """
+        return *pairs.contrast(self.loss), len(pairs.text)

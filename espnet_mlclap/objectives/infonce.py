@@ -9,7 +9,7 @@ from typing import Any, Dict, Mapping, Optional, Tuple
 import torch
 from torch import Tensor
 
-from espnet_mlclap.objectives.abs_loss import AbsLoss
+from espnet_mlclap.objectives.abs_loss import AbsLoss, mean_of
 from espnet_mlclap.objectives.gather import gather_rows, world_size
 from espnet_mlclap.utils.errors import UserError
 
@@ -52,6 +52,8 @@ class InfoNCELoss(AbsLoss):
     Raises:
         UserError: a temperature that is not positive.
     """
+
+    takes_groups = True
 
     def __init__(
         self,
@@ -107,11 +109,11 @@ class InfoNCELoss(AbsLoss):
 
         # Captions look for clips: [B, all U].
         to_audio = text @ all_audio.T / temperature
-        loss_t2a = (torch.logsumexp(to_audio + captions_of_clip.log(), dim=1) - own).mean()
+        loss_t2a = mean_of(torch.logsumexp(to_audio + captions_of_clip.log(), dim=1) - own)
 
         # Clips look for captions: [U, all B] -> [B]. A row counts once for each of its captions.
         to_text = audio @ all_text.T / temperature
-        loss_a2t = (torch.logsumexp(to_text, dim=1)[clip_index] - own).mean()
+        loss_a2t = mean_of(torch.logsumexp(to_text, dim=1)[clip_index] - own)
 
         return self.summed_up(loss_t2a, loss_a2t, audio[clip_index], text)
 
@@ -148,7 +150,7 @@ class InfoNCELoss(AbsLoss):
             "loss_a2t": loss_a2t.detach(),
             "temperature": self.temperature.detach().clone(),
         }
-        if self.embedding_regularisation:
+        if self.embedding_regularisation and len(text):
             penalty = _spread(pairs) + _spread(text)
             loss = loss + self.embedding_regularisation * penalty
             stats["regularisation"] = penalty.detach()

@@ -9,6 +9,7 @@ from typing import Dict, Tuple
 import torch
 from torch import Tensor
 
+from espnet_mlclap.objectives.abs_loss import mean_of
 from espnet_mlclap.objectives.gather import gather_rows, world_size
 from espnet_mlclap.objectives.infonce import InfoNCELoss
 
@@ -36,6 +37,7 @@ class SameWordsInfoNCELoss(InfoNCELoss):
     """
 
     needs = ("words_index", "clip_words")
+    takes_groups = False  # captions of one clip are told by its words
 
     def forward(
         self,
@@ -67,13 +69,13 @@ class SameWordsInfoNCELoss(InfoNCELoss):
             fits = _fits(words_index, all_clip_words).float() * captions_of_clip
             to_audio = text @ all_audio.T / temperature
             own = (fits * to_audio).sum(dim=1) / fits.sum(dim=1)
-            loss_t2a = (torch.logsumexp(to_audio + captions_of_clip.log(), dim=1) - own).mean()
+            loss_t2a = mean_of(torch.logsumexp(to_audio + captions_of_clip.log(), dim=1) - own)
 
             # Clips look for captions: [U, all B] -> [B]. A row counts once for each of its captions.
             fits = _fits(all_words, clip_words).T.float()
             to_text = audio @ all_text.T / temperature
             own = (fits * to_text).sum(dim=1) / fits.sum(dim=1)
-            loss_a2t = (torch.logsumexp(to_text, dim=1) - own)[clip_index].mean()
+            loss_a2t = mean_of((torch.logsumexp(to_text, dim=1) - own)[clip_index])
             return self.summed_up(loss_t2a, loss_a2t, audio[clip_index], text)
 
 

@@ -14,13 +14,18 @@ losses = Registry(
     {
         "infonce": f"{_OBJECTIVES}.infonce:InfoNCELoss",
         "correspondences": f"{_OBJECTIVES}.correspondences:CorrespondenceLoss",
+        "sigmoid": f"{_OBJECTIVES}.sigmoid:SigmoidLoss",
         "infonce_same_words": f"{_OBJECTIVES}.infonce_same_words:SameWordsInfoNCELoss",
     },
     base=f"{_OBJECTIVES}.abs_loss:AbsLoss",
 )
 objectives = Registry(
     "objective",
-    {"contrastive": f"{_OBJECTIVES}.contrastive:ContrastiveObjective"},
+    {
+        "contrastive": f"{_OBJECTIVES}.contrastive:ContrastiveObjective",
+        "one_to_k": f"{_OBJECTIVES}.one_to_k:OneToKObjective",
+        "co_anchor": f"{_OBJECTIVES}.co_anchor:CoAnchorObjective",
+    },
     base=f"{_OBJECTIVES}.abs_objective:AbsObjective",
 )
 

@@ -5,7 +5,12 @@ import argparse
 from espnet2.utils.types import float_or_none
 
 from espnet_mlclap.evaluation.scores import CRITERION
-from espnet_mlclap.iterators.epoch_plan import CLIP_CAPTIONS, LE_SHARING, PlanOptions
+from espnet_mlclap.iterators.epoch_plan import (
+    CLIP_CAPTIONS,
+    LE_PAIRINGS,
+    LE_SHARING,
+    PlanOptions,
+)
 from espnet_mlclap.train.dataset import CROPS
 from espnet_mlclap.utils.normalize import NORMALIZERS
 
@@ -80,6 +85,13 @@ def add_plan_arguments(parser: argparse.ArgumentParser) -> None:
     """What an epoch consists of; the defaults are those of `PlanOptions`."""
     group = parser.add_argument_group("Epoch plan")
     group.add_argument(
+        "--le_pairing",
+        default=PlanOptions.le_pairing,
+        choices=LE_PAIRINGS,
+        help="mixture: each translation for itself; one_to_k: every original with all of its translations; "
+        "co_anchor: with one, in a language that each epoch draws",
+    )
+    group.add_argument(
         "--le_ratio",
         type=float,
         default=PlanOptions.le_ratio,
@@ -101,6 +113,12 @@ def add_plan_arguments(parser: argparse.ArgumentParser) -> None:
         default=PlanOptions.clip_captions,
         choices=CLIP_CAPTIONS,
         help="captions of a clip that an epoch uses: all, or one, drawn again each epoch",
+    )
+    group.add_argument(
+        "--batch_seconds",
+        type=float_or_none,
+        default=None,
+        help="most sound in a batch, padding included, over all ranks; null for no limit but batch_size",
     )
     group.add_argument(
         "--length_buckets",

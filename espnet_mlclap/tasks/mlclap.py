@@ -12,6 +12,7 @@ from espnet2.train.distributed_utils import DistributedOption
 from espnet_mlclap.checkpoints.state_dict import initialise
 from espnet_mlclap.evaluation.embeddings import sort_languages
 from espnet_mlclap.evaluation.validation import ValidationSet
+from espnet_mlclap.fileio.audio import SAMPLING_RATE
 from espnet_mlclap.fileio.clip_reader import ClipReader
 from espnet_mlclap.iterators.epoch_plan import EpochPlan, PlanOptions
 from espnet_mlclap.iterators.mlclap_iter_factory import EpochPlanIterFactory
@@ -91,8 +92,9 @@ class MLCLAPTask(AbsTask):
                 `--freeze_param` that the model does not have.
         """
         model = build_model(vars(args))
+        learnt: Dict[str, torch.Tensor] = {}
         for value in args.init_param:
-            initialise(model, value)
+            learnt.update(initialise(model, value))
         args.started_from, args.init_param = args.init_param, []
         for name in args.freeze_param:
             freeze(model, name)
@@ -102,6 +104,7 @@ class MLCLAPTask(AbsTask):
         args.train_langs, args.source_lang = training_languages(args)
         objective = build_objective(vars(args), model)
         check_teachers(objective, args)
+        objective.start_from(learnt)
         return objective
 
     @classmethod
@@ -136,6 +139,9 @@ class MLCLAPTask(AbsTask):
             translations=sets.translations,
             options=PlanOptions(
                 batch_size=iter_options.batch_size,
+                batch_length=_samples(args.batch_seconds),
+                clip_length=_samples(args.max_seconds),
+                le_pairing=args.le_pairing,
                 le_ratio=args.le_ratio,
                 le_langs=_le_langs(args),
                 le_sharing=args.le_sharing,
@@ -143,13 +149,10 @@ class MLCLAPTask(AbsTask):
                 length_buckets=args.length_buckets,
                 seed=args.seed,
             ),
+            sources=sets.sources,
             clip_weights=sets.weights,
         )
-        languages = " ".join(plan.le_langs) or "no"
-        logging.info(
-            f"training on {len(sets.wav_scp)} clips with {len(sets.originals)} captions; language "
-            f"enhancement with {languages} translations at {plan.draw_probability:g}"
-        )
+        logging.info(f"training on {len(sets.wav_scp)} clips; {plan.describe()}")
         dataset = CaptionedClipDataset(
             wav_scp=sets.wav_scp,
             captions=plan.captions,
@@ -251,6 +254,10 @@ def training_languages(args: argparse.Namespace) -> Tuple[List[str], Optional[st
     )
     order = [languages.source] if languages.source else []
     return sort_languages(languages.all, *order), languages.source
+
+
+def _samples(seconds: Optional[float]) -> Optional[float]:
+    return None if seconds is None else seconds * SAMPLING_RATE
 
 
 def _le_langs(args: argparse.Namespace) -> Optional[Sequence[str]]:

@@ -3,7 +3,7 @@
 After each epoch, in this order, each of them complete or not at all:
 
     checkpoint.pth                       needed to continue: objective, optimisers, schedules, reports
-    <n>epoch.pth                         the model of epoch n alone
+    <n>epoch.pth                         the model of epoch n, and what its loss has learnt (a temperature)
     latest.pth, <phase>.<name>.best.pth  links to these
     history.jsonl                        a line for each epoch: what training and validation reported
 
@@ -69,7 +69,7 @@ class TrainingFiles:
             "scaler": None,
         }
         _save(states, self.checkpoint)
-        _save(objective.model.state_dict(), self._weights(self.reporter.get_epoch()))
+        _save(objective.weights(), self._weights(self.reporter.get_epoch()))
         self._follow()
 
     def complete(self, objective: AbsObjective) -> None:
@@ -81,7 +81,7 @@ class TrainingFiles:
         weights = self._weights(self.reporter.get_epoch())
         if not weights.exists():
             logging.info(f"{weights} was missing; written again from {self.checkpoint}")
-            _save(objective.model.state_dict(), weights)
+            _save(objective.weights(), weights)
         self._follow()
 
     def write_averages(self) -> None:

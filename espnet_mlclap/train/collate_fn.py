@@ -10,6 +10,7 @@ U distinct clips with B captions:
     lang_index     [B] int64   language of each caption, as its place in the list that the dataset was given
     source_index   [B] int64   the same number for captions that say the same thing in other languages;
                                numbers hold for a training, over batches and ranks
+    is_source      [B] bool    whether a caption is what the others with its source_index were made from
     words_index    [B] int64   the same number for captions of the same words, of whatever clip; likewise
     clip_words     [U, W] int64  such numbers of all captions that a clip has in the training set, filled up
                                with -1: whether the words of a caption fit another clip of the batch
@@ -53,6 +54,7 @@ class MLCLAPCollateFn:
             "clip_index": _int64(row for row, item in enumerate(items) for _ in item.captions),
             "lang_index": _int64(caption.lang_index for caption in captions),
             "source_index": _int64(caption.source_index for caption in captions),
+            "is_source": torch.tensor([caption.is_source for caption in captions]),
             "words_index": _int64(caption.words_index for caption in captions),
             "clip_words": torch.from_numpy(np.stack([item.words for item in items])),
         }

@@ -29,12 +29,14 @@ CROPS = ("none", "random")
 
 
 class TokenizedCaption(NamedTuple):
-    """One caption: its id, its tokens [tokens] int64, and the numbers of its language, source and words."""
+    """One caption: its id, its tokens [tokens] int64, the numbers of its language, source and words, and
+    whether it is its own source."""
 
     key: str
     tokens: np.ndarray
     lang_index: int
     source_index: int
+    is_source: bool
     words_index: int
 
 
@@ -120,6 +122,7 @@ class CaptionedClipDataset(Dataset):
         known = sources or {}
         origin = {key: known.get(key, key) for key in self.captions}
         numbers = {key: number for number, key in enumerate(sorted(set(origin.values())))}
+        self._is_source = {key: source == key for key, source in origin.items()}
         self._source_index = {key: numbers[source] for key, source in origin.items()}
         self._words_index, self._words_of_clip = _number_words(self.wav_scp, self.captions)
 
@@ -155,6 +158,7 @@ class CaptionedClipDataset(Dataset):
             tokens,
             self._lang_index[caption.lang],
             self._source_index[key],
+            self._is_source[key],
             self._words_index[key],
         )
 

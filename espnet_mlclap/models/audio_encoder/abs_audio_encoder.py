@@ -35,9 +35,32 @@ class AbsAudioEncoder(torch.nn.Module, ABC):
         """
         return None
 
+    @property
+    def clip_tensors(self) -> int:
+        """Number of tensors that `across_clips` gives."""
+        return 2
+
     @abstractmethod
     def output_size(self) -> int:
         """Width D of the tokens."""
+
+    def across_clips(
+        self, audio: torch.Tensor, audio_lengths: torch.Tensor
+    ) -> Tuple[torch.Tensor, ...]:
+        """The part of `forward` in which clips of a batch depend on each other while training.
+
+        That is batch normalisation, where an encoder begins with it; the rest can then be computed for some
+        of the clips at a time (the gradient cache).
+
+        Returns:
+            What `of_each_clip` takes: `clip_tensors` tensors with a row per clip. `of_each_clip` of all rows
+            is `forward`.
+        """
+        return audio, audio_lengths
+
+    def of_each_clip(self, *clips: torch.Tensor) -> Tokens:
+        """The rest of `forward`, for all clips of `across_clips` or some of them."""
+        return self(*clips)
 
     @abstractmethod
     def forward(self, audio: torch.Tensor, audio_lengths: torch.Tensor) -> Tokens:

@@ -28,6 +28,7 @@ of their own, so `reference` reproduces the published batches from waveforms onl
 Use `default` for anything new; `reference` is for figures of published checkpoints.
 """
 
+from itertools import accumulate
 from pathlib import Path
 from typing import Iterator, List, NamedTuple, Optional, Sequence, Tuple, Union
 
@@ -157,14 +158,21 @@ class CEDAudioEncoder(AbsAudioEncoder):
             The features after the last norm: of each chunk frequency-major, four rows; the chunks of a
             clip one after the other, distinguished by `segment` where there are several.
         """
-        packed, chunks = self._packed_frames(audio, audio_lengths)
-        parts = list(self._chunk_tokens(packed, chunks))
-        if len(parts) == 1 and len(chunks) == len(audio):
-            # one chunk per clip, of similar lengths: as it is, in the order of the clips
-            positions, tokens, mask = parts[0]
-            back = torch.tensor(positions).argsort().to(tokens.device)
-            return Tokens(tokens[back], None if mask is None else mask[back])
-        return _by_clip(parts, chunks, len(audio))
+        packed, lengths = self._normalised_frames(audio, audio_lengths)
+        return self._tokens(packed, lengths)
+
+    def across_clips(
+        self, audio: torch.Tensor, audio_lengths: torch.Tensor
+    ) -> Tuple[torch.Tensor, ...]:
+        """Frames after batch normalisation, the first thing that is done to them: [clips, frames, 64] and
+        the frames of each clip."""
+        packed, lengths = self._normalised_frames(audio, audio_lengths)
+        frames = pad_sequence(list(packed.split(lengths)), batch_first=True)
+        return frames, torch.tensor(lengths, device=frames.device)
+
+    def of_each_clip(self, *clips: torch.Tensor) -> Tokens:
+        frames, lengths = clips
+        return self._tokens(_packed(frames, lengths), lengths.tolist())
 
     def tagging_probabilities(
         self, audio: torch.Tensor, audio_lengths: torch.Tensor
@@ -185,13 +193,10 @@ class CEDAudioEncoder(AbsAudioEncoder):
         shares = counts / counts.sum(dim=1, keepdim=True)
         return (self.outputlayer(means).sigmoid() * shares.unsqueeze(2)).sum(dim=1)
 
-    def _packed_frames(
+    def _normalised_frames(
         self, audio: torch.Tensor, audio_lengths: torch.Tensor
-    ) -> Tuple[torch.Tensor, List[Chunk]]:
-        """Normalised frames of all clips one after another, a row of zeros last; and the chunks.
-
-        A chunk's `start` is its first row in the packed frames.
-        """
+    ) -> Tuple[torch.Tensor, List[int]]:
+        """Frames of all clips one after another, normalised, and the number of each clip's."""
         reference = self.mode == "reference"
         audio_lengths = audio_lengths.to(audio.device)
         if audio.dim() == 3:
@@ -209,27 +214,32 @@ class CEDAudioEncoder(AbsAudioEncoder):
             )
         if mel.size(2) != N_MELS:
             raise ValueError(f"CED needs {N_MELS} mel bins, not {mel.size(2)}")
-        clips, frames, _ = mel.shape
+        frames = mel.size(1)
         if reference:
-            lengths = [frames] * clips
-            chunks = cut_as_reference(clips, frames, self.chunk_frames)
+            frame_lengths = torch.full_like(frame_lengths, frames)
+        frame_lengths = frame_lengths.clamp(max=frames)
+        packed = self.init_bn["1"](_packed(mel, frame_lengths), bins_apart=not reference)
+        return packed, frame_lengths.tolist()
+
+    def _tokens(self, packed: torch.Tensor, lengths: List[int]) -> Tokens:
+        """Tokens of clips, whose normalised frames are one after another."""
+        if self.mode == "reference":
+            chunks = cut_as_reference(len(lengths), lengths[0], self.chunk_frames)
         else:
-            lengths = frame_lengths.clamp(max=frames).tolist()
             chunks = cut(lengths, self.chunk_frames)
-        if min(lengths) < frames:
-            frame = torch.arange(frames, device=mel.device)
-            packed = mel[frame < frame_lengths.unsqueeze(1)]
-        else:
-            packed = mel.flatten(0, 1)
-        offsets = [0]
-        for length in lengths:
-            offsets.append(offsets[-1] + length)
+        first = [0, *accumulate(lengths)]  # row of each clip
         chunks = [
-            Chunk(chunk.clip, offsets[chunk.clip] + chunk.start, chunk.frames, chunk.patches)
+            Chunk(chunk.clip, first[chunk.clip] + chunk.start, chunk.frames, chunk.patches)
             for chunk in chunks
         ]
-        packed = self.init_bn["1"](packed, bins_apart=not reference)
-        return torch.cat([packed, packed.new_zeros(1, N_MELS)]), chunks
+        packed = torch.cat([packed, packed.new_zeros(1, N_MELS)])
+        parts = list(self._chunk_tokens(packed, chunks))
+        if len(parts) == 1 and len(chunks) == len(lengths):
+            # one chunk per clip, of similar lengths: as it is, in the order of the clips
+            positions, tokens, mask = parts[0]
+            back = torch.tensor(positions).argsort().to(tokens.device)
+            return Tokens(tokens[back], None if mask is None else mask[back])
+        return _by_clip(parts, chunks, len(lengths))
 
     def _chunk_tokens(self, packed: torch.Tensor, chunks: List[Chunk]) -> Iterator[_ChunkTokens]:
         """Run the transformer over the chunks, similar lengths together."""
@@ -275,6 +285,14 @@ class CEDAudioEncoder(AbsAudioEncoder):
         columns = grid.size(2)
         position = self.time_pos_embed[..., :columns] + self.freq_pos_embed  # [1, D, 4, columns]
         return grid + position.permute(0, 2, 3, 1)
+
+
+def _packed(frames: torch.Tensor, lengths: torch.Tensor) -> torch.Tensor:
+    """[clips, frames, bins] without padding: frames of all clips one after another, [all frames, bins]."""
+    longest = frames.size(1)
+    if int(lengths.min()) == longest:
+        return frames.flatten(0, 1)
+    return frames[torch.arange(longest, device=frames.device) < lengths.unsqueeze(1)]
 
 
 def _by_clip(parts: Sequence[_ChunkTokens], chunks: Sequence[Chunk], clips: int) -> Tokens:

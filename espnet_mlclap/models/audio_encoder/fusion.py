@@ -10,8 +10,9 @@ Each encoder may need its clips in a form of its own: samples at 16 kHz, or a ve
 therefore comes as one row of numbers that holds all of its forms (`ClipForms`); here they are taken apart.
 """
 
+from itertools import islice
 from pathlib import Path
-from typing import Any, Dict, List, Mapping, Sequence
+from typing import Any, Dict, List, Mapping, Sequence, Tuple
 
 import numpy as np
 import torch
@@ -123,14 +124,32 @@ class FusionAudioEncoder(AbsAudioEncoder):
             audio: [clips, numbers] float32, rows of `ClipForms`, padded.
             audio_lengths: [clips]; the rows say themselves how long they are.
         """
+        forms = self._forms(audio)
+        return _side_by_side([encoder(*own) for encoder, own in zip(self.encoders, forms)])
+
+    @property
+    def clip_tensors(self) -> int:
+        return sum(encoder.clip_tensors for encoder in self.encoders)
+
+    def across_clips(self, audio: Tensor, audio_lengths: Tensor) -> Tuple[Tensor, ...]:
+        """Those of the encoders, one after the other."""
+        own = [
+            encoder.across_clips(*form) for encoder, form in zip(self.encoders, self._forms(audio))
+        ]
+        return tuple(tensor for tensors in own for tensor in tensors)
+
+    def of_each_clip(self, *clips: Tensor) -> Tokens:
+        rest = iter(clips)
+        own = [list(islice(rest, encoder.clip_tensors)) for encoder in self.encoders]
+        return _side_by_side(
+            [encoder.of_each_clip(*some) for encoder, some in zip(self.encoders, own)]
+        )
+
+    def _forms(self, audio: Tensor) -> List[Tuple[Tensor, Tensor]]:
+        """The clips and their lengths as each encoder takes them."""
         rows = audio.detach().cpu().numpy()
-        forms = [split(row, len(self.encoders)) for row in rows]
-        vectors = []
-        for encoder, own in zip(self.encoders, zip(*forms)):
-            clips, lengths = pad(own, 0.0)
-            tokens = encoder(clips.to(audio.device), lengths.to(audio.device))
-            vectors.append(normalize(tokens.mean(), dim=-1))
-        return Tokens(torch.cat(vectors, dim=1).unsqueeze(1))
+        forms = [pad(own, 0.0) for own in zip(*(split(row, len(self.encoders)) for row in rows))]
+        return [(clips.to(audio.device), lengths.to(audio.device)) for clips, lengths in forms]
 
     def export(self, folder: Path) -> Dict[str, Any]:
         exported = []
@@ -140,3 +159,8 @@ class FusionAudioEncoder(AbsAudioEncoder):
                 {"audio_encoder": settings["audio_encoder"], "audio_encoder_conf": conf}
             )
         return {"encoders": exported}
+
+
+def _side_by_side(parts: Sequence[Tokens]) -> Tokens:
+    vectors = [normalize(tokens.mean(), dim=-1) for tokens in parts]
+    return Tokens(torch.cat(vectors, dim=1).unsqueeze(1))

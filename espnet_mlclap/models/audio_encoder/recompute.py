@@ -5,6 +5,7 @@ from functools import partial
 from typing import Iterator, Tuple
 
 import torch
+from torch.nn.modules.batchnorm import _BatchNorm
 
 
 def recompute_in_backward(blocks: torch.nn.ModuleList) -> None:
@@ -17,11 +18,11 @@ def recompute_in_backward(blocks: torch.nn.ModuleList) -> None:
     from torch.distributed.algorithms._checkpoint.checkpoint_wrapper import checkpoint_wrapper
 
     for position, block in enumerate(blocks):
-        blocks[position] = checkpoint_wrapper(block, context_fn=partial(_contexts, block))
+        blocks[position] = checkpoint_wrapper(block, context_fn=partial(repeated, block))
 
 
-def _contexts(block: torch.nn.Module) -> Tuple[AbstractContextManager, AbstractContextManager]:
-    """What surrounds the forward pass, and its repetition."""
+def repeated(block: torch.nn.Module) -> Tuple[AbstractContextManager, AbstractContextManager]:
+    """What surrounds the forward pass of a block, and its repetition, for torch's checkpoint."""
     return nullcontext(), _running_statistics_kept(block)
 
 
@@ -31,7 +32,7 @@ def _running_statistics_kept(block: torch.nn.Module) -> Iterator[None]:
 
     `track_running_stats` would not do: what a block keeps must be the same both times.
     """
-    norms = [part for part in block.modules() if isinstance(part, torch.nn.BatchNorm1d)]
+    norms = [part for part in block.modules() if isinstance(part, _BatchNorm)]
     before = [(norm.momentum, norm.num_batches_tracked) for norm in norms]
     for norm in norms:
         norm.momentum, norm.num_batches_tracked = 0.0, None

@@ -139,7 +139,16 @@ def test_resuming_goes_on_with_schedule_and_temperature(
     )
     assert first["schedulers"] == second["schedulers"]
     assert first["model"]["loss.temperature"] == second["model"]["loss.temperature"] != 0.07
-    assert not [key for key in weights(whole / "latest.pth") if key.startswith("loss")]
+    # with the weights, so that a training which starts from them goes on with it
+    assert weights(whole / "latest.pth")["loss.temperature"] == first["model"]["loss.temperature"]
+    start = str(whole / "latest.pth")
+    options += ["--init_param", start, "--optim_conf", "lr=0"]
+    again = run_training(options, tmp_path / "again", 1)
+    assert weights(again / "latest.pth")["loss.temperature"] == weights(start)["loss.temperature"]
+    fixed = [one for one in options if not one.startswith("learnable")]
+    fixed.remove("--loss_conf")
+    fixed = run_training(fixed, tmp_path / "fixed", 1)
+    assert "loss.temperature" not in weights(fixed / "latest.pth")
 
 
 def test_the_schedule_ends_with_the_training(run_training, training_options, tmp_path):

@@ -1,0 +1,111 @@
+"""Cutting what was drawn for an epoch into batches of clips of similar length."""
+
+from typing import List, Mapping, Optional, Sequence, Tuple
+
+import numpy as np
+
+from espnet_mlclap.utils.errors import UserError
+
+
+def cut(
+    clips: Sequence[str],
+    lengths: Mapping[str, float],
+    generator: np.random.Generator,
+    *,
+    batch_size: int,
+    batch_length: Optional[float] = None,
+    clip_length: Optional[float] = None,
+    buckets: int = 1,
+    world_size: int = 1,
+) -> List[List[int]]:
+    """Shuffle what was drawn within buckets of clips of similar length, and cut it into batches.
+
+    What is left over of the buckets makes batches of its own. Every batch has a clip for each rank: where
+    there are too few, batches are joined, whatever that makes of their size.
+
+    Args:
+        clips: the clip of each thing that was drawn, [n].
+        lengths: of all clips; they are what decides about the buckets.
+        generator: shuffles, within the buckets and the batches of the epoch.
+        batch_size: things in a batch.
+        batch_length: most sound in a batch: its number of clips times the longest. None: no limit.
+        clip_length: of a longer clip no more than this is used.
+        buckets: number of buckets.
+        world_size: number of ranks.
+
+    Returns:
+        Positions in `clips`, each once, by batch.
+
+    Raises:
+        UserError: all of it together has fewer clips than there are ranks.
+    """
+    shuffled = generator.permutation(len(clips)).tolist()
+    ordered = sorted(lengths, key=lambda clip: (lengths[clip], clip))
+    bucket_of = {clip: rank * buckets // len(ordered) for rank, clip in enumerate(ordered)}
+    filled: List[List[int]] = [[] for _ in range(buckets)]
+    for position in shuffled:
+        filled[bucket_of[clips[position]]].append(position)
+    used = {clip: min(length, clip_length or length) for clip, length in lengths.items()}
+
+    def parts(positions: Sequence[int]) -> Tuple[List[List[int]], List[int]]:
+        if batch_length is None:
+            whole = len(positions) // batch_size * batch_size
+            starts = range(0, whole, batch_size)
+            return [list(positions[at : at + batch_size]) for at in starts], list(positions[whole:])
+        return _parts_by_length(positions, clips, used, batch_size, batch_length)
+
+    batches, rest = [], []
+    for bucket in filled:
+        full, left = parts(bucket)
+        batches += full
+        rest += left
+    full, left = parts(rest)
+    batches += full + ([left] if left else [])
+    batches = _joined(batches, clips, world_size)
+    return [batches[index] for index in generator.permutation(len(batches))]
+
+
+def _parts_by_length(
+    positions: Sequence[int],
+    clips: Sequence[str],
+    lengths: Mapping[str, float],
+    batch_size: int,
+    batch_length: float,
+) -> Tuple[List[List[int]], List[int]]:
+    """Full batches, one after the other, and what does not fill one."""
+    batches: List[List[int]] = []
+    batch: List[int] = []
+    inside: set = set()
+    longest = 0.0
+    for position in positions:
+        clip = clips[position]
+        number = len(inside) + (clip not in inside)
+        too_much = number * max(longest, lengths[clip]) > batch_length
+        if batch and (len(batch) == batch_size or too_much):
+            batches.append(batch)
+            batch, inside, longest = [], set(), 0.0
+        batch.append(position)
+        inside.add(clip)
+        longest = max(longest, lengths[clip])
+    return batches, batch
+
+
+def _joined(batches: Sequence[List[int]], clips: Sequence[str], world_size: int) -> List[List[int]]:
+    joined: List[List[int]] = []
+    for batch in batches:
+        if joined and _count(joined[-1], clips) < world_size:
+            joined[-1].extend(batch)
+        else:
+            joined.append(batch)
+    if len(joined) > 1 and _count(joined[-1], clips) < max(2, world_size):
+        joined[-2].extend(joined.pop())
+    if joined and _count(joined[-1], clips) < world_size:
+        raise UserError(
+            f"an epoch has captions of {len(set(clips))} clips, but there are {world_size} ranks, "
+            "each of which needs one in every batch. Train with fewer GPUs (--ngpu)."
+        )
+    return joined
+
+
+def _count(positions: Sequence[int], clips: Sequence[str]) -> int:
+    return len({clips[position] for position in positions})
