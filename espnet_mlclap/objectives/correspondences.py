@@ -74,6 +74,8 @@ class CorrespondenceLoss(InfoNCELoss):
         UserError: a weight below 0, none above 0, or a temperature that is not positive.
     """
 
+    takes_groups = False  # teachers tell which captions fit a clip
+
     def __init__(
         self,
         *,

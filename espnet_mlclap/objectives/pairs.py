@@ -9,7 +9,7 @@ from torch import Tensor
 from espnet_mlclap.objectives.abs_loss import AbsLoss
 
 # Tensors of a batch with a row per clip; the others have one per caption.
-_OF_CLIPS = ("clip_words",)
+_OF_CLIPS = ("clip_words", "teacher_audio")
 
 
 @dataclass(frozen=True)

@@ -17,7 +17,9 @@ from espnet_mlclap.utils.languages import PAPER_LANGUAGES
 TRANSLATED = PAPER_LANGUAGES[1:]
 
 
-def make_plan(clips=40, captions=5, translated=1, langs=TRANSLATED, weights=None, **options):
+def make_plan(
+    clips=40, captions=5, translated=1, langs=TRANSLATED, weights=None, sources=None, **options
+):
     """A plan over invented clips of 1 to `clips` seconds."""
     names = [f"clip{number:03d}" for number in range(clips)]
     originals, translations = {}, {}
@@ -34,6 +36,7 @@ def make_plan(clips=40, captions=5, translated=1, langs=TRANSLATED, weights=None
         originals=originals,
         translations=translations,
         options=PlanOptions(**options),
+        sources=sources,
         clip_weights=weights,
     )
 

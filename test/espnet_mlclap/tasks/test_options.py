@@ -168,9 +168,59 @@ def towers_in_bfloat16(default, own):
     assert loss.item() == pytest.approx(expected.item(), rel=0.05)
 
 
+def pairs_judged_one_by_one(default, own):
+    names = {name for name, weight in own.objective.loss.named_parameters() if weight.requires_grad}
+    assert names == {"log_scale", "bias"}
+    loss, stats = own.loss()
+    assert loss.item() == pytest.approx((stats["loss_positive"] + stats["loss_negative"]).item())
+
+
+def chunks_in_place_of_batches(default, own):
+    sizes = []
+    own.model.text_encoder.register_forward_hook(lambda _, given, __: sizes.append(len(given[0])))
+    assert own.loss()[0].isfinite()
+    assert max(sizes) == 3
+    assert sum(sizes) == len(own.batches(1)[0][1]["text"])
+
+
+def batches_of_few_seconds(default, own):
+    def seconds(built):
+        return [tensors["audio"].numel() / 16000 for _, tensors in built.batches(1)]
+
+    assert np.median(seconds(own)) <= 4 * SECONDS < np.median(seconds(default))
+
+
+def languages_together(built):
+    """How many languages each original is in, in its batch; one caption in three is translated."""
+    counts = Counter()
+    for _, batch in built.batches(1):
+        for source in batch["source_index"].unique():
+            langs = batch["lang_index"][batch["source_index"] == source].tolist()
+            assert len(set(langs)) == len(langs)
+            counts[len(langs)] += 1
+    return counts
+
+
+def captions_with_all_their_translations(default, own):
+    clips = len(own.plan.lengths)
+    assert languages_together(own) == {3: clips, 1: 2 * clips}
+    assert own.loss()[0].isfinite()
+
+
+def captions_with_one_translation(default, own):
+    clips = len(own.plan.lengths)
+    assert languages_together(own) == {2: clips, 1: 2 * clips}
+    assert set(own.objective.reported) <= set(own.loss()[1])
+
+
 @pytest.mark.parametrize(
     ("line", "effect"),
     [
+        ("loss: sigmoid", pairs_judged_one_by_one),
+        ("objective_conf: {gradient_cache_chunk: 3}", chunks_in_place_of_batches),
+        (f"max_seconds: {SECONDS}\nbatch_seconds: {4 * SECONDS}", batches_of_few_seconds),
+        ("objective: one_to_k\nle_pairing: one_to_k", captions_with_all_their_translations),
+        ("objective: co_anchor\nle_pairing: co_anchor", captions_with_one_translation),
         ("clip_captions: one", one_caption_a_clip),
         ("le_sharing: shared", one_ratio_for_all_languages),
         (f"max_seconds: {SECONDS}", the_start_of_clips),

@@ -69,7 +69,11 @@ def test_a_batch(clips):
     assert (batch["audio"][0, 8000:] == 0).all()
     assert batch["audio"].dtype == torch.float32
     assert batch["lang_index"].tolist() == [1, 1, 0]
-    assert {tensor.dtype for name, tensor in batch.items() if name != "audio"} == {torch.int64}
+    dtypes = {
+        name: tensor.dtype for name, tensor in batch.items() if name not in ("audio", "is_source")
+    }
+    assert set(dtypes.values()) == {torch.int64}
+    assert batch["is_source"].tolist() == [True, True, True]
 
 
 def test_captions_that_say_the_same_share_a_source(clips):
