@@ -24,7 +24,14 @@ EXTRAS = {
     # training, and the figures of training and scoring
     "train": ["espnet>=202511,<202512", "humanfriendly", "matplotlib", "tensorboard", "typeguard"],
     # a library of recordings: its index, its server, and a Milvus cluster as its store
-    "search": ["faiss-cpu>=1.11", "platformdirs", "pymilvus>=2.6"],
+    "search": [
+        "faiss-cpu>=1.11",
+        "fastapi",
+        "platformdirs",
+        "pydantic>=2",
+        "pymilvus>=2.6",
+        "uvicorn",
+    ],
     # downloads of public corpora
     "corpora": ["py7zr", "yt-dlp"],
     # text encoders and translators of transformers
@@ -69,7 +76,7 @@ setup(
         "Topic :: Scientific/Engineering :: Artificial Intelligence",
     ],
     packages=find_packages(include=["espnet_mlclap", "espnet_mlclap.*"]),
-    package_data={"espnet_mlclap": ["*/*.yaml"]},
+    package_data={"espnet_mlclap": ["*/*.yaml", "search/server/page/*"]},
     python_requires=">=3.10,<3.13",
     install_requires=[
         "huggingface-hub",

@@ -61,7 +61,7 @@ EXTRAS_OF_ROOM = {
     "search": {"search"},
     "experiments": {"train"},
     "tasks": {"train"},
-    "bin": {"train"},
+    "bin": {"train", "search"},
 }
 # Needed to set up and to run espnet, and imported by nothing here.
 LOCK_ONLY = {"librosa", "uv"}

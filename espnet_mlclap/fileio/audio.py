@@ -5,7 +5,7 @@ block: of two hours of stereo at 44.1 kHz the 460 MB at 16 kHz are in memory, no
 """
 
 from pathlib import Path
-from typing import List, NamedTuple, Union
+from typing import Iterator, List, NamedTuple, Union
 
 import numpy as np
 
@@ -63,6 +63,25 @@ def read_mono(path: Union[str, Path], rate: int = SAMPLING_RATE) -> np.ndarray:
     if not found:
         raise AudioError(f"{shown(path)}: too short, no sample is left at {rate} Hz.")
     return np.frombuffer(found, dtype=np.float32)
+
+
+def mono_blocks(path: Union[str, Path]) -> Iterator[Waveform]:
+    """The mean of a file's channels at its own rate, block by block, for recordings of any length.
+
+    Yields:
+        Some samples [frames, 1] at a time.
+
+    Raises:
+        AudioError: see `read_audio`; when the place is reached.
+    """
+    check = _Check()
+    with decode(Path(path)) as stream:
+        for block in stream.blocks:
+            if len(block):
+                check.look_at(block)
+                check.end(shown(path))
+                yield Waveform(_mean(block)[:, None], stream.rate)
+    check.end(shown(path))
 
 
 class _Resampler:

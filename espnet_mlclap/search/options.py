@@ -37,7 +37,7 @@ def add_library_options(parser: argparse.ArgumentParser) -> None:
     add("--vectors", help="of a new local store: float32, float16 or int8")
     add("--exact_up_to", type=int, default=100_000, help="windows that are compared one by one")
     add("--collection", help="of Milvus (default: mlclap_ and the model's fingerprint)")
-    add("--token", default="", help="of Milvus")
+    add("--milvus_token", default="", help="user:password, or a key, of Milvus")
     add(
         "--milvus_conf",
         action="append",
@@ -131,7 +131,7 @@ def store_options(options: argparse.Namespace) -> StoreOptions:
         vectors=options.vectors,
         exact_up_to=options.exact_up_to,
         collection=options.collection,
-        token=options.token,
+        token=options.milvus_token,
         milvus=milvus,
     )
 

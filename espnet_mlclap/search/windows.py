@@ -6,10 +6,8 @@ from typing import Iterator, List, NamedTuple, Union
 
 import numpy as np
 
-from espnet_mlclap.fileio.audio import AudioError, Waveform, check_samples, read_audio
+from espnet_mlclap.fileio.audio import mono_blocks, read_audio
 from espnet_mlclap.utils.errors import UserError
-
-_BLOCK_SECONDS = 10.0
 
 
 class Window(NamedTuple):
@@ -78,10 +76,9 @@ def read_windows(path: Union[str, Path], plan: WindowPlan, first: int = 0) -> It
         return
     held, begin, number = np.empty(0, np.float32), 0, first  # samples from `begin` on
     rate = size = 0
-    for block in audio_blocks(path):
-        mono = block.samples.mean(axis=1, dtype=np.float32)
+    for block in mono_blocks(path):
         rate, size = block.rate, round(plan.window * block.rate)
-        held = np.concatenate([held, mono])
+        held = np.concatenate([held, block.samples[:, 0]])
         while len(held) > (start := round(number * plan.hop * rate) - begin) + size:
             yield _window(held, begin, start, start + size, rate)
             number += 1
@@ -94,36 +91,3 @@ def read_windows(path: Union[str, Path], plan: WindowPlan, first: int = 0) -> It
 
 def _window(held: np.ndarray, begin: int, start: int, end: int, rate: int) -> Window:
     return Window((begin + start) / rate, (begin + end) / rate, held[start:end].copy(), rate)
-
-
-def audio_blocks(path: Union[str, Path]) -> Iterator[Waveform]:
-    """The samples of an audio file in blocks of ten seconds.
-
-    Raises:
-        AudioError: as `read_audio`, when the place is reached.
-    """
-    import soundfile
-
-    path = Path(path)
-    try:
-        file = soundfile.SoundFile(path)
-    except soundfile.LibsndfileError:
-        yield read_audio(path)  # what only ffmpeg reads, and what is wrong with it
-        return
-    with file:
-        frames = 0
-        while True:
-            try:
-                block = file.read(
-                    round(_BLOCK_SECONDS * file.samplerate), dtype="float32", always_2d=True
-                )
-            except soundfile.LibsndfileError as error:
-                raise AudioError(f"{path}: broken or cut off ({error}).") from error
-            frames += len(block)
-            if not len(block):
-                break
-            yield Waveform(check_samples(block, str(path)), file.samplerate)
-        if not frames:
-            raise AudioError(f"{path}: no samples in it.")
-        if frames < file.frames and file.format == "FLAC":  # other formats only guess it
-            raise AudioError(f"{path}: cut off after {frames} of {file.frames} samples.")

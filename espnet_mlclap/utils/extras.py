@@ -16,8 +16,11 @@ EXTRA_OF: Dict[str, str] = {
     "sentence_transformers": "sentence_transformers",
     "openai": "chat",
     "faiss": "search",
+    "fastapi": "search",
     "platformdirs": "search",
+    "pydantic": "search",
     "pymilvus": "search",
+    "uvicorn": "search",
     "py7zr": "corpora",
     "yt_dlp": "corpora",
 }
