@@ -1,5 +1,6 @@
 """Write formatted clips: FLAC files, FLAC in a Kaldi archive, log-mel features in one, or nothing at all."""
 
+import io
 import os
 from pathlib import Path
 from typing import Callable, Optional, Union
@@ -31,7 +32,9 @@ class _FlacFiles:
         import soundfile
 
         name = f"{clip.replace('/', '%2F')}.flac"
-        soundfile.write(self.folder / name, samples, SAMPLING_RATE)
+        encoded = io.BytesIO()  # a full disk is an OSError then, which libsndfile would hide
+        soundfile.write(encoded, samples, SAMPLING_RATE, format="FLAC")
+        (self.folder / name).write_bytes(encoded.getbuffer())
         return name
 
 

@@ -34,7 +34,7 @@ from espnet_mlclap.fileio.data_dir import Caption, DataDir, write_captions, writ
 from espnet_mlclap.utils.atomic import atomic_dir, atomic_open, make_dir
 from espnet_mlclap.utils.errors import UserError
 from espnet_mlclap.utils.progress import progress_bar
-from espnet_mlclap.utils.workers import worker_pool
+from espnet_mlclap.utils.workers import map_unordered
 
 _CLIPS_PER_BLOCK = 32  # half as many to as many on average: some seconds of work
 
@@ -162,10 +162,8 @@ def _check_presence(sources: Sequence[Source]) -> None:
 
 def _map(work, items: Sequence[Any], nj: int) -> Iterable[int]:
     if nj == 1 or len(items) <= 1:
-        yield from map(work, items)
-        return
-    with worker_pool(min(nj, len(items))) as pool:
-        yield from pool.imap_unordered(work, items)
+        return map(work, items)
+    return map_unordered(work, items, nj)
 
 
 def _fingerprint(block: Sequence[Source], audio_format: str) -> str:

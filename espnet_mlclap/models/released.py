@@ -70,7 +70,8 @@ def import_checkpoint(
     _check_tokenizer(tokenizer, config["text_encoder_conf"])
     with atomic_dir(experiment_dir) as folder:
         config["text_encoder_conf"] = model.text_encoder.export(folder)
-        torch.save(states, folder / _WEIGHTS_FILE)
+        with (folder / _WEIGHTS_FILE).open("wb") as file:  # by name, torch would hide a full disk
+            torch.save(states, file)
         for link in (BEST_MODEL, "latest.pth"):
             (folder / link).symlink_to(_WEIGHTS_FILE)
         with (folder / "config.yaml").open("w", encoding="utf-8") as file:

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import IO, Iterator, Union
 
 from espnet_mlclap.utils.errors import UserError
+from espnet_mlclap.utils.resources import is_shortage, naming
 
 
 def _sync(path: Path) -> None:
@@ -29,6 +30,8 @@ def make_dir(path: Union[str, Path]) -> Path:
     try:
         path.mkdir(parents=True, exist_ok=True)
     except OSError as error:
+        if is_shortage(error):
+            raise
         raise UserError(
             f"{path}: cannot be created ({error.strerror}). Give a folder that you may write to."
         ) from error
@@ -60,7 +63,7 @@ def atomic_open(path: Union[str, Path], mode: str = "w") -> Iterator[IO]:
     descriptor, name = tempfile.mkstemp(prefix=f".{path.name}.", suffix=".tmp", dir=path.parent)
     temporary = Path(name)
     try:
-        with os.fdopen(descriptor, mode, **options) as file:
+        with naming(path), os.fdopen(descriptor, mode, **options) as file:
             yield file
             file.flush()
             os.fsync(file.fileno())
@@ -85,7 +88,8 @@ def atomic_dir(path: Union[str, Path]) -> Iterator[Path]:
     parent = make_dir(path.parent)
     temporary = Path(tempfile.mkdtemp(prefix=f".{path.name}.", suffix=".tmp", dir=parent))
     try:
-        yield temporary
+        with naming(path):
+            yield temporary
         temporary.chmod(0o777 & ~_umask())
         old = None
         if path.exists():

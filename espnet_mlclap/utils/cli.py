@@ -11,6 +11,7 @@ from typing import Callable, Iterator, Optional, Sequence
 
 from espnet_mlclap.utils.errors import UserError
 from espnet_mlclap.utils.extras import missing_module
+from espnet_mlclap.utils.resources import explain
 
 
 def bool_option(value: str) -> bool:
@@ -35,14 +36,18 @@ def _output_has_no_reader() -> bool:
 
 @contextlib.contextmanager
 def one_line_errors(prog: str) -> Iterator[None]:
-    """Turn a `UserError`, or a module that an extra would have brought, into one line and exit status 1."""
+    """Print one line and exit with status 1 for what is no fault of the program.
+
+    That is a `UserError`, a module that an extra would have brought, or what the machine has run out of.
+    """
     try:
         yield
     except UserError as error:
         print(f"{prog}: error: {error}", file=sys.stderr)
         sys.exit(1)
-    except ModuleNotFoundError as error:
-        advice = missing_module(error)
+    except (ModuleNotFoundError, OSError, MemoryError, RuntimeError) as error:
+        module = isinstance(error, ModuleNotFoundError)
+        advice = missing_module(error) if module else explain(error)
         if advice is None:
             raise
         print(f"{prog}: error: {advice}", file=sys.stderr)
