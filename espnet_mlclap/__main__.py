@@ -18,7 +18,7 @@ BIN = Path(__file__).with_name("bin")
 # Each module in bin/ is a command and belongs to one group.
 GROUPS: Dict[str, Tuple[str, ...]] = {
     "Use a model": ("index", "search", "serve", "embed", "pack", "import_checkpoint"),
-    "Score": ("score", "zero_shot", "compare", "report"),
+    "Score": ("rerank", "score", "zero_shot", "compare", "report"),
     "Data": (
         "download_corpus",
         "prepare_corpus",

@@ -11,17 +11,22 @@ print(model.similarity(clips, queries))                     # [clips, queries], 
 import warnings
 from functools import cached_property
 from pathlib import Path
-from typing import Any, Dict, Iterable, List, Optional, Sequence, Set, Union
+from typing import Any, Dict, Iterable, List, NamedTuple, Optional, Sequence, Set, Union
 
 import numpy as np
 import torch
 
 from espnet_mlclap.fileio.in_memory import location_or_waveform
-from espnet_mlclap.models.embed_captions import CAPTIONS_PER_BATCH, embed_captions
+from espnet_mlclap.models.embed_captions import (
+    CAPTIONS_PER_BATCH,
+    caption_batches,
+    embed_captions,
+)
 from espnet_mlclap.models.experiment import load_experiment
 from espnet_mlclap.models.fingerprint import fingerprint
 from espnet_mlclap.models.packed import load_packed
 from espnet_mlclap.models.padding import MOST_PADDED, pad
+from espnet_mlclap.models.reranker.pair_model import CoAttentionModel
 from espnet_mlclap.models.two_tower import TwoTowerModel
 from espnet_mlclap.utils.batches import batches_by_length
 from espnet_mlclap.utils.config import BEST_MODEL
@@ -32,6 +37,18 @@ from espnet_mlclap.utils.progress import progress_bar
 from espnet_mlclap.utils.shown import is_unicode, shown
 
 Audio = Union[str, Path, np.ndarray, torch.Tensor, Dict[str, Any], Any]
+
+
+class Ranked(NamedTuple):
+    """A clip that was ranked.
+
+    Attributes:
+        index: its place among the clips that were given.
+        score: of the pair, in [-1, 1].
+    """
+
+    index: int
+    score: float
 
 
 class MLCLAP:
@@ -101,6 +118,20 @@ class MLCLAP:
     def fingerprint(self) -> str:
         """A name of what the model computes: the same for an experiment that was moved, copied or packed."""
         return fingerprint(self.model)
+
+    @property
+    def pair_model(self) -> CoAttentionModel:
+        """The model as one that scores pairs.
+
+        Raises:
+            UserError: it has two towers only.
+        """
+        if isinstance(self.model, CoAttentionModel):
+            return self.model
+        raise UserError(
+            "this model has two towers and scores no pairs. Load one that was trained with model: "
+            "co_attention (conf/tuning/co_attention_*.yaml)."
+        )
 
     @property
     def languages(self) -> List[str]:
@@ -192,9 +223,7 @@ class MLCLAP:
                     f"encode_text: caption {number} ({shown(text)!r}) has a character in it that was cut in "
                     "half, or that is not UTF-8."
                 )
-        for code in sorted({*langs} - {*self.languages}):
-            check_language(code, "encode_text")
-        self._warn_of_untrained(langs)
+        self._check_languages(langs)
         with torch.inference_mode():
             return embed_captions(
                 self.model,
@@ -204,6 +233,66 @@ class MLCLAP:
                 batch_size=batch_size,
             )
 
+    def rerank(
+        self,
+        query: str,
+        clips: Sequence[Audio],
+        top: Optional[int] = None,
+        *,
+        lang: str = "eng_Latn",
+        sampling_rate: Optional[int] = None,
+        batch_size: int = 16,
+    ) -> List[Ranked]:
+        """Order clips by what co-attention says of each with the query: for what a search has found.
+
+        Costs as much as encoding the clips, and a pass of the co-attention for each.
+
+        Args:
+            query: a caption.
+            clips: as in `encode_audio`.
+            top: how many to give back; None for all.
+            lang: FLORES-200 code of the query.
+            sampling_rate, batch_size: as in `encode_audio`.
+
+        Returns:
+            The best first; of equal clips those that were given first.
+
+        Raises:
+            AudioError: a clip that cannot be used.
+            UserError: a model of two towers only, an unknown language.
+        """
+        model = self.pair_model
+        _check_batch_size(batch_size)
+        if top is not None and top < 1:
+            raise UserError(f"top {top}: must be 1 or more.")
+        self._check_languages([lang])
+        scores: List[float] = []
+        with torch.inference_mode():
+            ((_, text, text_lengths),) = caption_batches(model, [(query, lang)], self.normalize)
+            tokens = model.text_tokens(text.to(self.device), text_lengths.to(self.device))
+            prepared = model.prepare_text(tokens)
+            for start in range(0, len(clips), batch_size):
+                batch = [
+                    self._read(clip, sampling_rate) for clip in clips[start : start + batch_size]
+                ]
+                audio, lengths = (part.to(self.device) for part in pad(batch, 0.0))
+                rows = torch.arange(len(batch), device=self.device)
+                found = model.score_pairs(
+                    model.prepare_audio(model.audio_tokens(audio, lengths)),
+                    prepared,
+                    rows,
+                    torch.zeros_like(rows),
+                )
+                scores += found.tolist()
+        order = sorted(range(len(scores)), key=lambda index: -scores[index])
+        return [Ranked(index, scores[index]) for index in order[:top]]
+
+    def _check_languages(self, langs: Sequence[str]) -> None:
+        """Say which language is unknown, or that the model was not trained in it."""
+        for code in sorted({*langs} - {*self.languages}):
+            check_language(code, "encode_text")
+        self._warn_of_untrained(langs)
+
     def _warn_of_untrained(self, langs: Iterable[str]) -> None:
         if not self.trained_languages:
             return
@@ -212,7 +301,7 @@ class MLCLAP:
             warnings.warn(
                 f"the model was not trained in {code}, only in {', '.join(self.trained_languages)}. Its text "
                 f"encoder knows {code}, but how well a caption in it finds its sound is not known.",
-                stacklevel=3,
+                stacklevel=4,
             )
 
     @staticmethod

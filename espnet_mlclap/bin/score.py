@@ -3,11 +3,13 @@
 import argparse
 import logging
 from pathlib import Path
-from typing import Dict, Optional, Sequence
+from typing import Dict, Mapping, Optional, Sequence
 
 from espnet_mlclap.evaluation.confidence import REPLICATES
 from espnet_mlclap.evaluation.embeddings import EmbeddingSet, read_embeddings
+from espnet_mlclap.evaluation.pair_scores import FILE_NAME, read_pair_scores
 from espnet_mlclap.evaluation.paired import compare_sets, find_results
+from espnet_mlclap.evaluation.reranked_scores import add_reranked
 from espnet_mlclap.evaluation.scores import (
     SetScores,
     find_sets,
@@ -58,6 +60,13 @@ def get_parser() -> argparse.ArgumentParser:
         "--baseline",
         help="results of another experiment on the same sets: adds the differences with paired intervals",
     )
+    parser.add_argument(
+        "--reranked",
+        nargs="+",
+        default=[],
+        metavar="DIR",
+        help="folders with <set>/pair_scores.npz (mlclap rerank): adds what they make of these embeddings",
+    )
     parser.add_argument("--markdown", type=bool_option, default=False, help="print Markdown")
     return parser
 
@@ -84,6 +93,7 @@ def score(options: argparse.Namespace) -> None:
             relevant=relevant,
         )
         _warn(name, scores[name])
+        _add_reranked(scores[name], embeddings, name, options, relevant)
         if options.baseline is not None:
             _add_differences(scores[name], embeddings, name, options)
     write_scores(inference_dir / "scores.json", scores)
@@ -93,6 +103,27 @@ def score(options: argparse.Namespace) -> None:
         for table in tables:
             print("\n" + (table.markdown() if options.markdown else table.text()))
         print("\n" + criterion_line(scores[name]))
+
+
+def _add_reranked(
+    scores: SetScores,
+    embeddings: EmbeddingSet,
+    name: str,
+    options: argparse.Namespace,
+    relevant: Optional[Mapping[str, Sequence[str]]],
+) -> None:
+    for folder in options.reranked:
+        if not (Path(folder) / name / FILE_NAME).exists():
+            logging.warning(f"{folder}: {name} was not reranked there")
+            continue
+        add_reranked(
+            scores,
+            embeddings,
+            read_pair_scores(Path(folder) / name, embeddings),
+            replicates=options.bootstrap,
+            seed=options.seed,
+            relevant=relevant,
+        )
 
 
 def _add_differences(

@@ -1,7 +1,8 @@
 """Files of tensors: read without running anything in them, and checked against what a model needs."""
 
+import logging
 from pathlib import Path
-from typing import Dict, Mapping, Tuple, Union
+from typing import Collection, Dict, Mapping, Tuple, Union
 
 import torch
 from torch import Tensor
@@ -77,11 +78,15 @@ def without_learnt(states: Mapping[str, Tensor]) -> Tuple[Dict[str, Tensor], Dic
     return model, {key: tensor for key, tensor in states.items() if key not in model}
 
 
-def initialise(model: torch.nn.Module, value: str) -> Dict[str, Tensor]:
+def initialise(
+    model: torch.nn.Module, value: str, new_parts: Collection[str] = ()
+) -> Dict[str, Tensor]:
     """Load what ESPnet's option `--init_param` names, whole or in part.
 
     Args:
         model: what the weights are for.
+        new_parts: parts of the model that stay as they are where a file holds nothing of them: what a
+            model of pairs adds to the towers that it starts from.
         value: a file, whose tensors must be exactly those of `model`; or `file:source:target:excluded`, as in
             ESPnet: the tensors below `source` for the part `target` of the model (empty: all), but for
             those below the keys in `excluded` (separated by commas; as they are called in the file).
@@ -95,6 +100,11 @@ def initialise(model: torch.nn.Module, value: str) -> Dict[str, Tensor]:
     where = f"--init_param {value}"
     if ":" not in value or Path(value).exists():
         states, learnt = without_learnt(load_state_dict(value))
+        for part in new_parts:
+            if not any(key.startswith(f"{part}.") for key in states):
+                logging.info(f"{value} holds no {part}, which starts anew")
+                own = model.get_submodule(part).state_dict()
+                states.update((f"{part}.{key}", tensor) for key, tensor in own.items())
         load_weights(model, states, where)
         return learnt
     path, source, target, excluded, *_ = *value.split(":"), "", "", ""

@@ -8,10 +8,11 @@ are those of evaluation while it runs.
 
 import contextlib
 from pathlib import Path
-from typing import Callable, Dict, Iterator, List, Optional, Sequence, Union
+from typing import Callable, Dict, Iterable, Iterator, List, Optional, Sequence, Tuple, Union
 
 import numpy as np
 import torch
+from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
 from espnet_mlclap.evaluation.embeddings import EmbeddingSet
@@ -55,21 +56,16 @@ def embed_set(
         UserError: a caption in a language that the text encoder does not know.
     """
     device = torch.device(device)
-    training = model.training
-    model.eval()
-    try:
-        with torch.no_grad(), settings_of_evaluation():
-            clips = sorted(data.wav_scp, key=_bytes)
-            audio = _embed_clips(model, data, clips, device, clips_per_batch, num_workers)
-            captions = sorted(data.captions, key=_bytes)
-            text = embed_captions(
-                model,
-                [(data.captions[key].text, data.captions[key].lang) for key in captions],
-                normalize=normalize,
-                device=device,
-            )
-    finally:
-        model.train(training)
+    with evaluating(model):
+        clips = sorted_ids(data.wav_scp)
+        audio = _embed_clips(model, data, clips, device, clips_per_batch, num_workers)
+        captions = sorted_ids(data.captions)
+        text = embed_captions(
+            model,
+            [(data.captions[key].text, data.captions[key].lang) for key in captions],
+            normalize=normalize,
+            device=device,
+        )
     row_of = {clip: row for row, clip in enumerate(clips)}
     return EmbeddingSet(
         path=Path(path),
@@ -82,8 +78,21 @@ def embed_set(
     )
 
 
-def _bytes(key: str) -> bytes:
-    return key.encode("utf-8")
+def sorted_ids(ids: Iterable[str]) -> List[str]:
+    """Ids sorted by their bytes: the order of rows."""
+    return sorted(ids, key=lambda key: key.encode("utf-8"))
+
+
+@contextlib.contextmanager
+def evaluating(model: TwoTowerModel) -> Iterator[None]:
+    """A model in evaluation mode, without gradients and with the arithmetic of evaluation."""
+    training = model.training
+    model.eval()
+    try:
+        with torch.no_grad(), settings_of_evaluation():
+            yield
+    finally:
+        model.train(training)
 
 
 @contextlib.contextmanager
@@ -113,6 +122,26 @@ class _Clips(Dataset):
         return self.reader(self.locations[row])
 
 
+def clip_batches(
+    model: TwoTowerModel,
+    data: DataDir,
+    clips: Sequence[str],
+    clips_per_batch: int,
+    num_workers: int,
+) -> Iterator[Tuple[List[int], Tensor, Tensor]]:
+    """Clips of a set in batches as the model's encoder takes them, with their places in `clips`.
+
+    Long clips come first: too little memory shows at once, and batches have little padding.
+    """
+    samples: Dict[str, str] = data.extra.get("utt2num_samples", {})
+    lengths = [int(samples.get(clip, 0)) for clip in clips]
+    batches = batches_by_length(lengths, clips_per_batch, MOST_PADDED)
+    locations = [data.wav_scp[clips[row]] for batch in batches for row in batch]
+    loader = _loader(model, locations, consecutive(batches), num_workers)
+    for rows, (audio, lengths_of_batch) in zip(batches, loader):
+        yield rows, audio, lengths_of_batch
+
+
 def _embed_clips(
     model: TwoTowerModel,
     data: DataDir,
@@ -121,26 +150,14 @@ def _embed_clips(
     clips_per_batch: int,
     num_workers: int,
 ) -> np.ndarray:
-    """[clips, E]; long clips first: too little memory shows at once, and batches have little padding."""
-    samples: Dict[str, str] = data.extra.get("utt2num_samples", {})
-    lengths = [int(samples.get(clip, 0)) for clip in clips]
-    batches = batches_by_length(lengths, clips_per_batch, MOST_PADDED)
-    order = [row for batch in batches for row in batch]
-    locations = [data.wav_scp[clips[row]] for row in order]
-    rows = np.empty((len(clips), model.embed_size), dtype=np.float32)
-    done = 0
+    """[clips, E]"""
+    vectors = np.empty((len(clips), model.embed_size), dtype=np.float32)
     with progress_bar("embedding clips", len(clips), "clips") as bar:
-        for block in embed_clips(
-            model,
-            locations,
-            device=device,
-            batches=consecutive(batches),
-            num_workers=num_workers,
-        ):
-            rows[order[done : done + len(block)]] = block
-            done += len(block)
-            bar.update(len(block))
-    return rows
+        for rows, audio, lengths in clip_batches(model, data, clips, clips_per_batch, num_workers):
+            embedded = model.encode_audio(audio.to(device), lengths.to(device))
+            vectors[rows] = embedded.cpu().numpy()
+            bar.update(len(rows))
+    return vectors
 
 
 def embed_clips(
@@ -149,7 +166,6 @@ def embed_clips(
     *,
     device: torch.device,
     clips_per_batch: int = CLIPS_PER_BATCH,
-    batches: Optional[Sequence[Sequence[int]]] = None,
     num_workers: int = 0,
 ) -> Iterator[np.ndarray]:
     """Vectors of clips, batch after batch: [clips, E] float32; to be called without gradients.
@@ -158,18 +174,23 @@ def embed_clips(
         model: on `device`, in evaluation mode.
         locations: files, or entries `archive.ark:offset`, in the order in which they are wanted.
         device, clips_per_batch, num_workers: as in `embed_set`.
-        batches: places of the clips of each batch, where they are not to be `clips_per_batch` each.
     """
+    batches = _equal(len(locations), clips_per_batch)
+    for audio, lengths in _loader(model, locations, batches, num_workers):
+        yield model.encode_audio(audio.to(device), lengths.to(device)).cpu().numpy()
+
+
+def _loader(
+    model: TwoTowerModel, locations: Sequence[str], batches: Sequence[range], num_workers: int
+) -> DataLoader:
     reader: ClipReader = model.audio_encoder.reader
     reader.prepare(locations)
-    loader = DataLoader(
+    return DataLoader(
         _Clips(locations, reader),
-        batch_sampler=batches or _equal(len(locations), clips_per_batch),
+        batch_sampler=batches,
         num_workers=num_workers,
         collate_fn=_pad_audio,
     )
-    for audio, lengths in loader:
-        yield model.encode_audio(audio.to(device), lengths.to(device)).cpu().numpy()
 
 
 def _equal(clips: int, size: int) -> List[range]:

@@ -27,7 +27,7 @@ from typing import Dict, Mapping, NamedTuple, Optional, Sequence
 
 import numpy as np
 
-from espnet_mlclap.evaluation.ranks import pair_ranks
+from espnet_mlclap.evaluation.ranks import PairRanks, pair_ranks
 
 RECALL_AT = (1, 5, 10, 50)
 MAP_AT = 10
@@ -103,8 +103,17 @@ def retrieval_values(
     clip = np.asarray(caption_to_clip)
     if clip.shape != (len(text),):
         raise ValueError(f"caption_to_clip must have one entry per caption, not shape {clip.shape}")
-    caption = np.arange(len(text))
-    ranks = pair_ranks(audio, text, caption, clip)
+    return values_of_ranks(pair_ranks(audio, text, np.arange(len(text)), clip), clip)
+
+
+def values_of_ranks(ranks: PairRanks, clip: np.ndarray) -> Dict[str, QueryValues]:
+    """Values of each query from the ranks of all pairs of a caption and its clip.
+
+    Args:
+        ranks: of the pairs, caption by caption.
+        clip: the clip of each caption, [M].
+    """
+    caption = np.arange(len(clip))
     return {
         "t2a": query_values(Places(caption, ranks.t2a_greater, ranks.t2a_equal), clip),
         "a2t": query_values(Places(clip, ranks.a2t_greater, ranks.a2t_equal)),

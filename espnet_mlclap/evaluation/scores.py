@@ -6,6 +6,7 @@
                        "chance": {"t2a": {...}, "a2t": {...}},                       a random order
                        "tied_queries": {"t2a": n, "a2t": n},
                        "multiple_positives": {...},                                  only with lists
+                       "reranked": {reranker: {...}},              see `reranked_scores.add_reranked`
                        "difference": {"to": experiment, "t2a": {metric: [difference, low, high]}, ...}},
                                                                                      only with a baseline
                 "source_lang": lang,                                                  may have no captions
@@ -125,7 +126,7 @@ def _intervals(
     }
 
 
-def mean_of_languages(scores: SetScores) -> Dict[str, float]:
+def mean_of_languages(scores: Mapping[str, dict]) -> Dict[str, float]:
     """Figures of a set as a whole, in per cent.
 
     Returns:

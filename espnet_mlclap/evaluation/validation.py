@@ -1,9 +1,12 @@
 """Validation while training: the validation set embedded and scored as stages 6 and 7 do it."""
 
 from pathlib import Path
-from typing import Callable, Dict, Optional, Tuple, Union
+from typing import Callable, Dict, Mapping, Optional, Tuple, Union
 
 from espnet_mlclap.evaluation.embed_set import embed_set
+from espnet_mlclap.evaluation.embeddings import EmbeddingSet
+from espnet_mlclap.evaluation.rerank_set import rerank_set
+from espnet_mlclap.evaluation.reranked_scores import reranked_scores
 from espnet_mlclap.evaluation.scores import (
     CRITERION,
     DIRECTIONS,
@@ -12,7 +15,10 @@ from espnet_mlclap.evaluation.scores import (
     score_set,
 )
 from espnet_mlclap.fileio.data_dir import DataDir
+from espnet_mlclap.models.reranker.pair_model import CoAttentionModel
 from espnet_mlclap.models.two_tower import TwoTowerModel
+
+_TOWERS = f"towers_{CRITERION}"
 
 
 class ValidationSet:
@@ -52,7 +58,11 @@ class ValidationSet:
 
     def __call__(self, model: TwoTowerModel, device: str) -> Dict[str, float]:
         """Figures of a model that is on `device`."""
-        embeddings = embed_set(
+        return _figures(score_set(self.embed(model, device), replicates=0))
+
+    def embed(self, model: TwoTowerModel, device: str) -> EmbeddingSet:
+        """The set in the space of the model's towers."""
+        return embed_set(
             model,
             self.data,
             path=self.path,
@@ -60,11 +70,58 @@ class ValidationSet:
             device=device,
             num_workers=self.num_workers,
         )
-        scores = score_set(embeddings, replicates=0)
-        figures = mean_of_languages(scores)
-        for lang, entry in scores.items():
-            figures.update((_name(way, lang), entry[way][CRITERION]) for way in DIRECTIONS)
-        return figures
+
+
+class RerankedValidationSet(ValidationSet):
+    """The same for a model of pairs: the figures are those of what its towers found, reranked.
+
+    `towers_mAP@10` is what the towers give by themselves.
+
+    Args:
+        data_dir, normalize, num_workers: as in `ValidationSet`.
+        top: items of each query that are scored; 0 for all.
+    """
+
+    def __init__(
+        self,
+        data_dir: Union[str, Path],
+        *,
+        normalize: Optional[Callable[[str, str], str]] = None,
+        num_workers: int = 0,
+        top: int = 50,
+    ):
+        super().__init__(data_dir, normalize=normalize, num_workers=num_workers)
+        self.top = top
+
+    @property
+    def reported(self) -> Tuple[str, ...]:
+        return (*super().reported, _TOWERS)
+
+    def __call__(self, model: TwoTowerModel, device: str) -> Dict[str, float]:
+        if not isinstance(model, CoAttentionModel):
+            raise TypeError(f"{type(model).__name__} scores no pairs")
+        embeddings = self.embed(model, device)
+        pair_scores = rerank_set(
+            model,
+            self.data,
+            embeddings,
+            top=self.top or None,
+            normalize=self.normalize,
+            device=device,
+            num_workers=self.num_workers,
+        )
+        towers = mean_of_languages(score_set(embeddings, replicates=0))
+        return {
+            **_figures(reranked_scores(embeddings, pair_scores)),
+            _TOWERS: towers[CRITERION],
+        }
+
+
+def _figures(scores: Mapping[str, dict]) -> Dict[str, float]:
+    figures = mean_of_languages(scores)
+    for lang, entry in scores.items():
+        figures.update((_name(way, lang), entry[way][CRITERION]) for way in DIRECTIONS)
+    return figures
 
 
 def _name(way: str, lang: str) -> str:

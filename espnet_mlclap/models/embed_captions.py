@@ -1,10 +1,11 @@
 """Captions to vectors, in batches of similar length: for Python users, for stage 6 and for validation."""
 
 import warnings
-from typing import Callable, Optional, Sequence, Tuple, Union
+from typing import Callable, Iterator, List, Optional, Sequence, Tuple, Union
 
 import numpy as np
 import torch
+from torch import Tensor
 
 from espnet_mlclap.models.padding import pad
 from espnet_mlclap.models.two_tower import TwoTowerModel
@@ -39,21 +40,34 @@ def embed_captions(
     Raises:
         UserError: a language that the text encoder does not know.
     """
+    rows = np.empty((len(captions), model.embed_size), dtype=np.float32)
+    bar = progress_bar("embedding captions", len(captions), "captions", show=show_progress)
+    with bar:
+        for chosen, text, lengths in caption_batches(model, captions, normalize, batch_size):
+            rows[chosen] = model.encode_text(text.to(device), lengths.to(device)).cpu().numpy()
+            bar.update(len(chosen))
+    return rows
+
+
+def caption_batches(
+    model: TwoTowerModel,
+    captions: Sequence[Tuple[str, str]],
+    normalize: Optional[Callable[[str, str], str]] = None,
+    batch_size: int = CAPTIONS_PER_BATCH,
+) -> Iterator[Tuple[List[int], Tensor, Tensor]]:
+    """Captions in batches of similar length as the model's encoder takes them, with their places.
+
+    Arguments and errors are those of `embed_captions`.
+    """
     tokenizer = model.text_encoder.tokenizer
     if normalize:
         captions = [(normalize(text, lang), lang) for text, lang in captions]
     tokens = tokenizer.many(captions)
     _warn_of_cut(captions, [len(one) for one in tokens], getattr(tokenizer, "max_tokens", None))
     order = sorted(range(len(tokens)), key=lambda row: len(tokens[row]))
-    rows = np.empty((len(captions), model.embed_size), dtype=np.float32)
-    bar = progress_bar("embedding captions", len(captions), "captions", show=show_progress)
-    with bar:
-        for start in range(0, len(order), batch_size):
-            chosen = order[start : start + batch_size]
-            text, lengths = pad([tokens[row] for row in chosen], tokenizer.pad_id)
-            rows[chosen] = model.encode_text(text.to(device), lengths.to(device)).cpu().numpy()
-            bar.update(len(chosen))
-    return rows
+    for start in range(0, len(order), batch_size):
+        chosen = order[start : start + batch_size]
+        yield chosen, *pad([tokens[row] for row in chosen], tokenizer.pad_id)
 
 
 def _warn_of_cut(

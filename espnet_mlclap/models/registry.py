@@ -53,9 +53,21 @@ audio_projections = Registry(
 text_projections = Registry(
     "text_projection", _PROJECTIONS, base=f"{_MODELS}.projection:AbsProjection"
 )
+co_attentions = Registry(
+    "co_attention",
+    {
+        "single": f"{_MODELS}.reranker.co_attention:SingleCoAttention",
+        "stacking": f"{_MODELS}.reranker.co_attention:StackingCoAttention",
+        "iterating": f"{_MODELS}.reranker.co_attention:IteratingCoAttention",
+    },
+    base=f"{_MODELS}.reranker.co_attention:AbsCoAttention",
+)
 models = Registry(
     "model",
-    {"two_tower": f"{_MODELS}.two_tower:TwoTowerModel"},
+    {
+        "two_tower": f"{_MODELS}.two_tower:TwoTowerModel",
+        "co_attention": f"{_MODELS}.reranker.pair_model:CoAttentionModel",
+    },
     base=f"{_MODELS}.two_tower:TwoTowerModel",
 )
 
@@ -67,6 +79,7 @@ MODEL_REGISTRIES = {
     text_poolings: "mean",
     audio_projections: "mlp",
     text_projections: "mlp",
+    co_attentions: "iterating",
     models: "two_tower",
 }
 
@@ -95,6 +108,12 @@ def build_model(config: Mapping[str, Any]) -> TwoTowerModel:
         parts[f"{side}_projection"] = _build(
             projection, config, input_size=pooled.output_size(), output_size=embed_size
         )
+    wanted = inspect.signature(_model_class(config).__init__).parameters
+    if co_attentions.kind in wanted:
+        sizes = {
+            f"{side}_size": parts[f"{side}_encoder"].output_size() for side in ("audio", "text")
+        }
+        parts[co_attentions.kind] = _build(co_attentions, config, **sizes)
     return _build(models, config, **parts)
 
 
@@ -128,5 +147,9 @@ def _build(registry: Registry, config: Mapping[str, Any], **given: Any) -> Any:
 def _embed_size(config: Mapping[str, Any]) -> int:
     """The shared width: of model_conf, or else the model's own default."""
     conf = config.get("model_conf") or {}
-    cls = models.get(config.get("model") or MODEL_REGISTRIES[models])
-    return conf.get("embed_size", inspect.signature(cls.__init__).parameters["embed_size"].default)
+    default = inspect.signature(_model_class(config).__init__).parameters["embed_size"].default
+    return conf.get("embed_size", default)
+
+
+def _model_class(config: Mapping[str, Any]) -> type:
+    return models.get(config.get("model") or MODEL_REGISTRIES[models])

@@ -4,7 +4,7 @@ Legend: U distinct clips, B captions, D width of an encoder, E width of the shar
 """
 
 from contextlib import AbstractContextManager, nullcontext
-from typing import Any, Optional, Tuple
+from typing import Any, ClassVar, Optional, Tuple
 
 import torch
 from torch import Tensor
@@ -33,9 +33,14 @@ class TwoTowerModel(torch.nn.Module):
             Weights, log-mel features and embeddings stay in float32. None for float32 throughout.
         freeze_text_encoder: keep the text encoder as it is: no gradient, no dropout.
 
+    Attributes:
+        new_parts: parts that start anew where the weights that a training starts from do not have them.
+
     Raises:
         UserError: an unknown `amp_dtype`.
     """
+
+    new_parts: ClassVar[Tuple[str, ...]] = ()
 
     def __init__(
         self,
@@ -96,8 +101,7 @@ class TwoTowerModel(torch.nn.Module):
         Returns:
             [U, E] float32, L2-normalised.
         """
-        with self._autocast(audio.device):
-            return self._embed_clips(self.audio_encoder(audio, audio_lengths))
+        return self.embed_audio_tokens(self.audio_tokens(audio, audio_lengths))
 
     def across_clips(self, audio: Tensor, audio_lengths: Tensor) -> Tuple[Tensor, ...]:
         """What `encode_each_clip` takes: all in which clips of a batch depend on each other is done."""
@@ -107,10 +111,7 @@ class TwoTowerModel(torch.nn.Module):
     def encode_each_clip(self, *clips: Tensor) -> Tensor:
         """Embeddings [U, E] of clips from `across_clips`, of all of them or some."""
         with self._autocast(clips[0].device):
-            return self._embed_clips(self.audio_encoder.of_each_clip(*clips))
-
-    def _embed_clips(self, tokens: Tokens) -> Tensor:
-        return normalize(self.audio_projection(self.audio_pooling(tokens)).float(), dim=-1)
+            return self.embed_audio_tokens(self.audio_encoder.of_each_clip(*clips))
 
     def encode_text(self, text: Tensor, text_lengths: Tensor) -> Tensor:
         """Embeddings of captions in any languages.
@@ -122,6 +123,16 @@ class TwoTowerModel(torch.nn.Module):
         Returns:
             [B, E] float32, L2-normalised.
         """
-        with self._autocast(text.device):
-            pooled = self.text_pooling(self.text_encoder(text, text_lengths))
+        return self.embed_text_tokens(self.text_tokens(text, text_lengths))
+
+    def embed_audio_tokens(self, tokens: Tokens) -> Tensor:
+        """Embeddings of clips from their tokens: [U, E] float32, L2-normalised."""
+        with self._autocast(tokens.values.device):
+            pooled = self.audio_pooling(tokens)
+            return normalize(self.audio_projection(pooled).float(), dim=-1)
+
+    def embed_text_tokens(self, tokens: Tokens) -> Tensor:
+        """Embeddings of captions from their tokens: [B, E] float32, L2-normalised."""
+        with self._autocast(tokens.values.device):
+            pooled = self.text_pooling(tokens)
             return normalize(self.text_projection(pooled).float(), dim=-1)

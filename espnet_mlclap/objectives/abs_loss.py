@@ -36,6 +36,20 @@ class AbsLoss(torch.nn.Module, ABC):
             ranks contrast together) and numbers to report.
         """
 
+    def of_similarities(
+        self, similarity: Tensor, clip_index: Tensor, **needed: Tensor
+    ) -> Tuple[Tensor, Dict[str, Tensor]]:
+        """The same of similarities instead of embeddings: for a model that scores pairs.
+
+        Args:
+            similarity: [B, U] of each caption to each clip, in [-1, 1]; -inf for a pair that does not count.
+            clip_index, needed: as in `forward`.
+
+        Raises:
+            NotImplementedError: this loss needs embeddings.
+        """
+        raise NotImplementedError
+
 
 def mean_of(values: Tensor) -> Tensor:
     """Mean of one value per caption, [B]; 0 where there is none."""

@@ -117,6 +117,20 @@ class InfoNCELoss(AbsLoss):
 
         return self.summed_up(loss_t2a, loss_a2t, audio[clip_index], text)
 
+    def of_similarities(
+        self, similarity: Tensor, clip_index: Tensor
+    ) -> Tuple[Tensor, Dict[str, Tensor]]:
+        """Loss of the pairs of this rank; see `AbsLoss.of_similarities`.
+
+        `embedding_regularisation` and `gather_across_ranks` do not apply: there are no embeddings.
+        """
+        logits = similarity.float() / self.current_temperature()
+        captions_of_clip = torch.bincount(clip_index, minlength=logits.shape[1]).float()
+        own = logits[torch.arange(len(clip_index), device=clip_index.device), clip_index]
+        loss_t2a = (torch.logsumexp(logits + captions_of_clip.log(), dim=1) - own).mean()
+        loss_a2t = (torch.logsumexp(logits, dim=0)[clip_index] - own).mean()
+        return self.mean_of_directions(loss_t2a, loss_a2t)
+
     def current_temperature(self) -> Tensor:
         """The temperature, not below the coldest that training bears."""
         if self.temperature.requires_grad:
@@ -144,18 +158,25 @@ class InfoNCELoss(AbsLoss):
             pairs: [B, E] the clip of each caption.
             text: [B, E] the captions.
         """
-        loss = (loss_t2a + loss_a2t) / 2
-        stats = {
-            "loss_t2a": loss_t2a.detach(),
-            "loss_a2t": loss_a2t.detach(),
-            "temperature": self.temperature.detach().clone(),
-        }
+        loss, stats = self.mean_of_directions(loss_t2a, loss_a2t)
         if self.embedding_regularisation and len(text):
             penalty = _spread(pairs) + _spread(text)
             loss = loss + self.embedding_regularisation * penalty
             stats["regularisation"] = penalty.detach()
-        stats["loss"] = loss.detach()
+            stats["loss"] = loss.detach()
         return loss, stats
+
+    def mean_of_directions(
+        self, loss_t2a: Tensor, loss_a2t: Tensor
+    ) -> Tuple[Tensor, Dict[str, Tensor]]:
+        """The mean of both directions, and the numbers to report."""
+        loss = (loss_t2a + loss_a2t) / 2
+        return loss, {
+            "loss_t2a": loss_t2a.detach(),
+            "loss_a2t": loss_a2t.detach(),
+            "temperature": self.temperature.detach().clone(),
+            "loss": loss.detach(),
+        }
 
 
 def _own_audio(pairs: Tensor, clip_index: Tensor, clip_group: Optional[Tensor]) -> Tensor:

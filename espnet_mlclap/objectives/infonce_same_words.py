@@ -78,6 +78,28 @@ class SameWordsInfoNCELoss(InfoNCELoss):
             loss_a2t = mean_of((torch.logsumexp(to_text, dim=1) - own)[clip_index])
             return self.summed_up(loss_t2a, loss_a2t, audio[clip_index], text)
 
+    def of_similarities(
+        self,
+        similarity: Tensor,
+        clip_index: Tensor,
+        *,
+        words_index: Tensor,
+        clip_words: Tensor,
+    ) -> Tuple[Tensor, Dict[str, Tensor]]:
+        """Loss of the pairs of this rank; see `AbsLoss.of_similarities`. A caption's own pair must count."""
+        logits = similarity.float() / self.current_temperature()
+        captions_of_clip = torch.bincount(clip_index, minlength=logits.shape[1]).float()
+        fits = _fits(words_index, clip_words) & torch.isfinite(logits)  # [B, U]
+        positive = logits.masked_fill(~fits, 0.0)
+
+        weight = fits * captions_of_clip
+        own = (weight * positive).sum(dim=1) / weight.sum(dim=1)
+        loss_t2a = (torch.logsumexp(logits + captions_of_clip.log(), dim=1) - own).mean()
+
+        own = positive.sum(dim=0) / fits.sum(dim=0)
+        loss_a2t = (torch.logsumexp(logits, dim=0) - own)[clip_index].mean()
+        return self.mean_of_directions(loss_t2a, loss_a2t)
+
 
 def _fits(words_index: Tensor, clip_words: Tensor) -> Tensor:
     """[captions, clips] bool: has the clip a caption of these words?"""

@@ -25,6 +25,7 @@ objectives = Registry(
         "contrastive": f"{_OBJECTIVES}.contrastive:ContrastiveObjective",
         "one_to_k": f"{_OBJECTIVES}.one_to_k:OneToKObjective",
         "co_anchor": f"{_OBJECTIVES}.co_anchor:CoAnchorObjective",
+        "pair_scoring": f"{_OBJECTIVES}.pair_scoring:PairScoringObjective",
     },
     base=f"{_OBJECTIVES}.abs_objective:AbsObjective",
 )

@@ -12,17 +12,14 @@ from espnet_mlclap.evaluation.scores import (
     mean_of_languages,
     mean_of_others,
 )
+from espnet_mlclap.reports.cells import number, with_difference, with_interval
+from espnet_mlclap.reports.reranked import reranked_tables
 from espnet_mlclap.utils.tables import Table
 
 COMPARED_METRICS = ("R@1", "R@10", "mAP@10")
 # Metrics that are printed with their interval; scores.json has those of all.
 TEXT_INTERVALS = ("mAP@10",)
 MARKDOWN_INTERVALS = ("R@1", "R@10", "mAP@10")
-
-
-def number(metric: str, value: float) -> str:
-    """A figure as printed: per cent and mean ranks with one decimal, median ranks without."""
-    return f"{value:.0f}" if metric == "medR" else f"{value:.1f}"
 
 
 def criterion_line(scores: SetScores) -> str:
@@ -45,7 +42,7 @@ def direction_table(
     for lang, entry in scores.items():
         spread = entry.get("intervals", {}).get(direction, {})
         cells = [
-            _with_interval(name, entry[direction][name], spread.get(name))
+            with_interval(name, entry[direction][name], spread.get(name))
             if name in with_intervals
             else number(name, entry[direction][name])
             for name in METRICS
@@ -73,13 +70,6 @@ def _chance_rows(chance: Mapping[str, Optional[Mapping[str, float]]]) -> List[Li
     ]
 
 
-def _with_interval(name: str, value: float, interval: Optional[Sequence[float]]) -> str:
-    if interval is None:
-        return number(name, value)
-    low, high = (number(name, bound) for bound in interval)
-    return f"{number(name, value)} [{low}, {high}]"
-
-
 def relevance_table(scores: SetScores) -> Table:
     """mAP (at 16 as in DCASE 2025) and recall where captions have lists of relevant clips."""
     names = ("R@1", "R@5", "R@10", "mAP@10", "mAP@16")
@@ -88,7 +78,7 @@ def relevance_table(scores: SetScores) -> Table:
         entry = scored.get("multiple_positives")
         if entry:
             cells = [
-                _with_interval(name, entry["t2a"][name], entry["intervals"]["t2a"][name])
+                with_interval(name, entry["t2a"][name], entry["intervals"]["t2a"][name])
                 for name in names
             ]
             per_caption = f"{entry['clips_a_caption']:.1f}"
@@ -104,7 +94,7 @@ def difference_table(scores: SetScores) -> Table:
             continue
         to = entry["difference"]["to"]
         cells = [
-            _difference(name, *entry["difference"][way][name])
+            with_difference(*entry["difference"][way][name])
             for way in DIRECTIONS
             for name in COMPARED_METRICS
         ]
@@ -113,21 +103,17 @@ def difference_table(scores: SetScores) -> Table:
     return Table([f"Difference to {to}", *headers], rows)
 
 
-def _difference(name: str, value: float, low: float, high: float) -> str:
-    signed = [f"{bound:+.1f}" for bound in (value, low, high)]
-    return f"{signed[0]} [{signed[1]}, {signed[2]}]{' *' if low > 0 or high < 0 else ''}"
-
-
 def score_tables(
     scores: AllScores, with_intervals: Collection[str] = MARKDOWN_INTERVALS
 ) -> Dict[str, List[Table]]:
-    """The tables of each test set: both directions, then lists of relevant clips and differences, if any."""
+    """The tables of each test set: both directions, then lists of relevant clips, rerankers, differences."""
     tables = {}
     for name, languages in scores.items():
         tables[name] = [direction_table(languages, way, with_intervals) for way in DIRECTIONS]
         with_lists = relevance_table(languages)
         if with_lists.rows:
             tables[name].append(with_lists)
+        tables[name] += reranked_tables(languages)
         differences = difference_table(languages)
         if differences.rows:
             tables[name].append(differences)

@@ -53,6 +53,12 @@ def add_data_arguments(parser: argparse.ArgumentParser) -> None:
         help="translated captions of the training sets; repeatable",
     )
     group.add_argument(
+        "--valid_rerank_top",
+        type=int,
+        default=50,
+        help="validation of a model of pairs: items of each query that are scored; 0 for all",
+    )
+    group.add_argument(
         "--teacher_embeddings",
         nargs="+",
         action="append",

@@ -11,13 +11,20 @@ from espnet2.train.distributed_utils import DistributedOption
 
 from espnet_mlclap.checkpoints.state_dict import initialise
 from espnet_mlclap.evaluation.embeddings import sort_languages
-from espnet_mlclap.evaluation.validation import ValidationSet
+from espnet_mlclap.evaluation.validation import RerankedValidationSet, ValidationSet
 from espnet_mlclap.fileio.audio import SAMPLING_RATE
 from espnet_mlclap.fileio.clip_reader import ClipReader
 from espnet_mlclap.iterators.epoch_plan import EpochPlan, PlanOptions
 from espnet_mlclap.iterators.mlclap_iter_factory import EpochPlanIterFactory
 from espnet_mlclap.models.experiment import in_folder
-from espnet_mlclap.models.registry import audio_encoders, build_model, build_part, text_encoders
+from espnet_mlclap.models.registry import (
+    audio_encoders,
+    build_model,
+    build_part,
+    models,
+    text_encoders,
+)
+from espnet_mlclap.models.reranker.pair_model import CoAttentionModel
 from espnet_mlclap.models.text_encoder.abs_text_encoder import Tokenizer
 from espnet_mlclap.objectives.abs_objective import AbsObjective
 from espnet_mlclap.objectives.correspondences import TEACHERS
@@ -94,7 +101,7 @@ class MLCLAPTask(AbsTask):
         model = build_model(vars(args))
         learnt: Dict[str, torch.Tensor] = {}
         for value in args.init_param:
-            learnt.update(initialise(model, value))
+            learnt.update(initialise(model, value, model.new_parts))
         args.started_from, args.init_param = args.init_param, []
         for name in args.freeze_param:
             freeze(model, name)
@@ -181,11 +188,13 @@ class MLCLAPTask(AbsTask):
     def _validation_set(cls, args: argparse.Namespace) -> ValidationSet:
         if args.valid_data_dir is None:
             raise UserError("--valid_data_dir: give the formatted validation set")
-        return ValidationSet(
-            args.valid_data_dir,
-            normalize=NORMALIZERS[args.text_normalization],
-            num_workers=args.num_workers,
-        )
+        settings = {
+            "normalize": NORMALIZERS[args.text_normalization],
+            "num_workers": args.num_workers,
+        }
+        if issubclass(models.get(args.model), CoAttentionModel):
+            return RerankedValidationSet(args.valid_data_dir, top=args.valid_rerank_top, **settings)
+        return ValidationSet(args.valid_data_dir, **settings)
 
 
 def freeze(model: torch.nn.Module, name: str) -> None:

@@ -520,3 +520,27 @@ def test_a_configuration_may_say_itself_how_it_learns_from_teachers(recipe):
     result = recipe.run("--teachers", "nowhere")
     assert result.returncode == 2
     assert "--teachers nowhere: no such experiment or packed file" in result.stderr
+
+
+def test_a_reranker_scores_each_test_set_and_is_scored_beside_the_towers(recipe):
+    reranker = recipe.folder / "exp/mlclap_pairs"
+    reranker.mkdir(parents=True)
+    for name in ("config.yaml", "valid.mAP@10.best.pth"):
+        (reranker / name).write_text("x")
+    options = ["--reranker", "exp/mlclap_pairs", "--rerank_top", "50 all"]
+    result = recipe.run(*options)
+    assert result.returncode == 0, result.stderr
+    first, second = (call for call in result.calls if call[0] == "rerank")
+    inference = "exp/mlclap_t/valid.mAP@10.best"
+    assert values(first, "--model_dir") == ["exp/mlclap_pairs"]
+    assert values(first, "--embedding_dir") == [f"{inference}/test"]
+    assert values(first, "--out_dir") == [f"{inference}/reranked/pairs_50/test"]
+    assert values(first, "--data_dir") == ["dump/flac/test"]
+    assert (values(first, "--top"), values(second, "--top")) == (["50"], ["all"])
+    score = " ".join(next(call for call in result.calls if call[0] == "score"))
+    folders = " ".join(f"{inference}/reranked/pairs_{top}" for top in ("50", "all"))
+    assert score.endswith(f"--reranked {folders}")
+    assert names(recipe.run(*options)) == ["score", "report"]
+    (reranker / "valid.mAP@10.best.pth").write_text("y")
+    assert names(recipe.run(*options)) == ["rerank", "rerank", "score", "report"]
+    assert "no such folder or file" in recipe.run("--reranker", "exp/nowhere").stderr

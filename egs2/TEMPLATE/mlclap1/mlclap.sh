@@ -68,6 +68,9 @@ custom_classes=false   # {true|false} trust --download_model: let it run classes
 relevant_clips=        # lists of relevant clips of the captions of test sets, "SET=FILE ...": mAP@16 as in DCASE 2025
 own_clip_is_relevant=false  # {true|false} a caption's own clip counts even where its list leaves it out
 baseline=              # results of another experiment (its folder, or the one with scores.json): differences to it
+reranker=              # model of pairs that reranks what the two towers found: its experiment's folder, or a packed file
+rerank_top=50          # clips of each caption (captions of each clip) that it scores, or all; several: "50 all"
+rerank_most_pairs=1000000  # {1..} captions times clips of the largest test set that --rerank_top all scores
 zero_shot=false        # {true|false} also classify the clips of labelled test sets by the captions of the classes
 zero_shot_prompts=     # captions of the classes, a TSV file label, lang, caption (default: those of the training sets)
 results_note=          # what a reader of RESULTS.md must know first
@@ -104,6 +107,7 @@ fi
 for name in ${teachers}; do
     [[ -e ${name} ]] || option_error "--teachers ${name}: no such experiment or packed file in ${PWD}."
 done
+[[ -z ${reranker} || -e ${reranker} ]] || option_error "--reranker ${reranker}: no such folder or file in ${PWD}."
 [[ -z ${baseline} || -d ${baseline} ]] || option_error "--baseline ${baseline}: no such folder in ${PWD}."
 for name in ${relevant_clips}; do
     if ((stage == 1)) && [[ ${name} == *="${datadir}"/* ]]; then continue; fi # which stage 1 makes
@@ -274,18 +278,34 @@ stage_6() {
             --model_file "${inference_model}" --custom_classes "${custom_classes}"
     fi
     in_parallel "${inference_nj}" embed "${tests[@]}"
+    local set top
+    for top in ${reranker:+${rerank_top}}; do
+        for set in "${tests[@]}"; do rerank "${set}" "${top}"; done
+    done
+}
+
+rerank() { # SET TOP
+    local out=${inference}/reranked/${reranker_name}_$2/$1
+    local -a inputs=("${formatted}/$1" "${inference}/$1" "${reranker}")
+    if [[ -d ${reranker} ]]; then inputs=("${inputs[@]:0:2}" "${reranker}"/{config.yaml,"${best_model}"}); fi
+    once "${out}/.made" "${inference}/log/rerank_$1_$2.log" "${embed_cmd}" \
+        python3 -m espnet_mlclap.bin.rerank --model_dir "${reranker}" --name "${reranker_name}" \
+        --data_dir "${formatted}/$1" --embedding_dir "${inference}/$1" --out_dir "${out}" \
+        --top "$2" --most_pairs "${rerank_most_pairs}" --device "${device}"
 }
 
 stage_7() {
-    local set
-    local -a options=() compared=()
+    local set top
+    local -a options=() compared=() reranked=()
     if [[ -n ${baseline} ]]; then compared=(--baseline "${baseline}"); fi
     if [[ -n ${relevant_clips} ]]; then
         read -ra options <<<"${relevant_clips}"
         options=(--relevant_clips "${options[@]}" --own_clip_is_relevant "${own_clip_is_relevant}")
     fi
+    for top in ${reranker:+${rerank_top}}; do reranked+=("${inference}/reranked/${reranker_name}_${top}"); done
+    if [[ -n ${reranker} ]]; then reranked=(--reranked "${reranked[@]}"); fi
     run_job "${inference}/log/score.log" "" python3 -m espnet_mlclap.bin.score --inference_dir "${inference}" \
-        --source_lang "${source_lang}" "${options[@]}" "${compared[@]}"
+        --source_lang "${source_lang}" "${options[@]}" "${compared[@]}" "${reranked[@]}"
     if [[ ${zero_shot} == true ]]; then
         local -a prompts=(--prompt_data_dir "${train[@]/#/${formatted}/}")
         if [[ -n ${zero_shot_prompts} ]]; then prompts=(--prompt_file "${zero_shot_prompts}"); fi

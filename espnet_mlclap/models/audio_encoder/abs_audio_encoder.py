@@ -18,10 +18,12 @@ class AbsAudioEncoder(torch.nn.Module, ABC):
     Attributes:
         exported_paths: constructor arguments that are paths relative to the experiment in its config.yaml.
         cache_paths: the same, of folders that only save time: left out where they are not there.
+        gives_tokens: whether a clip becomes several tokens; False: one vector, as its only token.
     """
 
     exported_paths: ClassVar[Tuple[str, ...]] = ()
     cache_paths: ClassVar[Tuple[str, ...]] = ()
+    gives_tokens: bool = True
 
     @property
     def reader(self) -> ClipReader:

@@ -92,6 +92,8 @@ class FusionAudioEncoder(AbsAudioEncoder):
         UserError: fewer than two encoders, or one that cannot be built.
     """
 
+    gives_tokens = False
+
     def __init__(self, *, encoders: Sequence[Mapping[str, Any]]):
         super().__init__()
         # the registry names this module

@@ -52,6 +52,8 @@ class SonarSpeechEncoder(AbsAudioEncoder):
             together, or weights that do not fit them.
     """
 
+    gives_tokens = False
+
     def __init__(
         self,
         *,

@@ -112,6 +112,7 @@ class FrozenAudioEncoder(AbsAudioEncoder):
     """
 
     cache_paths = ("store",)
+    gives_tokens = False
 
     def __init__(
         self,

@@ -86,6 +86,7 @@ class FrozenTextEncoder(AbsTextEncoder):
     """
 
     cache_paths = ("store",)
+    gives_tokens = False
 
     def __init__(
         self,

@@ -39,11 +39,13 @@ class AbsTextEncoder(torch.nn.Module, ABC):
         tokenizer: makes the token ids that `forward` takes.
         exported_paths: constructor arguments that `export` gives as paths relative to the experiment.
         cache_paths: the same, of folders that only save time: left out where they are not there.
+        gives_tokens: whether a caption becomes several tokens; False: one vector, as its only token.
     """
 
     tokenizer: Tokenizer
     exported_paths: ClassVar[Tuple[str, ...]] = ()
     cache_paths: ClassVar[Tuple[str, ...]] = ()
+    gives_tokens: bool = True
 
     @abstractmethod
     def output_size(self) -> int:

@@ -48,6 +48,7 @@ class SentenceTransformersTextEncoder(AbsTextEncoder):
     """
 
     exported_paths = ("model",)
+    gives_tokens = False
 
     def __init__(
         self,

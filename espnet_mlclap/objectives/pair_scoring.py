@@ -1,0 +1,134 @@
+"""Contrast the pairs of a batch by what a model of pairs says of each: training of co-attention.
+
+Legend: U distinct clips, B captions, P pairs that are scored.
+"""
+
+from typing import Any, Dict, Tuple
+
+import torch
+from espnet2.torch_utils.device_funcs import force_gatherable
+from torch import Tensor
+
+from espnet_mlclap.models.reranker.pair_model import CoAttentionModel
+from espnet_mlclap.models.two_tower import TwoTowerModel
+from espnet_mlclap.objectives.abs_loss import AbsLoss
+from espnet_mlclap.objectives.abs_objective import AbsObjective
+from espnet_mlclap.utils.errors import UserError
+
+_WHERE = "objective_conf of pair_scoring"
+
+
+class PairScoringObjective(AbsObjective):
+    """NT-Xent over the pairs of a batch, each scored by co-attention (Sun et al., 2024).
+
+    All U x B pairs are scored, or with `hard_negatives` only those that the towers hold for similar: the
+    reranker then learns on what it will get, and a batch of B costs B x N instead of B x B. The softmax runs
+    over the pairs that are scored. With several ranks, each contrasts its own pairs: to score a pair both
+    items' tokens must be on the rank.
+
+    Args:
+        model: towers and co-attention.
+        loss: a loss that takes similarities, such as `InfoNCELoss`.
+        hard_negatives: N clips for each caption and N captions for each clip, the most similar ones of the
+            batch by the embeddings of the towers; 0 for all pairs. A caption's own clip is always scored.
+        towers_weight: of the contrastive loss of the towers' own embeddings, which is added where the towers
+            are trained: nothing else trains their projections.
+
+    Raises:
+        UserError: a model that scores no pairs, a loss that takes no similarities, a number below 0, or trained towers without `towers_weight`.
+    """
+
+    reported = ("loss", "loss_t2a", "loss_a2t", "pairs")
+
+    def __init__(
+        self,
+        *,
+        model: TwoTowerModel,
+        loss: AbsLoss,
+        hard_negatives: int = 0,
+        towers_weight: float = 0.0,
+    ):
+        super().__init__(model)
+        if not isinstance(model, CoAttentionModel):
+            raise UserError("objective: pair_scoring needs a model of pairs: model: co_attention")
+        if hard_negatives < 0 or towers_weight < 0:
+            raise UserError(f"{_WHERE}: hard_negatives and towers_weight must be 0 or more")
+        if model.freeze_towers == (towers_weight > 0):
+            raise UserError(
+                f"{_WHERE}: towers_weight: {towers_weight} with model_conf: {{freeze_towers: "
+                f"{str(model.freeze_towers).lower()}}}. Towers that are trained need a weight above 0, "
+                "frozen ones 0."
+            )
+        if type(loss).of_similarities is AbsLoss.of_similarities:
+            raise UserError(
+                f"loss: {type(loss).__name__} needs embeddings, and objective: pair_scoring has scores of pairs. "
+                "Take infonce or infonce_same_words."
+            )
+        self.loss = loss
+        self.hard_negatives = hard_negatives
+        self.towers_weight = towers_weight
+
+    @property
+    def needs(self) -> Tuple[str, ...]:
+        return self.loss.needs
+
+    def forward(
+        self,
+        audio: Tensor,
+        audio_lengths: Tensor,
+        text: Tensor,
+        text_lengths: Tensor,
+        clip_index: Tensor,
+        **others: Any,
+    ) -> Tuple[Tensor, Dict[str, Tensor], Tensor]:
+        """Loss of a batch of U distinct clips and B captions; arguments as `ContrastiveObjective.forward`."""
+        needed = {name: others[name] for name in self.loss.needs}
+        audio_tokens = self.model.audio_tokens(audio, audio_lengths)
+        text_tokens = self.model.text_tokens(text, text_lengths)
+        scored = torch.ones(len(text), len(audio), dtype=torch.bool, device=text.device)
+        added: Any = 0.0
+        if self.hard_negatives or self.towers_weight:
+            embedded_audio = self.model.embed_audio_tokens(audio_tokens)
+            embedded_text = self.model.embed_text_tokens(text_tokens)
+            if self.hard_negatives:
+                similarity = embedded_text.detach() @ embedded_audio.detach().T
+                scored = hard_pairs(similarity, clip_index, self.hard_negatives)
+            if self.towers_weight:
+                towers, _ = self.loss(embedded_audio, embedded_text, clip_index, **needed)
+                added = self.towers_weight * towers
+        caption, clip = scored.nonzero(as_tuple=True)
+        scores = self.model.score_pairs(
+            self.model.prepare_audio(audio_tokens),
+            self.model.prepare_text(text_tokens),
+            clip,
+            caption,
+        )
+        matrix = scores.new_full(scored.shape, -torch.inf)
+        loss, stats = self.loss.of_similarities(
+            matrix.index_put((caption, clip), scores), clip_index, **needed
+        )
+        loss = loss + added
+        stats.update(loss=loss.detach(), pairs=scored.sum().float())
+        weight = torch.tensor(float(len(text)), device=text.device)
+        return force_gatherable((loss, stats, weight), loss.device)
+
+
+def hard_pairs(similarity: Tensor, clip_index: Tensor, number: int) -> Tensor:
+    """Which pairs are scored.
+
+    Args:
+        similarity: [B, U] of the towers.
+        clip_index: [B] the clip of each caption.
+        number: most similar clips of each caption, and captions of each clip, that are not their own.
+
+    Returns:
+        [B, U] bool: these, and the pairs that belong together.
+    """
+    own = torch.zeros_like(similarity, dtype=torch.bool)
+    own[torch.arange(len(clip_index), device=clip_index.device), clip_index] = True
+    others = similarity.masked_fill(own, -torch.inf)
+    scored = own.clone()
+    for dim in (0, 1):
+        best = others.topk(min(number, others.shape[dim]), dim=dim).indices
+        scored.scatter_(dim, best, torch.ones_like(best, dtype=torch.bool))
+    return scored

@@ -1,0 +1,138 @@
+"""A reranker: trained from a two-tower model, validated as it is scored, used from Python, packed."""
+
+import json
+import os
+
+import numpy as np
+import pytest
+import torch
+
+from espnet_mlclap.bin import embed, pack, rerank, score
+from espnet_mlclap.evaluation.scores import MEAN_NAMES
+from espnet_mlclap.fileio.data_dir import DataDir
+from espnet_mlclap.inference import MLCLAP
+from espnet_mlclap.utils.errors import UserError
+
+BEST = "valid.mAP@10.best.pth"
+PAIRS = [
+    *("--model", "co_attention", "--objective", "pair_scoring", "--co_attention", "iterating"),
+    *("--co_attention_conf", "width=16", "--co_attention_conf", "heads=2"),
+    *("--co_attention_conf", "feed_forward=16", "--co_attention_conf", "iterations=2"),
+    *("--valid_rerank_top", "3"),
+]
+
+
+@pytest.fixture(scope="module")
+def reranker(experiment, run_training, training_options, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("reranker") / "exp"
+    return run_training(training_options, folder, 2, *PAIRS, "--init_param", str(experiment / BEST))
+
+
+def test_frozen_towers_are_those_of_the_start(experiment, reranker):
+    before, after = (torch.load(f / BEST, weights_only=True) for f in (experiment, reranker))
+    assert all(torch.equal(after[key], tensor) for key, tensor in before.items())
+    assert any(key.startswith("co_attention.") for key in after)
+
+
+def test_validation_is_scoring(experiment, reranker, tones, tmp_path, capsys):
+    """Stages 6 and 7 with the two-tower model's embeddings give the figure that chose the reranker."""
+    out = tmp_path / "inference"
+    data = ["--data_dir", str(tones / "valid")]
+    embed.main(["--model_dir", str(experiment), *data, "--out_dir", str(out / "valid")])
+    folders = {}
+    for top in ("3", "all"):
+        folders[top] = tmp_path / f"top_{top}"
+        rerank.main(
+            ["--model_dir", str(reranker), *data, "--embedding_dir", str(out / "valid"),
+             "--out_dir", str(folders[top] / "valid"), "--top", top, "--name", "co"]
+        )  # fmt: skip
+    capsys.readouterr()
+    score.main(
+        [
+            "--inference_dir",
+            str(out),
+            "--bootstrap",
+            "20",
+            "--reranked",
+            *map(str, folders.values()),
+        ]
+    )
+    printed = capsys.readouterr().out
+    assert "Text to audio, reranked" in printed
+    assert "co, top 3" in printed
+    scores = json.loads((out / "scores.json").read_text())["valid"]
+    epoch = int(os.readlink(reranker / BEST).removesuffix("epoch.pth"))
+    lines = (reranker / "history.jsonl").read_text().splitlines()
+    reported = json.loads(lines[epoch - 1])["valid"]
+    for lang in ("eng_Latn", "deu_Latn"):
+        entry = scores[lang]["reranked"]
+        assert set(entry) == {"co, top 3", "co, full matrix"}
+        for way in ("t2a", "a2t"):
+            assert reported[f"{way}_mAP@10_{lang}"] == entry["co, top 3"][way]["mAP@10"]
+            value, low, high = entry["co, top 3"]["difference"][way]["mAP@10"]
+            gap = entry["co, top 3"][way]["mAP@10"] - scores[lang][way]["mAP@10"]
+            assert value == pytest.approx(gap, abs=1e-9)
+            assert low <= value <= high
+    assert reported["towers_mAP@10"] == scores["mean"]["mAP@10"]
+    assert set(MEAN_NAMES) <= set(reported)
+
+
+def test_a_set_with_more_pairs_than_named_is_left_out(
+    experiment, reranker, tones, tmp_path, caplog
+):
+    data = ["--data_dir", str(tones / "valid")]
+    embed.main(["--model_dir", str(experiment), *data, "--out_dir", str(tmp_path / "valid")])
+    rerank.main(
+        ["--model_dir", str(reranker), *data, "--embedding_dir", str(tmp_path / "valid"),
+         "--out_dir", str(tmp_path / "out"), "--top", "all", "--most_pairs", "71"]
+    )  # fmt: skip
+    assert "72 pairs, more than --most_pairs 71" in caplog.text
+    assert not (tmp_path / "out").exists()
+
+
+def test_rerank_gives_what_the_command_gives(experiment, reranker, tones, tmp_path):
+    from espnet_mlclap.evaluation.embeddings import read_embeddings
+    from espnet_mlclap.evaluation.pair_scores import read_pair_scores
+
+    data = DataDir.read(tones / "valid")
+    options = ["--data_dir", str(tones / "valid")]
+    embed.main(["--model_dir", str(experiment), *options, "--out_dir", str(tmp_path / "valid")])
+    rerank.main(
+        ["--model_dir", str(reranker), *options, "--embedding_dir", str(tmp_path / "valid"),
+         "--out_dir", str(tmp_path / "out"), "--top", "all"]
+    )  # fmt: skip
+    embeddings = read_embeddings(tmp_path / "valid")
+    found = read_pair_scores(tmp_path / "out", embeddings)
+    model = MLCLAP.from_pretrained(reranker)
+    for row in (0, 7):
+        caption = data.captions[embeddings.captions[row]]
+        clips = [data.wav_scp[clip] for clip in embeddings.clips]
+        ranked = model.rerank(caption.text, clips, lang=caption.lang, batch_size=2)
+        expected = dict(zip(found.t2a.items[row].tolist(), found.t2a.scores[row].tolist()))
+        assert {one.index: pytest.approx(one.score, abs=1e-5) for one in ranked} == expected
+        assert [one.score for one in ranked] == sorted((one.score for one in ranked), reverse=True)
+        best = model.rerank(caption.text, clips, 2, lang=caption.lang)
+        expected = [one.score for one in ranked[:2]]
+        assert [one.score for one in best] == pytest.approx(expected, abs=1e-5)
+    with pytest.raises(UserError, match="two towers and scores no pairs"):
+        MLCLAP.from_pretrained(experiment).rerank("A dog", [])
+
+
+def test_a_packed_reranker_is_whole(experiment, reranker, tones, tmp_path):
+    pack.main(["--experiment_dir", str(reranker), "--out", str(tmp_path / "reranker.zip")])
+    packed, folder = (MLCLAP.from_pretrained(p) for p in (tmp_path / "reranker.zip", reranker))
+    clips = list(DataDir.read(tones / "valid").wav_scp.values())
+    assert packed.rerank("A dog", clips) == folder.rerank("A dog", clips)
+    # it embeds as the two-tower model that it was made from
+    towers = MLCLAP.from_pretrained(experiment)
+    assert np.array_equal(packed.encode_text("A dog"), towers.encode_text("A dog"))
+
+
+def test_towers_may_be_trained_along(experiment, run_training, training_options, tmp_path):
+    options = ["--model_conf", "freeze_towers=false", "--objective_conf", "towers_weight=1.0"]
+    options += ["--objective_conf", "hard_negatives=2"]
+    start = ["--init_param", str(experiment / BEST)]
+    folder = run_training(training_options, tmp_path / "exp", 1, *PAIRS, *options, *start)
+    before, after = (torch.load(f / BEST, weights_only=True) for f in (experiment, folder))
+    key = "audio_projection.0.weight"
+    assert not torch.equal(before[key], after[key])
