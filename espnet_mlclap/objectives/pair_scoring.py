@@ -35,7 +35,8 @@ class PairScoringObjective(AbsObjective):
             are trained: nothing else trains their projections.
 
     Raises:
-        UserError: a model that scores no pairs, a loss that takes no similarities, a number below 0, or trained towers without `towers_weight`.
+        UserError: a model that scores no pairs, a loss that takes no similarities, a number below 0, or
+        trained towers without `towers_weight`.
     """
 
     reported = ("loss", "loss_t2a", "loss_a2t", "pairs")
@@ -61,8 +62,8 @@ class PairScoringObjective(AbsObjective):
             )
         if type(loss).of_similarities is AbsLoss.of_similarities:
             raise UserError(
-                f"loss: {type(loss).__name__} needs embeddings, and objective: pair_scoring has scores of pairs. "
-                "Take infonce or infonce_same_words."
+                f"loss: {type(loss).__name__} needs embeddings, and objective: pair_scoring has scores of "
+                "pairs. Take infonce or infonce_same_words."
             )
         self.loss = loss
         self.hard_negatives = hard_negatives
