@@ -10,9 +10,10 @@ import pytest
 import torch
 import yaml
 
-from espnet_mlclap.bin import embed, import_checkpoint, pack
+from espnet_mlclap.bin import embed, embed_training_set, import_checkpoint, pack
 from espnet_mlclap.checkpoints.mlclap import configuration, to_our_names
 from espnet_mlclap.checkpoints.state_dict import load_state_dict
+from espnet_mlclap.evaluation.embedding_table import EmbeddingTable
 from espnet_mlclap.inference import MLCLAP
 from espnet_mlclap.utils.languages import SONAR_LANGUAGES
 
@@ -97,6 +98,17 @@ def test_training_can_start_from_it(experiment, tones, tmp_path, run_training):
     for name, tensor in before.items():
         if ".init_bn.1." not in name:  # its statistics follow the data
             assert torch.equal(after[name], tensor), name
+
+
+def test_it_can_be_a_teacher(experiment, tones, tmp_path):
+    data = ["--data_dir", str(tones / "train"), "--le_data_dir", str(tones / "train_le")]
+    teacher = ["--teacher", str(experiment), "--out_dir", str(tmp_path / "vectors")]
+    embed_training_set.main([*teacher, *data])
+    table = EmbeddingTable(tmp_path / "vectors/captions")
+    model = MLCLAP.from_pretrained(experiment)
+    expected = model.encode_text("Ein Hund", "deu_Latn")  # normalised as it was trained
+    found = table.vectors(table.find(["train4-deu_Latn-1"]))
+    np.testing.assert_allclose(found, expected, atol=1e-3)
 
 
 def as_fairseq(states):
