@@ -24,6 +24,7 @@ from espnet_mlclap.models.embed_captions import (
 )
 from espnet_mlclap.models.experiment import load_experiment
 from espnet_mlclap.models.fingerprint import fingerprint
+from espnet_mlclap.models.finite import check_clips
 from espnet_mlclap.models.packed import load_packed
 from espnet_mlclap.models.padding import MOST_PADDED, pad
 from espnet_mlclap.models.reranker.pair_model import CoAttentionModel
@@ -165,7 +166,7 @@ class MLCLAP:
             [clips, E] float32 unit vectors, in the order given.
 
         Raises:
-            AudioError: a clip that cannot be used.
+            AudioError: a clip that cannot be used, or of which the model makes NaN.
             UserError: arrays without a sampling rate, or whose layout or type is none of the above.
         """
         _check_batch_size(batch_size)
@@ -185,6 +186,8 @@ class MLCLAP:
                         padded.to(self.device), lengths.to(self.device)
                     )
                     rows[[start + position for position in batch]] = embedded.cpu().numpy()
+                    names = [_name(chosen[position]) for position in batch]
+                    check_clips(rows[[start + position for position in batch]], names)
                     bar.update(len(batch))
         return rows
 
@@ -322,6 +325,11 @@ class MLCLAP:
         reader = self.model.audio_encoder.reader
         with location_or_waveform(clip, sampling_rate) as found:
             return reader(found) if isinstance(found, str) else reader.of_waveform(found)
+
+
+def _name(clip: Audio) -> str:
+    """What errors call a clip."""
+    return str(clip) if isinstance(clip, (str, Path)) else "encode_audio: a clip in memory"
 
 
 def _check_batch_size(batch_size: int) -> None:

@@ -11,57 +11,16 @@ The front end's window and filter bank are constants that this package computes 
 checkpoint may lack them. Any other missing, unknown or misshapen key is an error.
 """
 
-import pickle
 from pathlib import Path
 from typing import Dict, Union
 
 import torch
-from safetensors import SafetensorError
-from safetensors.torch import load_file
 from torch.nn.functional import interpolate
 
+from espnet_mlclap.checkpoints.state_dict import load_state_dict, load_weights
 from espnet_mlclap.utils.errors import UserError
 
 StateDict = Dict[str, torch.Tensor]
-_SHOWN = 8  # keys named in an error
-
-
-def read_state_dict(path: Union[str, Path]) -> StateDict:
-    """Read a state dict without executing anything that the file may contain.
-
-    Args:
-        path: a `.safetensors` file, or any file written by `torch.save`.
-
-    Returns:
-        The tensors by name, on the CPU; what is under `model` if the file has that key.
-
-    Raises:
-        UserError: the file is missing, damaged, holds more than tensors, or no state dict.
-    """
-    path = Path(path)
-    if not path.is_file():
-        raise UserError(f"{path}: no such checkpoint file.")
-    try:
-        if path.suffix == ".safetensors":
-            content = load_file(path)
-        else:
-            content = torch.load(path, map_location="cpu", weights_only=True)
-    except pickle.UnpicklingError as error:
-        raise UserError(
-            f"{path}: refused, because it is not a plain checkpoint: it holds something other than "
-            "tensors (which could run code when loaded), or it is damaged. Get it from its "
-            f"publisher again, or save only its state dict.\n{_first_line(error)}"
-        ) from error
-    except (OSError, RuntimeError, ValueError, EOFError, SafetensorError) as error:
-        raise UserError(f"{path}: not a readable checkpoint ({_first_line(error)}).") from error
-    if isinstance(content, dict) and isinstance(content.get("model"), dict):
-        content = content["model"]
-    if not isinstance(content, dict) or not content:
-        raise UserError(f"{path}: no state dict in it (found {type(content).__name__}).")
-    strangers = [k for k, v in content.items() if not isinstance(v, torch.Tensor)]
-    if strangers:
-        raise UserError(f"{path}: not a state dict; these are not tensors: {_some(strangers)}.")
-    return dict(content)
 
 
 def to_ced_layout(state: StateDict) -> StateDict:
@@ -103,7 +62,7 @@ def load_ced(model: torch.nn.Module, checkpoint: Union[str, Path]) -> None:
             keys.
     """
     path = find_checkpoint(checkpoint)
-    state = to_ced_layout(read_state_dict(path))
+    state = to_ced_layout(load_state_dict(path, inside="model"))
     own = model.state_dict()
     for key in ("time_pos_embed", "freq_pos_embed"):
         if key in state and state[key].dim() == 4 and state[key].size(1) == own[key].size(1):
@@ -111,26 +70,10 @@ def load_ced(model: torch.nn.Module, checkpoint: Union[str, Path]) -> None:
     for key, value in own.items():
         if key.startswith("front_end."):
             state.setdefault(key, value)
-    problems = []
-    missing = [key for key in own if key not in state]
-    if missing:
-        problems.append(f"missing: {_some(missing)}")
-    unknown = [key for key in state if key not in own]
-    if unknown:
-        problems.append(f"unknown: {_some(unknown)}")
-    misshapen = [
-        f"{key} {list(state[key].shape)} for {list(own[key].shape)}"
-        for key in own
-        if key in state and state[key].shape != own[key].shape
-    ]
-    if misshapen:
-        problems.append(f"wrong shape: {_some(misshapen)}")
-    if problems:
-        raise UserError(
-            f"{path}: does not fit this CED ({'; '.join(problems)}). Check that the encoder's size "
-            "is the checkpoint's."
-        )
-    model.load_state_dict(state)
+    try:
+        load_weights(model, state, str(path))
+    except UserError as error:
+        raise UserError(f"{error} Check that the encoder's size is the checkpoint's.") from error
 
 
 def find_checkpoint(checkpoint: Union[str, Path]) -> Path:
@@ -145,12 +88,3 @@ def find_checkpoint(checkpoint: Union[str, Path]) -> Path:
     from espnet_mlclap.checkpoints.table import resolve
 
     return resolve(str(checkpoint))
-
-
-def _first_line(error: BaseException) -> str:
-    return next(iter(str(error).splitlines()), "") or type(error).__name__
-
-
-def _some(keys: list) -> str:
-    shown = ", ".join(keys[:_SHOWN])
-    return shown + (f" and {len(keys) - _SHOWN} more" if len(keys) > _SHOWN else "")

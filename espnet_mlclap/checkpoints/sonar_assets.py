@@ -119,14 +119,17 @@ def load_sonar_model(asset: SonarAsset, *, device: str = "cpu", dtype: str = "fl
     """The model of an asset with its weights, in evaluation mode.
 
     Raises:
-        UserError: the weights are not on this machine.
+        UserError: the weights are not on this machine, or not finite.
     """
     import torch
+
+    from espnet_mlclap.checkpoints.state_dict import check_state_dict
 
     config = copy.deepcopy(asset.config)  # sonar-space changes it while building
     model = _hub(asset.name, asset.family).load_custom_model(
         asset.checkpoint, config, device=torch.device(device), dtype=getattr(torch, dtype)
     )
+    check_state_dict(model.state_dict(), f"asset {asset.name}")
     return model.eval()
 
 

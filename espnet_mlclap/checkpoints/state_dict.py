@@ -1,12 +1,13 @@
-"""Files of tensors: read without running anything in them, and checked against what a model needs."""
+"""Weights from files: checked for what they are, and against what a model needs."""
 
 import logging
 from pathlib import Path
-from typing import Collection, Dict, Mapping, Tuple, Union
+from typing import Any, Collection, Dict, Mapping, Sequence, Tuple, Union
 
 import torch
 from torch import Tensor
 
+from espnet_mlclap.checkpoints.tensor_file import read_tensors
 from espnet_mlclap.utils.errors import UserError
 
 _SHOWN = 5  # keys named in an error
@@ -14,31 +15,54 @@ _SHOWN = 5  # keys named in an error
 LEARNT = "loss."
 
 
-def load_state_dict(path: Union[str, Path]) -> Dict[str, Tensor]:
-    """Read a file of tensors without executing any code in it.
+def load_state_dict(path: Union[str, Path], *, inside: str = "") -> Dict[str, Tensor]:
+    """Read a file of weights without executing any code in it.
+
+    Args:
+        path: see `read_tensors`.
+        inside: the key that the weights may be under, with other things next to them.
 
     Raises:
-        UserError: missing, broken, or not a plain state dict.
+        UserError: missing, broken, or not a plain state dict of finite numbers.
     """
-    path = Path(path)
-    if not path.is_file():
-        raise UserError(
-            f"{path}: no such checkpoint. Finish training (stage 5) or name another one."
-        )
-    try:
-        states = torch.load(path, map_location="cpu", weights_only=True)
-    except Exception as error:  # noqa: BLE001 - torch raises many kinds for a broken or unsafe file
-        raise UserError(
-            f"{path}: not a checkpoint of tensors alone, so it is not loaded ({type(error).__name__}: "
-            f"{str(error).splitlines()[0]})."
-        ) from error
-    if not isinstance(states, Mapping) or not all(isinstance(v, Tensor) for v in states.values()):
-        raise UserError(f"{path}: not a state dict (a mapping of names to tensors).")
+    states = read_tensors(path)
+    if inside and isinstance(states, Mapping) and isinstance(states.get(inside), Mapping):
+        states = states[inside]
+    check_state_dict(states, str(path))
     return dict(states)
 
 
+def check_state_dict(states: Any, where: str) -> None:
+    """Make sure that `states` are dense tensors by name, all of them finite.
+
+    Raises:
+        UserError: otherwise; names what is not.
+    """
+    if not isinstance(states, Mapping) or not states:
+        raise UserError(f"{where}: no state dict in it (found {type(states).__name__}).")
+    strangers = [str(key) for key in states if not isinstance(key, str)]
+    if strangers:
+        raise UserError(f"{where}: not a state dict; these are not names: {_some(strangers)}.")
+    strangers = [key for key, value in states.items() if not isinstance(value, Tensor)]
+    if strangers:
+        raise UserError(f"{where}: not a state dict; these are not tensors: {_some(strangers)}.")
+    strangers = [key for key, value in states.items() if value.layout != torch.strided]
+    if strangers:
+        raise UserError(f"{where}: these are not stored as dense tensors: {_some(strangers)}.")
+    strangers = [key for key, value in states.items() if not _finite(value)]
+    if strangers:
+        raise UserError(
+            f"{where}: NaN or infinity in {_some(strangers)}. The training has diverged, or the file is "
+            "damaged."
+        )
+
+
+def _finite(tensor: Tensor) -> bool:
+    return not tensor.is_floating_point() or bool(torch.isfinite(tensor).all())
+
+
 def load_weights(model: torch.nn.Module, states: Mapping[str, Tensor], where: str) -> None:
-    """Load `states` into `model`; every key and shape must fit.
+    """Load `states` into `model`; every key, shape and kind of number must fit.
 
     Raises:
         UserError: as `check_weights`.
@@ -51,25 +75,42 @@ def check_weights(model: torch.nn.Module, states: Mapping[str, Tensor], where: s
     """Make sure that `states` are exactly the parameters and buffers of `model`.
 
     Raises:
-        UserError: names the keys that are missing, unknown or of another shape.
+        UserError: names the keys that are missing, unknown, of another shape or of another kind of number.
     """
     own = model.state_dict()
+    common = [key for key in own if key in states]
     problems = {
         "missing": [key for key in own if key not in states],
         "unknown": [key for key in states if key not in own],
         "of another shape": [
             f"{key} {tuple(states[key].shape)} instead of {tuple(own[key].shape)}"
-            for key in own
-            if key in states and states[key].shape != own[key].shape
+            for key in common
+            if states[key].shape != own[key].shape
+        ],
+        "of another kind": [
+            f"{key} {_dtype(states[key])} instead of {_dtype(own[key])}"
+            for key in common
+            if _kind(states[key]) != _kind(own[key])
         ],
     }
-    found = [
-        f"{len(keys)} {kind}: {', '.join(keys[:_SHOWN])}{' ...' if len(keys) > _SHOWN else ''}"
-        for kind, keys in problems.items()
-        if keys
-    ]
+    found = [f"{len(keys)} {kind}: {_some(keys)}" for kind, keys in problems.items() if keys]
     if found:
         raise UserError(f"{where} does not fit the model. " + "; ".join(found))
+
+
+def _kind(tensor: Tensor) -> str:
+    """What kind of numbers these are; those of one kind may differ in their precision."""
+    if tensor.is_complex():
+        return "complex"
+    return "floating" if tensor.is_floating_point() else "whole"
+
+
+def _dtype(tensor: Tensor) -> str:
+    return str(tensor.dtype).removeprefix("torch.")
+
+
+def _some(keys: Sequence[str]) -> str:
+    return ", ".join(keys[:_SHOWN]) + (" ..." if len(keys) > _SHOWN else "")
 
 
 def without_learnt(states: Mapping[str, Tensor]) -> Tuple[Dict[str, Tensor], Dict[str, Tensor]]:

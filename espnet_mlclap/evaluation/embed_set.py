@@ -19,6 +19,7 @@ from espnet_mlclap.evaluation.embeddings import EmbeddingSet
 from espnet_mlclap.fileio.clip_reader import ClipReader
 from espnet_mlclap.fileio.data_dir import DataDir
 from espnet_mlclap.models.embed_captions import embed_captions
+from espnet_mlclap.models.finite import check_clips
 from espnet_mlclap.models.padding import MOST_PADDED, pad
 from espnet_mlclap.models.two_tower import TwoTowerModel
 from espnet_mlclap.utils.batches import batches_by_length, consecutive
@@ -52,7 +53,7 @@ def embed_set(
         The vectors, clips and captions sorted by the bytes of their ids.
 
     Raises:
-        AudioError: a clip cannot be read.
+        AudioError: a clip cannot be read, or the model makes NaN of it.
         UserError: a caption in a language that the text encoder does not know.
     """
     device = torch.device(device)
@@ -156,6 +157,7 @@ def _embed_clips(
         for rows, audio, lengths in clip_batches(model, data, clips, clips_per_batch, num_workers):
             embedded = model.encode_audio(audio.to(device), lengths.to(device))
             vectors[rows] = embedded.cpu().numpy()
+            check_clips(vectors[rows], [clips[row] for row in rows])
             bar.update(len(rows))
     return vectors
 
@@ -174,10 +176,15 @@ def embed_clips(
         model: on `device`, in evaluation mode.
         locations: files, or entries `archive.ark:offset`, in the order in which they are wanted.
         device, clips_per_batch, num_workers: as in `embed_set`.
+
+    Raises:
+        AudioError: a clip cannot be read, or the model makes NaN of it.
     """
     batches = _equal(len(locations), clips_per_batch)
-    for audio, lengths in _loader(model, locations, batches, num_workers):
-        yield model.encode_audio(audio.to(device), lengths.to(device)).cpu().numpy()
+    for batch, (audio, lengths) in zip(batches, _loader(model, locations, batches, num_workers)):
+        vectors = model.encode_audio(audio.to(device), lengths.to(device)).cpu().numpy()
+        check_clips(vectors, [locations[place] for place in batch])
+        yield vectors
 
 
 def _loader(

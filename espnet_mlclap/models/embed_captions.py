@@ -7,6 +7,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from espnet_mlclap.models.finite import check_captions
 from espnet_mlclap.models.padding import pad
 from espnet_mlclap.models.two_tower import TwoTowerModel
 from espnet_mlclap.utils.progress import progress_bar
@@ -38,7 +39,7 @@ def embed_captions(
         [captions, E] float32 unit vectors, in the order given.
 
     Raises:
-        UserError: a language that the text encoder does not know.
+        UserError: a language that the text encoder does not know, or a caption of which the model makes NaN.
     """
     rows = np.empty((len(captions), model.embed_size), dtype=np.float32)
     bar = progress_bar("embedding captions", len(captions), "captions", show=show_progress)
@@ -46,6 +47,7 @@ def embed_captions(
         for chosen, text, lengths in caption_batches(model, captions, normalize, batch_size):
             rows[chosen] = model.encode_text(text.to(device), lengths.to(device)).cpu().numpy()
             bar.update(len(chosen))
+    check_captions(rows, [text for text, _ in captions])
     return rows
 
 

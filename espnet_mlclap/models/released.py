@@ -6,9 +6,9 @@ from typing import Any, Mapping, Optional, Sequence, Union
 import torch
 import yaml
 
-from espnet_mlclap.checkpoints.ced import find_checkpoint, read_state_dict
+from espnet_mlclap.checkpoints.ced import find_checkpoint
 from espnet_mlclap.checkpoints.mlclap import TEMPERATURE, configuration, to_our_names
-from espnet_mlclap.checkpoints.state_dict import check_weights
+from espnet_mlclap.checkpoints.state_dict import check_weights, load_state_dict
 from espnet_mlclap.models.registry import build_model
 from espnet_mlclap.models.text_encoder.sonar_tokenizer import SonarTokenizer
 from espnet_mlclap.utils.atomic import atomic_dir
@@ -52,7 +52,7 @@ def import_checkpoint(
     path = find_checkpoint(checkpoint)
     tokenizer = find_checkpoint(tokenizer)
     try:
-        states = to_our_names(read_state_dict(path))
+        states = to_our_names(load_state_dict(path, inside="model"))
         config = configuration(
             states,
             langs=langs,

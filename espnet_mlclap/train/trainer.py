@@ -18,7 +18,6 @@ from espnet_mlclap.objectives.abs_objective import AbsObjective
 from espnet_mlclap.train.checkpoint import TrainingFiles
 from espnet_mlclap.train.options import check_criteria
 from espnet_mlclap.train.warmup_cosine import WarmupCosineLR
-from espnet_mlclap.utils.errors import UserError
 from espnet_mlclap.utils.progress import progress
 
 
@@ -61,7 +60,7 @@ class MLCLAPTrainer(Trainer):
         The names of the arguments are those by which ESPnet's task hands them over.
 
         Raises:
-            UserError: a criterion that is never reported.
+            UserError: a criterion that is never reported; a `checkpoint.pth` from elsewhere.
         """
         options = trainer_options
         _check_criteria(options, schedulers, model, valid_iter_factory)
@@ -80,7 +79,7 @@ class MLCLAPTrainer(Trainer):
         )
         writes = _is_first(distributed_option)
         if options.resume and files.checkpoint.exists():
-            cls._resume(files.checkpoint, model, optimizers, schedulers, reporter, options)
+            files.resume(model, optimizers, schedulers)
             if writes:
                 files.complete(model)
         parallel = _data_parallel(model, options, distributed_option)
@@ -119,37 +118,6 @@ class MLCLAPTrainer(Trainer):
                 break
         if writes:
             files.write_averages()
-
-    @classmethod
-    def _resume(
-        cls,
-        checkpoint: Path,
-        objective: AbsObjective,
-        optimizers: Sequence[torch.optim.Optimizer],
-        schedulers: Sequence[Any],
-        reporter: Reporter,
-        options: TrainerOptions,
-    ) -> None:
-        """Take the state of everything from a checkpoint.
-
-        Raises:
-            UserError: it is of another model.
-        """
-        try:
-            cls.resume(
-                checkpoint=checkpoint,
-                model=objective,
-                optimizers=optimizers,
-                schedulers=schedulers,
-                reporter=reporter,
-                scaler=None,
-                ngpu=options.ngpu,
-            )
-        except RuntimeError as error:
-            raise UserError(
-                f"{checkpoint}: comes from another model or version and cannot be resumed ({error}). Move it "
-                "away, or train into another folder."
-            ) from error
 
 
 def _is_first(distributed_option: DistributedOption) -> bool:

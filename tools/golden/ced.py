@@ -16,7 +16,8 @@ from typing import Any, Dict, Iterator, Optional, Tuple
 import numpy as np
 import torch
 
-from espnet_mlclap.checkpoints.ced import read_state_dict, to_ced_layout
+from espnet_mlclap.checkpoints.ced import to_ced_layout
+from espnet_mlclap.checkpoints.state_dict import load_state_dict
 from espnet_mlclap.models.audio_encoder.ced import CEDAudioEncoder
 from espnet_mlclap.models.audio_encoder.mel import LogMel, num_frames
 from espnet_mlclap.models.pooling import MaxOfSegmentsPooling
@@ -56,7 +57,7 @@ class GoldenCED:
             for path in sorted(folder.glob(f"{name}*"))
             if path.suffix in (".pt", ".safetensors")
         )
-        states = to_ced_layout(read_state_dict(self.weights))
+        states = to_ced_layout(load_state_dict(self.weights, inside="model"))
         self._shape = {
             "embed_dim": len(states["norm.weight"]),
             "depth": len({key.split(".")[1] for key in states if key.startswith("blocks.")}),

@@ -9,6 +9,7 @@ from typing import Any, Dict, Optional
 import torch
 from torch import Tensor
 
+from espnet_mlclap.checkpoints.state_dict import check_state_dict
 from espnet_mlclap.models.text_encoder.abs_text_encoder import AbsTextEncoder
 from espnet_mlclap.models.text_encoder.huggingface_tokenizer import HuggingfaceTokenizer
 from espnet_mlclap.models.tokens import Tokens, length_mask
@@ -82,6 +83,8 @@ class HuggingfaceTextEncoder(AbsTextEncoder):
             raise UserError(
                 f"{_WHERE}: model {model}: cannot be loaded ({reason}).{hint}"
             ) from error
+        if init == "pretrained":
+            check_state_dict(self.model.state_dict(), f"{_WHERE}: model {model}")
         positions = _positions(self.model, tokenizer.model_max_length)
         if max_tokens is not None and not 3 <= max_tokens <= positions:
             raise UserError(f"{_WHERE}: max_tokens must be 3 to {positions}, not {max_tokens}")

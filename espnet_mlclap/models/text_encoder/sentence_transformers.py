@@ -11,6 +11,7 @@ from typing import Any, Dict, Optional
 import numpy as np
 from torch import Tensor
 
+from espnet_mlclap.checkpoints.state_dict import check_state_dict
 from espnet_mlclap.models.text_encoder.abs_text_encoder import AbsTextEncoder
 from espnet_mlclap.models.text_encoder.huggingface_tokenizer import HuggingfaceTokenizer
 from espnet_mlclap.models.tokens import Tokens, length_mask
@@ -76,6 +77,7 @@ class SentenceTransformersTextEncoder(AbsTextEncoder):
             raise UserError(
                 f"{_WHERE}: model {model}: cannot be loaded ({reason}).{hint}"
             ) from error
+        check_state_dict(self.model.state_dict(), f"{_WHERE}: model {model}")
         limit = self.model.max_seq_length or self.model.tokenizer.model_max_length
         if max_tokens is not None and not 3 <= max_tokens <= limit:
             raise UserError(f"{_WHERE}: max_tokens must be 3 to {limit}, not {max_tokens}")

@@ -9,9 +9,9 @@ from safetensors.torch import save_file
 
 from espnet_mlclap.checkpoints.ced import (
     fit_positions,
-    read_state_dict,
     to_ced_layout,
 )
+from espnet_mlclap.checkpoints.state_dict import load_state_dict
 from espnet_mlclap.models.audio_encoder.ced import CEDAudioEncoder
 from espnet_mlclap.utils.errors import UserError
 
@@ -114,12 +114,12 @@ def test_missing_unknown_and_misshapen_keys_are_named(state, tmp_path):
     assert str(path) in message
     assert "missing: norm.bias" in message
     assert "unknown: norm.bais" in message
-    assert "wrong shape: outputlayer.1.bias [6] for [5]" in message
+    assert "1 of another shape: outputlayer.1.bias (6,) instead of (5,)" in message
 
 
 def test_another_size_is_an_error_that_stays_short(state, tmp_path):
     path = saved(state, tmp_path / "ced.pt")
-    with pytest.raises(UserError, match=r"wrong shape: .* and \d+ more.*encoder's size") as error:
+    with pytest.raises(UserError, match=r"21 of another shape: .* \.\.\..*encoder's size") as error:
         CEDAudioEncoder(embed_dim=24, depth=1, num_heads=3, num_classes=5, checkpoint=path)
     assert len(str(error.value)) < 1000
 
@@ -145,7 +145,7 @@ def test_a_pickled_exploit_is_refused_and_never_runs(state, tmp_path, zipped):
         CEDAudioEncoder(**SMALL, checkpoint=path)
     path.write_bytes(pickle.dumps(Exploit(proof)))
     with pytest.raises(UserError, match="refused"):
-        read_state_dict(path)
+        load_state_dict(path)
     assert not proof.exists()
     pickle.loads(path.read_bytes())
     assert proof.exists(), "the exploit works where it is not refused"
@@ -164,10 +164,10 @@ def test_damaged_and_foreign_files(state, tmp_path):
         path = tmp_path / name
         path.write_bytes(content)
         with pytest.raises(UserError, match=name):
-            read_state_dict(path)
+            load_state_dict(path)
     with pytest.raises(UserError, match="no such checkpoint"):
-        read_state_dict(tmp_path / "absent.pt")
+        load_state_dict(tmp_path / "absent.pt")
     with pytest.raises(UserError, match="no state dict .*list"):
-        read_state_dict(saved([1, 2], tmp_path / "list.pt"))
+        load_state_dict(saved([1, 2], tmp_path / "list.pt"))
     with pytest.raises(UserError, match="not tensors: step"):
-        read_state_dict(saved({**state, "step": 3}, tmp_path / "step.pt"))
+        load_state_dict(saved({**state, "step": 3}, tmp_path / "step.pt"))
