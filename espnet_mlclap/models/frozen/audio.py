@@ -16,7 +16,7 @@ from espnet_mlclap.models.frozen.encoder import (
     check_version,
     exported,
 )
-from espnet_mlclap.models.tokens import Tokens
+from espnet_mlclap.models.tokens import Tokens, length_mask
 from espnet_mlclap.utils.errors import UserError
 
 _WHERE = "audio_encoder_conf of frozen"
@@ -24,7 +24,7 @@ _PROBE_SECONDS = 1.0  # of noise, to find out how wide the vectors are
 
 
 class ClipVectors(ClipReader):
-    """Takes the reader's place: a clip becomes its vector, as one token of width D.
+    """Takes the reader's place: a clip becomes its vector, as one token of width D, or its tokens.
 
     Args:
         vectors: the encoder and its store.
@@ -45,13 +45,13 @@ class ClipVectors(ClipReader):
             self.many(locations)
 
     def many(self, locations: Sequence[str]) -> List[np.ndarray]:
-        """[1, D] float32 for each clip; what is missing is read and encoded in batches.
+        """[tokens, D] float32 for each clip; what is missing is read and encoded in batches.
 
         Raises:
             AudioError: a clip that is missing in the store cannot be read.
         """
 
-        def compute(positions: List[int]) -> np.ndarray:
+        def compute(positions: List[int]) -> Sequence[np.ndarray]:
             return self._encoded(
                 [load_samples(locations[position], self._rate) for position in positions]
             )
@@ -66,12 +66,12 @@ class ClipVectors(ClipReader):
         )[0]
 
     def _looked_up(
-        self, keys: Sequence[bytes], compute: Callable[[List[int]], np.ndarray]
+        self, keys: Sequence[bytes], compute: Callable[[List[int]], Sequence[np.ndarray]]
     ) -> List[np.ndarray]:
-        return [vector[None] for vector in self._vectors(keys, compute, "clips")]
+        return self._vectors(keys, compute, "clips")
 
-    def _encoded(self, clips: Sequence[np.ndarray]) -> np.ndarray:
-        return self._vectors.encoder.encode(list(clips))
+    def _encoded(self, clips: Sequence[np.ndarray]) -> Sequence[np.ndarray]:
+        return self._vectors.encode(list(clips))
 
     def _keys(self, locations: Sequence[str]) -> List[bytes]:
         """Hashes of what the clips hold; without a store, of their places, which is enough within a call."""
@@ -93,7 +93,7 @@ class ClipVectors(ClipReader):
 
 
 class FrozenAudioEncoder(AbsAudioEncoder):
-    """Vectors of clips by an encoder that is not trained. It gives one token per clip.
+    """Vectors of clips by an encoder that is not trained: one token per clip, or its tokens.
 
     The encoder gets the clips as they are in the formatted set. Where it needs more than 16 kHz, format with
     `--audio_format original`, which leaves the recordings as they are.
@@ -106,13 +106,13 @@ class FrozenAudioEncoder(AbsAudioEncoder):
         batch_size: clips that the encoder gets at once.
         sampling_rate: Hz of the waveforms that the encoder needs, where it does not say so itself.
         version: of the encoder that a model was trained with; another one that is installed is refused.
+        tokens: take the encoder's tokens (`encode_tokens`) instead of its vectors, for co-attention.
 
     Raises:
         UserError: the encoder cannot be loaded, or is of another version.
     """
 
     cache_paths = ("store",)
-    gives_tokens = False
 
     def __init__(
         self,
@@ -124,13 +124,16 @@ class FrozenAudioEncoder(AbsAudioEncoder):
         batch_size: int = 16,
         sampling_rate: Optional[int] = None,
         version: Optional[str] = None,
+        tokens: bool = False,
     ):
         super().__init__()
+        self.gives_tokens = tokens
         self.encoder = FrozenEncoder(encoder, options, _WHERE)
         check_version(self.encoder, version)
         rate = sampling_rate or self.encoder.sampling_rate or SAMPLING_RATE
         noise = np.random.default_rng(0).standard_normal(round(_PROBE_SECONDS * rate))
-        self._size = self.encoder.encode([0.1 * noise.astype(np.float32)]).shape[1]
+        call = self.encoder.encode_tokens if tokens else self.encoder.encode
+        self._size = call([0.1 * noise.astype(np.float32)])[0].shape[-1]
         vectors = CachedVectors(
             self.encoder,
             size=self._size,
@@ -138,6 +141,7 @@ class FrozenAudioEncoder(AbsAudioEncoder):
             dtype=store_dtype,
             batch_size=batch_size,
             description={"kind": "audio", "sampling_rate": rate, **self.encoder.describe()},
+            tokens=tokens,
         )
         self._reader = ClipVectors(vectors, rate)
         self._conf = {
@@ -147,6 +151,7 @@ class FrozenAudioEncoder(AbsAudioEncoder):
             "store_dtype": store_dtype,
             "batch_size": batch_size,
             "sampling_rate": sampling_rate,
+            "tokens": tokens,
         }
 
     @property
@@ -157,12 +162,14 @@ class FrozenAudioEncoder(AbsAudioEncoder):
         return self._size
 
     def forward(self, audio: Tensor, audio_lengths: Tensor) -> Tokens:
-        # audio: [clips, 1, D]: the vectors themselves
+        # audio: [clips, tokens, D]: the vectors, or tokens, themselves
         if audio.dim() != 3 or audio.shape[2] != self._size:
             raise UserError(
-                f"{_WHERE}: got {list(audio.shape)} instead of [clips, 1, {self._size}]"
+                f"{_WHERE}: got {list(audio.shape)} instead of [clips, tokens, {self._size}]"
             )
-        return Tokens(audio)
+        if not self.gives_tokens:
+            return Tokens(audio)
+        return Tokens(audio, length_mask(audio_lengths.to(audio.device), audio.shape[1]))
 
     def export(self, folder: Path) -> Dict[str, Any]:
         return exported(self._conf, self.encoder, folder)

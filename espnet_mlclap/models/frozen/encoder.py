@@ -5,7 +5,12 @@ one of those below by their short names. It needs
 
     encode(items) -> [n, width] array    or, called itself, the same
 
-where items are captions, or waveforms [samples] float32. Optional attributes say more: `version` (else
+where items are captions, or waveforms [samples] float32. If it also has
+
+    encode_tokens(items) -> a list of arrays [tokens, width], a row of numbers for each token
+
+co-attention can look at these (`tokens: true`). Their mean should be what `encode` gives, so that a
+two-tower model that was trained on vectors continues on tokens. Optional attributes say more: `version` (else
 that of the package it comes from), `sampling_rate` (Hz, of the waveforms it needs), and for text
 `needs_lang = True` if `encode(captions, langs)` needs the FLORES-200 code of each caption.
 """
@@ -131,6 +136,29 @@ class FrozenEncoder:
             raise UserError(f"{self.where}: encoder {self.name} gave NaN or infinity.")
         return vectors
 
+    def encode_tokens(self, items: Sequence[Any], *more: Any) -> List[np.ndarray]:
+        """Tokens of captions or waveforms: [tokens, width] float32 each.
+
+        Raises:
+            UserError: the wrapped encoder has none, or gives something else than it promises.
+        """
+        call = getattr(self.wrapped, "encode_tokens", None)
+        if call is None:
+            raise UserError(
+                f"{self.where}: tokens: encoder {self.name} has no encode_tokens: it gives one vector per "
+                "item. Set tokens to false; co-attention then needs model_conf: {one_token: true}."
+            )
+        with _CPU:
+            found = [np.asarray(one, dtype=np.float32) for one in call(list(items), *more)]
+        if len(found) != len(items) or any(
+            one.ndim != 2 or 0 in one.shape or not np.isfinite(one).all() for one in found
+        ):
+            raise UserError(
+                f"{self.where}: encode_tokens of {self.name} must give one array [tokens, width] of finite "
+                f"numbers, with at least one token, for each of {len(items)} items."
+            )
+        return found
+
 
 class CachedVectors:
     """The vectors of an encoder, from its store where they are there.
@@ -142,6 +170,7 @@ class CachedVectors:
         dtype: of the store.
         batch_size: items that the encoder gets at once.
         description: what tells the encoder's vectors from others', for the store.
+        tokens: keep tokens instead of vectors.
 
     Raises:
         UserError: a `batch_size` below 1; a store that cannot be used.
@@ -156,27 +185,31 @@ class CachedVectors:
         dtype: str,
         batch_size: int,
         description: Mapping[str, Any],
+        tokens: bool = False,
     ):
         if batch_size < 1:
             raise UserError(f"{encoder.where}: batch_size must be 1 or more, not {batch_size}")
         self.encoder = encoder
         self.size = size
         self.batch_size = batch_size
+        self.tokens = tokens
         self.store = None
         if folder is not None:
-            self.store = VectorStore(folder, description=description, size=size, dtype=dtype)
+            self.store = VectorStore(
+                folder, description=description, size=size, dtype=dtype, several=tokens
+            )
 
     def __call__(
         self,
         keys: Sequence[bytes],
-        compute: Callable[[List[int]], np.ndarray],
+        compute: Callable[[List[int]], Sequence[np.ndarray]],
         label: str,
     ) -> List[np.ndarray]:
-        """One vector [size] float32 for each key, from the store or from `compute`.
+        """Tokens [t, size] float32 for each key, from the store or from `compute`; a vector is one token.
 
         Args:
             keys: what was encoded, as a hash.
-            compute: the vectors of items by their positions: [n, size].
+            compute: what `encode` gives for items by their positions.
             label: what progress calls the items.
         """
         found = {} if self.store is None else self.store.get(keys)
@@ -192,7 +225,12 @@ class CachedVectors:
                     vectors = self.store.get(list(vectors))
                 found.update(vectors)
                 bar.update(len(some))
-        return [found[key] for key in keys]
+        return [found[key].reshape(-1, self.size) for key in keys]
+
+    def encode(self, items: Sequence[Any], *more: Any) -> Sequence[np.ndarray]:
+        """What is kept of items: vectors [n, size], or the tokens of each."""
+        call = self.encoder.encode_tokens if self.tokens else self.encoder.encode
+        return call(items, *more)
 
 
 def check_version(encoder: FrozenEncoder, version: Optional[str]) -> None:

@@ -1,4 +1,4 @@
-"""Vectors of frozen encoders on disk: computed once for each distinct clip or caption, whoever asks for it.
+"""Vectors or tokens of frozen encoders on disk: computed once for each distinct clip or caption.
 
 A store is a folder with one SQLite file for each encoder (its fingerprint is the name). A vector's key is a
 hash of what was encoded, so that a caption in ten data sets, or a clip under two names, is encoded once, and
@@ -40,6 +40,7 @@ class VectorStore:
         description: what distinguishes this encoder from others (class, version, settings); JSON types.
         size: width of a vector.
         dtype: "float16" halves the file; cosines move by about 1e-4. "float32" keeps every bit.
+        several: a value is not one vector [size] but tokens [t, size], t from item to item its own.
 
     It can be sent to other processes: each opens the file for itself.
 
@@ -54,15 +55,19 @@ class VectorStore:
         description: Mapping[str, object],
         size: int,
         dtype: str = "float32",
+        several: bool = False,
     ):
         if dtype not in DTYPES:
             raise UserError(f"store_dtype must be one of {', '.join(DTYPES)}, not {dtype!r}")
-        self.description = json.dumps(
-            {**description, "size": size, "dtype": dtype}, sort_keys=True, ensure_ascii=False
-        )
+        described = {**description, "size": size, "dtype": dtype}
+        if several:
+            described["several"] = True
+        self.description = json.dumps(described, sort_keys=True, ensure_ascii=False)
         name = hashlib.sha256(self.description.encode("utf-8")).hexdigest()[:16]
         self.path = make_dir(folder).resolve() / f"{name}.sqlite"
         self.size = size
+        self.several = several
+        self._remembered_bytes = 0
         self.dtype = np.dtype(dtype).newbyteorder("<")
         self._opened_by: Optional[int] = None
         self._remembered: Dict[bytes, np.ndarray] = {}
@@ -71,6 +76,7 @@ class VectorStore:
 
     def __getstate__(self) -> Dict[str, object]:
         forgotten = {"_connection": None, "_opened_by": None, "_remembered": {}, "_known_files": {}}
+        forgotten["_remembered_bytes"] = 0
         return {**self.__dict__, **forgotten}
 
     def _open(self) -> sqlite3.Connection:
@@ -92,7 +98,7 @@ class VectorStore:
         return connection
 
     def get(self, keys: Sequence[bytes]) -> Dict[bytes, np.ndarray]:
-        """The vectors that are there, float32 [size] by key.
+        """The vectors that are there, float32 [size] by key (or tokens [t, size]).
 
         Raises:
             UserError: a vector of another width, or with NaN or infinity.
@@ -105,22 +111,24 @@ class VectorStore:
             query = f"SELECT key, value FROM vectors WHERE key IN ({marks})"
             for key, value in self._open().execute(query, some):
                 found[key] = self._decoded(value)
-                if len(self._remembered) * self.size * 4 < _REMEMBERED:
+                if self._remembered_bytes < _REMEMBERED:
                     self._remembered[key] = found[key]
+                    self._remembered_bytes += found[key].nbytes
         return found
 
     def _decoded(self, value: bytes) -> np.ndarray:
-        if len(value) == self.size * self.dtype.itemsize:
-            vector = np.frombuffer(value, self.dtype).astype(np.float32)
-            if np.isfinite(vector).all():
-                return vector
+        rows, rest = divmod(len(value), self.size * self.dtype.itemsize)
+        if rest == 0 and (rows == 1 or (self.several and rows > 0)):
+            vectors = np.frombuffer(value, self.dtype).astype(np.float32)
+            if np.isfinite(vectors).all():
+                return vectors.reshape(-1, self.size) if self.several else vectors
         raise UserError(
             f"{self.path}: a vector of {len(value)} bytes instead of {self.size} finite numbers of type "
             f"{self.dtype.name}. If the file is broken, remove it: its vectors are computed again."
         )
 
     def put(self, vectors: Mapping[bytes, np.ndarray]) -> None:
-        """Add vectors [size] by key, all or none of them; keys that are there already keep theirs.
+        """Add vectors [size] (or tokens [t, size]) by key, all or none of them; what is there stays.
 
         Raises:
             UserError: a vector of another width, or with NaN or infinity.

@@ -14,14 +14,15 @@ from espnet_mlclap.models.frozen.encoder import (
     exported,
 )
 from espnet_mlclap.models.text_encoder.abs_text_encoder import AbsTextEncoder, Tokenizer
-from espnet_mlclap.models.tokens import Tokens
+from espnet_mlclap.models.tokens import Tokens, length_mask
 from espnet_mlclap.utils.errors import UserError
 
 _WHERE = "text_encoder_conf of frozen"
 
 
 class CaptionVectors(Tokenizer):
-    """Takes the tokenizer's place: a caption becomes its vector, as one token of width D.
+    """Takes the tokenizer's place: a caption becomes its vector, as one token of width D, or its
+    tokens.
 
     Args:
         vectors: the encoder and its store.
@@ -35,7 +36,7 @@ class CaptionVectors(Tokenizer):
         self.langs = list(langs or [])
 
     def __call__(self, caption: str, lang: str) -> np.ndarray:
-        """[1, D] float32."""
+        """[tokens, D] float32."""
         return self.many([(caption, lang)])[0]
 
     def prepare(self, captions: Sequence[Tuple[str, str]]) -> None:
@@ -43,7 +44,7 @@ class CaptionVectors(Tokenizer):
             self.many(captions)
 
     def many(self, captions: Sequence[Tuple[str, str]]) -> List[np.ndarray]:
-        """[1, D] float32 for each (caption, language); what is missing is encoded in batches.
+        """[tokens, D] float32 for each (caption, language); what is missing is encoded in batches.
 
         Raises:
             UserError: a language that the encoder does not know.
@@ -61,16 +62,16 @@ class CaptionVectors(Tokenizer):
             for text, lang in captions
         ]
 
-        def compute(positions: List[int]) -> np.ndarray:
+        def compute(positions: List[int]) -> Sequence[np.ndarray]:
             texts = [captions[position][0] for position in positions]
             more = [[captions[position][1] for position in positions]] if by_lang else []
-            return encoder.encode(texts, *more)
+            return self._vectors.encode(texts, *more)
 
-        return [vector[None] for vector in self._vectors(keys, compute, "captions")]
+        return self._vectors(keys, compute, "captions")
 
 
 class FrozenTextEncoder(AbsTextEncoder):
-    """Vectors of captions by an encoder that is not trained. It gives one token per caption.
+    """Vectors of captions by an encoder that is not trained: one token per caption, or its tokens.
 
     Args:
         encoder: `package.module:Class` or a short name; see `espnet_mlclap.models.frozen.encoder`.
@@ -80,13 +81,13 @@ class FrozenTextEncoder(AbsTextEncoder):
         batch_size: captions that the encoder gets at once.
         langs: FLORES-200 codes that the encoder knows, where that should be checked.
         version: of the encoder that a model was trained with; another one that is installed is refused.
+        tokens: take the encoder's tokens (`encode_tokens`) instead of its vectors, for co-attention.
 
     Raises:
         UserError: the encoder cannot be loaded, or is of another version.
     """
 
     cache_paths = ("store",)
-    gives_tokens = False
 
     def __init__(
         self,
@@ -98,12 +99,15 @@ class FrozenTextEncoder(AbsTextEncoder):
         batch_size: int = 64,
         langs: Optional[Sequence[str]] = None,
         version: Optional[str] = None,
+        tokens: bool = False,
     ):
         super().__init__()
+        self.gives_tokens = tokens
         self.encoder = FrozenEncoder(encoder, options, _WHERE)
         check_version(self.encoder, version)
         probe = (["a"], ["eng_Latn"]) if self.encoder.needs_lang else (["a"],)
-        self._size = self.encoder.encode(*probe).shape[1]
+        call = self.encoder.encode_tokens if tokens else self.encoder.encode
+        self._size = call(*probe)[0].shape[-1]
         vectors = CachedVectors(
             self.encoder,
             size=self._size,
@@ -111,6 +115,7 @@ class FrozenTextEncoder(AbsTextEncoder):
             dtype=store_dtype,
             batch_size=batch_size,
             description={"kind": "text", **self.encoder.describe()},
+            tokens=tokens,
         )
         self.tokenizer = CaptionVectors(vectors, langs)
         self._conf = {
@@ -120,14 +125,17 @@ class FrozenTextEncoder(AbsTextEncoder):
             "store_dtype": store_dtype,
             "batch_size": batch_size,
             "langs": None if langs is None else list(langs),
+            "tokens": tokens,
         }
 
     def output_size(self) -> int:
         return self._size
 
     def forward(self, text: Tensor, text_lengths: Tensor) -> Tokens:
-        # text: [captions, 1, D]: the vectors themselves
-        return Tokens(text)
+        # text: [captions, tokens, D]: the vectors, or tokens, themselves
+        if not self.gives_tokens:
+            return Tokens(text)
+        return Tokens(text, length_mask(text_lengths.to(text.device), text.shape[1]))
 
     def export(self, folder: Path) -> Dict[str, Any]:
         return exported(self._conf, self.encoder, folder)

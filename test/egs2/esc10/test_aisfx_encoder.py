@@ -80,3 +80,15 @@ def test_the_weights_are_the_packages(recipe):
     assert ours.keys() == {key[14:] for key in theirs if key.startswith("embedding_net.")}
     for key, value in ours.items():
         assert torch.equal(value, theirs["embedding_net." + key])
+
+
+def test_the_mean_of_the_tokens_is_the_vector(recipe, clip):
+    from aisfx_encoder import AisfxEncoder
+
+    longer = np.concatenate([clip, 0.1 * clip, clip])
+    for parts in (1, 3):
+        encoder = AisfxEncoder(parts=parts)
+        tokens = encoder.encode_tokens([longer, clip[:20000]])
+        assert [one.shape for one in tokens] == [(8, 512 * parts), (1, 512 * parts)]
+        means = np.stack([one.mean(axis=0) for one in tokens])
+        np.testing.assert_allclose(means, encoder.encode([longer, clip[:20000]]), atol=1e-5)

@@ -11,7 +11,7 @@ librosa 0.9) are not installed; what is computed with them is stated here.
 
 import importlib.metadata
 from importlib.resources import as_file, files
-from typing import List, Sequence
+from typing import List, Sequence, Tuple
 
 import numpy as np
 import torch
@@ -57,13 +57,32 @@ class AisfxEncoder:
         vectors = np.stack([self._encode(clip) for clip in clips])
         return vectors / np.linalg.norm(vectors, axis=1, keepdims=True).clip(min=1e-12)
 
+    def encode_tokens(self, clips: Sequence[np.ndarray]) -> List[np.ndarray]:
+        """A row for each block, whose mean is the clip's vector; arguments as `encode`.
+
+        A block's numbers stand in the places of the parts that it belongs to, and zeros in the others.
+        """
+        return [self._tokens(clip) for clip in clips]
+
     def _encode(self, clip: np.ndarray) -> np.ndarray:
+        heard, starts, ends = self._heard(clip)
+        return np.concatenate([heard[s:e].mean(axis=0) for s, e in zip(starts, ends)])
+
+    def _tokens(self, clip: np.ndarray) -> np.ndarray:
+        heard, starts, ends = self._heard(clip)
+        tokens = np.zeros((len(heard), self.parts, heard.shape[1]), np.float32)
+        for part, (start, end) in enumerate(zip(starts, ends)):
+            tokens[start:end, part] = heard[start:end] * (len(heard) / (end - start))
+        tokens = tokens.reshape(len(heard), self.size)
+        return tokens / np.linalg.norm(tokens.mean(axis=0)).clip(min=1e-12)
+
+    def _heard(self, clip: np.ndarray) -> Tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """What the network makes of each block, [blocks, 512], and where each part starts and ends."""
         blocks = torch.from_numpy(np.stack(blocks_of(spectrogram(clip))))
         with torch.inference_mode():
-            heard = self._network(blocks).numpy()  # [blocks, 512]
+            heard = self._network(blocks).numpy()
         limits = np.linspace(0, len(heard), self.parts + 1)
-        starts, ends = np.floor(limits[:-1]).astype(int), np.ceil(limits[1:]).astype(int)
-        return np.concatenate([heard[s:e].mean(axis=0) for s, e in zip(starts, ends)])
+        return heard, np.floor(limits[:-1]).astype(int), np.ceil(limits[1:]).astype(int)
 
 
 def spectrogram(clip: np.ndarray) -> np.ndarray:

@@ -2,7 +2,7 @@
 
 import importlib.metadata
 from importlib.resources import files
-from typing import Sequence
+from typing import List, Sequence
 
 import numpy as np
 
@@ -24,3 +24,11 @@ class MiniLMEncoder:
     def encode(self, captions: Sequence[str]) -> np.ndarray:
         """[captions, 384] float32."""
         return self._model.encode(list(captions), normalize_embeddings=True)
+
+    def encode_tokens(self, captions: Sequence[str]) -> List[np.ndarray]:
+        """A row for each word piece, whose mean is the caption's vector; arguments as `encode`."""
+        found = self._model.encode(
+            list(captions), output_value="token_embeddings", convert_to_numpy=False
+        )
+        tokens = [one.numpy() for one in found]
+        return [one / np.linalg.norm(one.mean(axis=0)) for one in tokens]

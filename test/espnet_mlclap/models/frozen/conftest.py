@@ -36,6 +36,24 @@ class WordsOfALanguage(Words):
     def encode(self, captions, langs):
         return super().encode([f"{lang} {caption}" for caption, lang in zip(captions, langs)])
 
+class WordTokens(Words):
+    """A row for each word; their mean is the vector."""
+
+    def encode_tokens(self, captions):
+        CALLS.append(len(captions))
+        return [
+            np.concatenate([Words.encode(self, [word]) for word in caption.split()])
+            for caption in captions
+        ]
+
+    def encode(self, captions):
+        return np.stack([tokens.mean(axis=0) for tokens in self.encode_tokens(captions)])
+
+class Frames(WordTokens):
+    """A row for each 1000 samples."""
+    def encode_tokens(self, waves):
+        return [wave[: len(wave) // 1000 * 1000].reshape(-1, 1000)[:, : self.size] for wave in waves]
+
 class Bands:
     """A clip's vector from the energy of five bands; called, not asked to encode."""
     sampling_rate = 8000
