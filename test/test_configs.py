@@ -133,7 +133,7 @@ def check_experiments(path, folder, monkeypatch):
     from espnet_mlclap.experiments.plan import read_experiments
     from espnet_mlclap.experiments.runs import select
 
-    recipe = path.parents[1]
+    recipe = next(parent for parent in path.parents if (parent / "run.sh").exists())
     monkeypatch.chdir(recipe)  # paths in the list start there
     listed = read_experiments(path)
     chosen = choose_papers(listed.papers, "all")

@@ -23,14 +23,15 @@ class MLPProjection(torch.nn.Sequential, AbsProjection):
     Args:
         input_size: width of the encoder's vector.
         output_size: width of the shared space.
+        dropout: share of the hidden values that are left out while training.
 
     State-dict keys are `0.*` and `2.*`, as in the published ML-CLAP checkpoints.
     """
 
-    def __init__(self, *, input_size: int, output_size: int):
+    def __init__(self, *, input_size: int, output_size: int, dropout: float = 0.0):
         super().__init__(
             torch.nn.Linear(input_size, output_size),
-            torch.nn.ReLU(),
+            torch.nn.Sequential(torch.nn.ReLU(), torch.nn.Dropout(dropout)),
             torch.nn.Linear(output_size, output_size),
         )
 

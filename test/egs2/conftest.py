@@ -15,20 +15,22 @@ ROOT = Path(__file__).resolve().parents[2]
 
 
 class RecipeCopy:
-    """A copy of egs2/<name>/mlclap1 in `root`; `options` are given to every run."""
+    """A copy of egs2/<name>/mlclap1 in `root`; `options` are given to every run of `script`."""
 
-    def __init__(self, root, name, options=()):
+    def __init__(self, root, name, options=(), script="run.sh"):
         self.options = list(options)
+        self.script = script
         self.environment = {
             **os.environ,
             "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}",
             "OMP_NUM_THREADS": "1",
         }
+        self.original = ROOT / "egs2" / name / "mlclap1"
         self.folder = root / "egs2" / name / "mlclap1"
         self.folder.mkdir(parents=True)
         (root / "egs2/TEMPLATE").symlink_to(ROOT / "egs2/TEMPLATE")
         (root / "conf").symlink_to(ROOT / "conf")
-        for path in (ROOT / "egs2" / name / "mlclap1").iterdir():
+        for path in self.original.iterdir():
             if path.is_symlink():
                 (self.folder / path.name).symlink_to(os.readlink(path))
             elif path.name in ("local", "conf"):
@@ -40,7 +42,7 @@ class RecipeCopy:
 
     def start(self, *options):
         return subprocess.Popen(
-            ["bash", "run.sh", *self.options, *options],
+            ["bash", self.script, *self.options, *options],
             cwd=self.folder,
             env=self.environment,
             stdout=subprocess.PIPE,
@@ -65,8 +67,8 @@ class RecipeCopy:
         os.killpg(process.pid, signal.SIGKILL)
         process.communicate()
 
-    def scores(self, tag="t"):
-        path = self.folder / f"exp/mlclap_{tag}/valid.mAP@10.best/scores.json"
+    def scores(self, tag="t", expdir="exp"):
+        path = self.folder / f"{expdir}/mlclap_{tag}/valid.mAP@10.best/scores.json"
         return json.loads(path.read_text())
 
 

@@ -23,7 +23,7 @@ class Grammar:
 
     Args:
         path: the YAML file.
-        labels: the sounds that it must know.
+        labels: the sounds that it must know; it may know others.
 
     Raises:
         UserError: the file cannot be read, lacks a sound or a kind of claim, or names a form that a sound
@@ -34,7 +34,7 @@ class Grammar:
         content = read_yaml(path)
         check_keys(content, ("sounds", "captions"), path, required=("sounds", "captions"))
         sounds = check_mapping(content["sounds"], f"{path}: sounds")
-        check_keys(sounds, labels, f"{path}: sounds", required=labels)
+        check_keys(sounds, sounds, f"{path}: sounds", required=labels)
         ways = check_mapping(content["captions"], f"{path}: captions")
         check_keys(ways, KINDS, f"{path}: captions", required=KINDS)
         self._sounds = {
