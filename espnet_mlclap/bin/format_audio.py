@@ -32,7 +32,7 @@ def get_parser() -> argparse.ArgumentParser:
 
 def format_set(options: argparse.Namespace) -> None:
     """Format one set and say how many clips were kept."""
-    from espnet_mlclap.fileio.data_dir import DataDir, read_captions
+    from espnet_mlclap.fileio.data_dir import DataDir, read_caption_sources, read_captions
     from espnet_mlclap.fileio.format_audio import add_captions, format_audio
 
     data = DataDir.read(options.data_dir)
@@ -40,7 +40,9 @@ def format_set(options: argparse.Namespace) -> None:
         text = Path(folder) / "text"
         if text.is_file() and not text.stat().st_size:
             continue  # translations of a set that lacks none
-        add_captions(data, read_captions(folder), folder)
+        captions = read_captions(folder)
+        add_captions(data, captions, folder)
+        data.caption_sources.update(read_caption_sources(folder, captions))
     bad = format_audio(
         data,
         options.out_dir,

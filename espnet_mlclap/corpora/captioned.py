@@ -97,6 +97,7 @@ def prepare_splits(
             clips,
             AudioIndex(split_folder(audio_dir, split.folders)),
             out,
+            parallel=split is splits[-1] and bool(test_captions),
             note=f"{corpus}, {split.name} split, captions from {split.captions}",
         )
     return sets
@@ -107,6 +108,7 @@ def write_set(
     index: AudioIndex,
     out_dir: Union[str, Path],
     *,
+    parallel: bool = False,
     note: str,
 ) -> DataDir:
     """Write the data directory `out_dir` and, next to it, `<out_dir>.missing`.
@@ -115,6 +117,8 @@ def write_set(
         clips: all clips that the caption files name.
         index: the audio.
         out_dir: the data directory.
+        parallel: the captions of a clip in a language are those in its first language, in the same order, as
+            far as there are as many.
         note: for its README.
 
     Returns:
@@ -140,6 +144,13 @@ def write_set(
             numbers[lang] = numbers.get(lang, 0) + 1
             key = caption_id(clip.clip, lang, numbers[lang])
             data.captions[key] = Caption(text, clip.clip, lang)
+        if parallel:
+            source_lang = clip.captions[0][0]
+            for lang in numbers:
+                if lang != source_lang and numbers[lang] == numbers[source_lang]:
+                    for number in range(1, numbers[lang] + 1):
+                        key = caption_id(clip.clip, lang, number)
+                        data.caption_sources[key] = caption_id(clip.clip, source_lang, number)
     if not data.wav_scp:
         raise UserError(
             f"{index.folder}: none of the {len(clips)} clips of {out_dir.name} has an audio file "

@@ -63,12 +63,35 @@ def mean_interval(
     values: np.ndarray, replicates: int = REPLICATES, seed: int = 0, level: float = 0.95
 ) -> List[float]:
     """Percentile interval of the mean of one value per clip, [clips]."""
-    values = np.asarray(values, np.float64)
-    chunk = max(1, _CHUNK_VALUES // len(values))
-    draws = _draws(len(values), replicates, chunk, seed)
-    means = np.concatenate([weights @ values for weights in draws]) / len(values)
+    values = np.asarray(values, np.float64)[:, None]
+    means = replicated_means(values, np.arange(len(values)), replicates, seed)
+    return percentiles(means[:, 0], level)
+
+
+def replicated_means(
+    values: np.ndarray, clips: np.ndarray, replicates: int = REPLICATES, seed: int = 0
+) -> np.ndarray:
+    """Means over the queries of each bootstrap sample of clips.
+
+    Args:
+        values: [queries, columns]; all columns are averaged over the same samples.
+        clips: the clip of each query, any integers [queries].
+
+    Returns:
+        [replicates, columns].
+    """
+    _, clip = np.unique(clips, return_inverse=True)
+    sizes = np.bincount(clip).astype(np.float64)
+    sums = np.stack([np.bincount(clip, column) for column in values.T], axis=1)
+    chunk = max(1, _CHUNK_VALUES // len(sizes))
+    draws = _draws(len(sizes), replicates, chunk, seed)
+    return np.concatenate([(weights @ sums) / (weights @ sizes)[:, None] for weights in draws])
+
+
+def percentiles(samples: np.ndarray, level: float = 0.95) -> List[float]:
+    """The ends of the percentile interval of bootstrap samples, [replicates]."""
     tail = 50.0 * (1.0 - level)
-    return [float(v) for v in np.percentile(means, [tail, 100.0 - tail])]
+    return [float(v) for v in np.percentile(samples, [tail, 100.0 - tail])]
 
 
 def _draws(clips: int, replicates: int, chunk: int, seed: int) -> Iterator[np.ndarray]:

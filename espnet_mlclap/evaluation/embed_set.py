@@ -76,6 +76,7 @@ def embed_set(
         captions=captions,
         caption_to_clip=np.array([row_of[data.captions[key].clip] for key in captions]),
         langs=[data.captions[key].lang for key in captions],
+        caption_sources=data.caption_sources,
     )
 
 

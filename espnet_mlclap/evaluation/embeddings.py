@@ -4,11 +4,13 @@ audio_embeddings.npy  [N, E] float32, one row per clip
 clip_ids              one clip id per line, in the order of the rows
 text_embeddings.npy   [M, E] float32, one row per caption
 caption_ids           `<caption id> <clip id> <lang>` per line, in the order of the rows
+caption_sources       `<caption id> <caption id>` per line: what says the same in the source language (for
+                      captions in the others, where the set says so)
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Iterable, List, Tuple, Union
+from typing import Dict, Iterable, List, Mapping, Optional, Set, Tuple, Union
 
 import numpy as np
 
@@ -31,6 +33,8 @@ class EmbeddingSet:
         captions: caption ids [M].
         caption_to_clip: row of `audio` of each caption, int64 [M].
         langs: language of each caption [M].
+        caption_sources: id of the caption that says the same in the source language, by caption id, where it
+            is known.
     """
 
     path: Path
@@ -40,6 +44,12 @@ class EmbeddingSet:
     captions: List[str]
     caption_to_clip: np.ndarray
     langs: List[str]
+    caption_sources: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def sources(self) -> List[str]:
+        """For each caption [M] an id that is the same for all captions which say the same."""
+        return [self.caption_sources.get(caption, caption) for caption in self.captions]
 
     @property
     def languages(self) -> List[str]:
@@ -94,6 +104,7 @@ def read_embeddings(folder: Union[str, Path]) -> EmbeddingSet:
         captions=list(captions),
         caption_to_clip=np.array([rows[clip] for clip in owners]),
         langs=list(langs),
+        caption_sources=_read_sources(folder / "caption_sources", set(captions)),
     )
 
 
@@ -108,6 +119,22 @@ def write_embeddings(folder: Union[str, Path], embeddings: EmbeddingSet) -> None
             "".join(f"{clip}\n" for clip in embeddings.clips), encoding="utf-8"
         )
         (aside / "caption_ids").write_text("".join(rows), encoding="utf-8")
+        if embeddings.caption_sources:
+            pairs = [
+                f"{caption} {source}\n" for caption, source in embeddings.caption_sources.items()
+            ]
+            (aside / "caption_sources").write_text("".join(pairs), encoding="utf-8")
+
+
+def _read_sources(path: Path, captions: Set[str]) -> Dict[str, str]:
+    if not path.exists():
+        return {}
+    names = ("caption id", "caption id of its source")
+    pairs = _read_fields(path, names, None)
+    for number, (caption, _) in enumerate(pairs, 1):
+        if caption not in captions:
+            raise UserError(f"{path}:{number}: there is no caption {caption!r}. {_REMEDY}")
+    return dict(pairs)
 
 
 def read_matrix(path: Union[str, Path]) -> np.ndarray:
@@ -134,7 +161,7 @@ def read_matrix(path: Union[str, Path]) -> np.ndarray:
     return matrix.astype(np.float32, copy=False)
 
 
-def _read_fields(path: Path, names: Tuple[str, ...], expected: int) -> List[List[str]]:
+def _read_fields(path: Path, names: Tuple[str, ...], expected: Optional[int]) -> List[List[str]]:
     try:
         lines = path.read_text(encoding="utf-8").splitlines()
     except OSError as error:
@@ -154,6 +181,6 @@ def _read_fields(path: Path, names: Tuple[str, ...], expected: int) -> List[List
             )
         seen[fields[0]] = number
         rows.append(fields)
-    if len(rows) != expected:
+    if expected is not None and len(rows) != expected:
         raise UserError(f"{path}: {len(rows)} lines for {expected} embeddings. {_REMEDY}")
     return rows

@@ -9,6 +9,8 @@
                        "reranked": {reranker: {...}},              see `reranked_scores.add_reranked`
                        "difference": {"to": experiment, "t2a": {metric: [difference, low, high]}, ...}},
                                                                                      only with a baseline
+                "consistency": {"languages": K, "captions": n, "MRV": x, "spread": {}, "intervals": {}},
+                                                          see `consistency.py`; only with the same captions
                 "source_lang": lang,                                                  may have no captions
                 "mean": {"mAP@10": x, "t2a_R@1": x, ...}}}                           see `mean_of_languages`
 
@@ -25,6 +27,7 @@ from typing import Any, Dict, List, Mapping, Optional, Sequence, Union
 import numpy as np
 
 from espnet_mlclap.evaluation.confidence import REPLICATES, bootstrap_intervals
+from espnet_mlclap.evaluation.consistency import language_consistency
 from espnet_mlclap.evaluation.embeddings import EmbeddingSet, sort_languages
 from espnet_mlclap.evaluation.metrics import (
     QueryValues,
@@ -43,7 +46,8 @@ CRITERION = "mAP@10"  # chooses the best checkpoint
 _AVERAGED = ("R@1", "R@10", "mAP@10")
 # What `mean_of_languages` gives.
 MEAN_NAMES = (CRITERION, *(f"{way}_{name}" for way in DIRECTIONS for name in _AVERAGED))
-_MEAN, _SOURCE = "mean", "source_lang"  # their places in scores.json, next to the languages
+# Their places in scores.json, next to the languages.
+_MEAN, _SOURCE, _CONSISTENCY = "mean", "source_lang", "consistency"
 
 
 class SetScores(Dict[str, dict]):
@@ -52,11 +56,18 @@ class SetScores(Dict[str, dict]):
     Args:
         source_lang: the language that the others are translations of; its captions need not be there.
         entries: scores by language, in any order.
+        consistency: over languages, where they have the same captions.
     """
 
-    def __init__(self, source_lang: str, entries: Mapping[str, dict]):
+    def __init__(
+        self,
+        source_lang: str,
+        entries: Mapping[str, dict],
+        consistency: Optional[Mapping[str, Any]] = None,
+    ):
         super().__init__((lang, entries[lang]) for lang in sort_languages(entries, source_lang))
         self.source_lang = source_lang
+        self.consistency = consistency
 
 
 AllScores = Dict[str, SetScores]  # by test set
@@ -85,10 +96,11 @@ def score_set(
     """
     clip_rows = {clip: row for row, clip in enumerate(embeddings.clips)}
     scores: Dict[str, dict] = {}
+    all_values: Dict[str, Dict[str, QueryValues]] = {}
     for lang in embeddings.languages:
         rows = embeddings.rows_of_language(lang)
         text, owners = embeddings.text[rows], embeddings.caption_to_clip[rows]
-        values = retrieval_values(embeddings.audio, text, owners)
+        values = all_values[lang] = retrieval_values(embeddings.audio, text, owners)
         scores[lang] = {
             "clips": len(embeddings.clips),
             "captions": len(rows),
@@ -111,7 +123,8 @@ def score_set(
                 "t2a": queries.scores(),
                 **_intervals({"t2a": queries}, replicates, seed),
             }
-    return SetScores(source_lang, scores)
+    consistency = language_consistency(embeddings, all_values, replicates=replicates, seed=seed)
+    return SetScores(source_lang, scores, consistency)
 
 
 def _intervals(
@@ -200,7 +213,12 @@ def find_sets(inference_dir: Union[str, Path]) -> List[str]:
 def write_scores(path: Union[str, Path], scores: AllScores) -> None:
     """Write scores.json, atomically."""
     whole = {
-        name: {**entries, _SOURCE: entries.source_lang, _MEAN: mean_of_languages(entries)}
+        name: {
+            **entries,
+            **({_CONSISTENCY: entries.consistency} if entries.consistency else {}),
+            _SOURCE: entries.source_lang,
+            _MEAN: mean_of_languages(entries),
+        }
         for name, entries in scores.items()
     }
     with atomic_open(path) as file:
@@ -239,11 +257,12 @@ def _read_set(entries: Any, where: str) -> SetScores:
         raise UserError(f"{where} has no {_SOURCE!r}. Run stage 7 again.")
     source_lang = entries.pop(_SOURCE)
     entries.pop(_MEAN, None)
+    consistency = entries.pop(_CONSISTENCY, None)
     for lang, entry in entries.items():
         for key in ("clips", "captions", *DIRECTIONS):
             if not isinstance(entry, dict) or key not in entry:
                 raise UserError(f"{where}/{lang} has no {key!r}. Run stage 7 again.")
-    return SetScores(source_lang, entries)
+    return SetScores(source_lang, entries, consistency)
 
 
 def mean_of_others(scores: SetScores, direction: str) -> Dict[str, float]:

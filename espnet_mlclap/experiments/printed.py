@@ -18,7 +18,8 @@ They are in a YAML file of a recipe, one per paper, which the key `papers` of it
 
 A row without results is one that the paper does not have. The columns `t2a mAP@16`, `fits R@1`, `fits mAP@10`
 ... count all clips that a caption fits, by the lists of `--relevant_clips`; `zero_shot accuracy` is that of
-classification. A column without a language is of the table's.
+classification; `languages MRV`, `languages spread_t2a` and `languages spread_a2t` tell how much languages
+differ. A column without a language is of the table's.
 """
 
 from dataclasses import dataclass, field
@@ -26,7 +27,13 @@ from pathlib import Path
 from typing import Any, Dict, List, Mapping, NamedTuple, Optional, Tuple, Union
 
 from espnet_mlclap.evaluation.scores import DIRECTIONS, METRICS
-from espnet_mlclap.experiments.results import FITTING, MEAN_LANGUAGE, MULTIPLE_POSITIVES, ZERO_SHOT
+from espnet_mlclap.experiments.results import (
+    FITTING,
+    LANGUAGES,
+    MEAN_LANGUAGE,
+    MULTIPLE_POSITIVES,
+    ZERO_SHOT,
+)
 from espnet_mlclap.utils.config import check_keys, check_mapping, read_config
 from espnet_mlclap.utils.errors import UserError
 from espnet_mlclap.utils.languages import check_language
@@ -35,7 +42,17 @@ _KEYS = ("title", "source", "language", "note", "groups", "columns", "results", 
 
 
 _FITTING_METRICS = (*METRICS, MULTIPLE_POSITIVES[1])
-_SPECIAL = (MULTIPLE_POSITIVES, ZERO_SHOT, *((FITTING, metric) for metric in _FITTING_METRICS))
+_OVER_LANGUAGES = {
+    "MRV": "MRV",
+    "spread_t2a": "T2A R@1, best - worst",
+    "spread_a2t": "A2T R@1, best - worst",
+}
+_SPECIAL = (
+    MULTIPLE_POSITIVES,
+    ZERO_SHOT,
+    *((FITTING, metric) for metric in _FITTING_METRICS),
+    *((LANGUAGES, metric) for metric in _OVER_LANGUAGES),
+)
 
 
 class Column(NamedTuple):
@@ -56,6 +73,8 @@ class Column(NamedTuple):
     @property
     def title(self) -> str:
         """Such as "T2A R@1", "mAP@10" (of all that fits) or "accuracy, eng_Latn"."""
+        if self.way == LANGUAGES:
+            return _OVER_LANGUAGES[self.metric]
         name = f"{self.way.upper()} {self.metric}" if self.way in DIRECTIONS else self.metric
         return name if self.lang is None else f"{name}, {self.lang}"
 
@@ -201,8 +220,8 @@ def _column(text: Any, groups: Mapping[str, Tuple[str, ...]], where: str) -> Col
     if not ((way in DIRECTIONS and metric in METRICS) or (way, metric) in _SPECIAL):
         raise UserError(
             f"{where}: {text!r} must be a direction ({', '.join(DIRECTIONS)} or {FITTING}) and a metric "
-            f"({', '.join(METRICS)}), or {' '.join(MULTIPLE_POSITIVES)} or {' '.join(ZERO_SHOT)}; a language "
-            "or group may follow."
+            f"({', '.join(METRICS)}), or {' '.join(MULTIPLE_POSITIVES)}, {' '.join(ZERO_SHOT)} or "
+            f"{LANGUAGES} and one of {', '.join(_OVER_LANGUAGES)}; a language or group may follow."
         )
     if lang and lang not in groups and lang != MEAN_LANGUAGE:
         check_language(lang, f"{where}: {text!r}")

@@ -5,6 +5,7 @@ import re
 import statistics
 from pathlib import Path
 from typing import (
+    Any,
     Container,
     Dict,
     Iterable,
@@ -27,6 +28,9 @@ RunScores = Dict[int, AllScores]  # by seed
 MEAN_LANGUAGE = "mean"  # in place of a language: the mean of all
 # directions and metrics that are not those of `DIRECTIONS`
 MULTIPLE_POSITIVES = ("t2a", "mAP@16")  # counts all clips that a caption fits
+LANGUAGES = (
+    "languages"  # how much languages differ: MRV, and the spread of R@1, "spread_t2a", "spread_a2t"
+)
 FITTING = "fits"  # in place of a direction: text to audio, counting all clips that a caption fits
 ZERO_SHOT = ("zero_shot", "accuracy")  # may be in more languages than there are captions
 _ZERO_SHOT_SET = "{} zero-shot"  # where the accuracies of a test set stand among its scores
@@ -133,8 +137,8 @@ def summarise(
         runs: by seed.
         test_set: its name.
         lang: a language, or several, or `MEAN_LANGUAGE` for all of the set: their mean, without an interval.
-        direction, metric: such as "t2a" and "R@1", `MULTIPLE_POSITIVES`, `ZERO_SHOT`, or `FITTING` and
-            a metric.
+        direction, metric: such as "t2a" and "R@1", `MULTIPLE_POSITIVES`, `ZERO_SHOT`, `FITTING` and a
+            metric, or `LANGUAGES` and one of how they differ, whatever `lang` is.
     """
     name = _ZERO_SHOT_SET.format(test_set) if direction == ZERO_SHOT[0] else test_set
     found = [
@@ -155,6 +159,8 @@ def _values(
     scores: Mapping[str, dict], lang: Union[str, Sequence[str]], direction: str, metric: str
 ) -> Optional[Tuple[float, Optional[Sequence[float]]]]:
     """A metric of one training, and the bounds of its interval where it has one."""
+    if direction == LANGUAGES:
+        return _over_languages(getattr(scores, "consistency", None), metric)
     if lang == MEAN_LANGUAGE or not isinstance(lang, str):
         each = [
             _values(scores, one, direction, metric)
@@ -169,6 +175,16 @@ def _values(
     if metric not in entry.get(direction, {}):
         return None
     return entry[direction][metric], entry.get("intervals", {}).get(direction, {}).get(metric)
+
+
+def _over_languages(
+    entry: Optional[Mapping[str, Any]], metric: str
+) -> Optional[Tuple[float, Optional[Sequence[float]]]]:
+    if not entry:
+        return None
+    name, _, way = metric.partition("_")
+    value, bounds = entry[name], entry.get("intervals", {}).get(name)
+    return (value[way], bounds and bounds[way]) if way else (value, bounds)
 
 
 def mean_scores(runs: RunScores, test_set: str) -> SetScores:

@@ -6,7 +6,8 @@
     utt2clip  caption id   clip id
     utt2lang  caption id   FLORES-200 code
     clip2label   clip id   class of the clip, for zero-shot classification (optional)
-    utt2source   caption id   the caption that a translation was made from (translations; optional)
+    utt2source   caption id   the caption that a translation was made from, or that says the same in the
+                              source language (optional, for some of the captions)
     clip2source  clip id   recording that the clip is from, such as youtube:7fmOlUlwoNg (optional, for
                            some of the clips): clips of two corpora may be the same recording
 
@@ -107,6 +108,7 @@ class DataDir:
         captions: captions by caption id.
         labels: class by clip id; empty where there are none.
         sources: recording by clip id, for the clips of which it is known.
+        caption_sources: caption id of the original by that of its translation, where it is known.
         extra: further tables by file name (`utt2num_samples`, `feats_type` are files of formatted sets).
     """
 
@@ -115,6 +117,7 @@ class DataDir:
     captions: Dict[str, Caption] = field(default_factory=dict)
     labels: Dict[str, str] = field(default_factory=dict)
     sources: Dict[str, str] = field(default_factory=dict)
+    caption_sources: Dict[str, str] = field(default_factory=dict)
     extra: Dict[str, Dict[str, str]] = field(default_factory=dict)
 
     @property
@@ -142,6 +145,7 @@ class DataDir:
         self.durations.update(other.durations)
         self.labels.update(other.labels)
         self.sources.update(other.sources)
+        self.caption_sources.update(other.caption_sources)
 
     @classmethod
     def read(cls, path: Union[str, Path]) -> "DataDir":
@@ -155,6 +159,7 @@ class DataDir:
         if not path.is_dir():
             raise UserError(f"{path}: no such data directory. Run the stages before this one.")
         data = cls(captions=read_captions(path))
+        data.caption_sources = read_caption_sources(path, data.captions)
         if (path / "wav.scp").exists():
             data.wav_scp = read_table(path / "wav.scp")
             for caption in data.captions.values():
@@ -202,6 +207,7 @@ class DataDir:
                 "clip2dur": {clip: f"{value:.4f}" for clip, value in self.durations.items()},
                 "clip2label": self.labels,
                 "clip2source": self.sources,
+                "utt2source": self.caption_sources,
                 **self.extra,
             }
             for name, table in tables.items():

@@ -237,6 +237,7 @@ def _write_tables(
     captions = {key: caption for key, caption in data.captions.items() if caption.clip in good}
     write_captions(out_dir, captions)
     tables: Dict[str, Mapping[str, object]] = {
+        "utt2source": {k: source for k, source in data.caption_sources.items() if k in captions},
         "clip2label": {clip: data.labels[clip] for clip in good if clip in data.labels},
         "clip2source": {clip: data.sources[clip] for clip in good if clip in data.sources},
         "clip2md5": {clip: formatted.md5 for clip, (_, formatted) in good.items()},

@@ -21,6 +21,11 @@ Figures are in per cent; medR and meanR are ranks from 1. In brackets: 95 % boot
 (they say how figures move with other test clips, not with another training seed). Chance is a random
 order. Ties count with their expected value. A clip counts as found in audio-to-text R@k when the best
 of its captions is among the first k; mAP@10 divides by all of its captions."""
+_CONSISTENCY = """\
+MRV is the mean rank variance: how much the rank that a caption gives its clip varies from language to
+language (ranks squared, over the captions that are there in all of them); best - worst is the difference of
+R@1 between the best language and the worst, in per cent points. Both are 0 for a model that is equally good
+in all languages, and above 0 by chance alone."""
 _DIFFERENCES = """\
 Differences to another experiment are in per cent points, with 95 % intervals of paired bootstrap samples:
 the same clips are drawn for both. A star stands where the interval does not hold 0."""
@@ -78,6 +83,8 @@ def write_report(
             lines += [table.markdown(), ""]
         lines += _draw_set(figures, test_set, drawn, inference_dir, pictures)
     lines += ["## How to read this", "", _READING, ""]
+    if any(one.consistency for one in scores.values()):
+        lines += [_CONSISTENCY, ""]
     if baseline_dir is not None:
         lines += [_DIFFERENCES, ""]
     lines += ["## Environment", ""]

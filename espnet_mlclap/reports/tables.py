@@ -3,6 +3,7 @@
 import statistics
 from typing import Collection, Dict, List, Mapping, Optional, Sequence, Tuple
 
+from espnet_mlclap.evaluation.consistency import MRV
 from espnet_mlclap.evaluation.scores import (
     CRITERION,
     DIRECTIONS,
@@ -86,6 +87,27 @@ def relevance_table(scores: SetScores) -> Table:
     return Table(["Text to audio, lists", "captions", "clips per caption", *names], rows)
 
 
+def consistency_table(scores: SetScores) -> Table:
+    """Mean rank variance, and the spread of R@1 over languages; no rows where there is nothing to compare."""
+    entry = scores.consistency
+    headers = [
+        "Over languages",
+        "languages",
+        "captions",
+        MRV,
+        *(f"{way.upper()} R@1, best - worst" for way in DIRECTIONS),
+    ]
+    if not entry:
+        return Table(headers, [])
+    bounds = entry.get("intervals", {"spread": {}})
+    cells = [_with_interval(MRV, entry[MRV], bounds.get(MRV))]
+    cells += [
+        _with_interval("spread", entry["spread"][way], bounds["spread"].get(way))
+        for way in DIRECTIONS
+    ]
+    return Table(headers, [["all", str(entry["languages"]), str(entry["captions"]), *cells]])
+
+
 def difference_table(scores: SetScores) -> Table:
     """Differences to another experiment; a star where their interval does not hold 0."""
     rows, to = [], ""
@@ -106,13 +128,17 @@ def difference_table(scores: SetScores) -> Table:
 def score_tables(
     scores: AllScores, with_intervals: Collection[str] = MARKDOWN_INTERVALS
 ) -> Dict[str, List[Table]]:
-    """The tables of each test set: both directions, then lists of relevant clips, rerankers, differences."""
+    """The tables of each test set: both directions, then, if any, lists of relevant clips, the consistency
+    over languages, rerankers, differences."""
     tables = {}
     for name, languages in scores.items():
         tables[name] = [direction_table(languages, way, with_intervals) for way in DIRECTIONS]
         with_lists = relevance_table(languages)
         if with_lists.rows:
             tables[name].append(with_lists)
+        over_languages = consistency_table(languages)
+        if over_languages.rows:
+            tables[name].append(over_languages)
         tables[name] += reranked_tables(languages)
         differences = difference_table(languages)
         if differences.rows:

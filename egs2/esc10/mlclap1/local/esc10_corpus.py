@@ -59,6 +59,7 @@ def prepare_esc10(corpus: Path, out_dir: Path) -> Dict[str, DataDir]:
             raise UserError(f"{corpus}/clips.tsv: captions.tsv has no captions of {clip.label!r}.")
     sets = {name: _data_dir(members, captions) for name, members in chosen.items()}
     everything = sets["train"].captions
+    sets["train"].caption_sources = {}
     sets["train"].captions = {k: c for k, c in everything.items() if c.lang == SOURCE_LANG}
     sets["train_given"] = DataDir(
         captions={k: c for k, c in everything.items() if c.lang != SOURCE_LANG}
@@ -167,5 +168,8 @@ def _data_dir(clips: List[Clip], captions: Dict[str, Dict[str, List[str]]]) -> D
         data.sources[clip.name] = clip.recording
         for lang, texts in captions[clip.label].items():
             for number, text in enumerate(texts, 1):
-                data.captions[caption_id(clip.name, lang, number)] = Caption(text, clip.name, lang)
+                key = caption_id(clip.name, lang, number)
+                data.captions[key] = Caption(text, clip.name, lang)
+                if lang != SOURCE_LANG:  # the first are translations of the first
+                    data.caption_sources[key] = caption_id(clip.name, SOURCE_LANG, number)
     return data

@@ -101,6 +101,7 @@ def prepare_scenes(
         if name == "train":
             everything = data.captions
             data.captions = {k: c for k, c in everything.items() if c.lang == SOURCE_LANG}
+            data.caption_sources = {}
             others = {k: c for k, c in everything.items() if c.lang != SOURCE_LANG}
             sets["train_given"] = DataDir(captions=others)
         else:
@@ -159,6 +160,8 @@ def _add_captions(
     for lang, grammar in grammars.items():
         key = caption_id(scene_id, lang, number)
         data.captions[key] = Caption(grammar.say(claim, way), scene_id, lang)
+        if lang != SOURCE_LANG:
+            data.caption_sources[key] = caption_id(scene_id, SOURCE_LANG, number)
         claims[key] = claim
 
 

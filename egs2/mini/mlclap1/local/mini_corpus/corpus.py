@@ -69,9 +69,10 @@ def prepare_mini(
                 for number, style in enumerate(styles, 1):
                     for lang in LANGUAGES:
                         written = data.captions if lang in one.langs else references
-                        written[caption_id(clip, lang, number)] = Caption(
-                            caption(scene, lang, int(style)), clip, lang
-                        )
+                        key = caption_id(clip, lang, number)
+                        written[key] = Caption(caption(scene, lang, int(style)), clip, lang)
+                        if lang in one.langs and lang != SOURCE_LANG:
+                            data.caption_sources[key] = caption_id(clip, SOURCE_LANG, number)
         what = f"{one.clips} clips, {len(data.captions)} captions in {', '.join(one.langs)}."
         data.write(Path(out_dir) / name, NOTE.format(name=name, what=what, seed=config.seed))
         if reference_le and one.langs == (SOURCE_LANG,):
