@@ -100,9 +100,9 @@ def consistency_table(scores: SetScores) -> Table:
     if not entry:
         return Table(headers, [])
     bounds = entry.get("intervals", {"spread": {}})
-    cells = [_with_interval(MRV, entry[MRV], bounds.get(MRV))]
+    cells = [with_interval(MRV, entry[MRV], bounds.get(MRV))]
     cells += [
-        _with_interval("spread", entry["spread"][way], bounds["spread"].get(way))
+        with_interval("spread", entry["spread"][way], bounds["spread"].get(way))
         for way in DIRECTIONS
     ]
     return Table(headers, [["all", str(entry["languages"]), str(entry["captions"]), *cells]])
