@@ -31,6 +31,7 @@ from espnet_mlclap.models.reranker.pair_model import CoAttentionModel
 from espnet_mlclap.models.two_tower import TwoTowerModel
 from espnet_mlclap.utils.batches import batches_by_length
 from espnet_mlclap.utils.config import BEST_MODEL
+from espnet_mlclap.utils.device import check_device
 from espnet_mlclap.utils.errors import UserError
 from espnet_mlclap.utils.languages import check_language
 from espnet_mlclap.utils.normalize import NORMALIZERS
@@ -70,7 +71,7 @@ class MLCLAP:
         trained_languages: Sequence[str] = (),
         device: Union[str, torch.device] = "cpu",
     ):
-        self.device = torch.device(device)
+        self.device = check_device(device)
         self.model = model.to(self.device).eval()
         self.normalize = NORMALIZERS[text_normalization]
         self.trained_languages = list(trained_languages)
@@ -97,7 +98,7 @@ class MLCLAP:
         Raises:
             UserError: nothing usable at `path`, or weights that do not fit.
         """
-        path = Path(path)
+        path, device = Path(path), check_device(device)
         if path.is_dir():
             model, config = load_experiment(path / "config.yaml", path / model_file)
         elif path.is_file():

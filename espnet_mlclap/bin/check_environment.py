@@ -5,14 +5,17 @@ import sys
 from typing import Optional, Sequence
 
 from espnet_mlclap.utils.cli import run_command
+from espnet_mlclap.utils.device import check_gpus
 
 
 def get_parser() -> argparse.ArgumentParser:
-    """Options of this command: none."""
-    return argparse.ArgumentParser(prog="mlclap check_environment", description=__doc__)
+    """Options of this command."""
+    parser = argparse.ArgumentParser(prog="mlclap check_environment", description=__doc__)
+    parser.add_argument("--ngpu", type=int, default=0, help="GPUs that must be here")
+    return parser
 
 
-def check_environment(_: argparse.Namespace) -> None:
+def check_environment(options: argparse.Namespace) -> None:
     """Print the problems and end with status 1, or print nothing."""
     from espnet_mlclap.utils.environment import find_problems
 
@@ -23,6 +26,7 @@ def check_environment(_: argparse.Namespace) -> None:
             print(f"  {problem}", file=sys.stderr)
         print("Fix it with `make -C tools env`, which installs what is missing.", file=sys.stderr)
         sys.exit(1)
+    check_gpus(options.ngpu, f"--ngpu {options.ngpu}", "--ngpu 0")
 
 
 def main(arguments: Optional[Sequence[str]] = None) -> None:

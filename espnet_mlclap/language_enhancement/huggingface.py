@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, Dict, List, Sequence, Tuple
 
 from espnet_mlclap.language_enhancement.abs_translator import AbsTranslator
+from espnet_mlclap.utils.device import check_device
 from espnet_mlclap.utils.errors import UserError
 from espnet_mlclap.utils.languages import ISO_CODES
 
@@ -120,10 +121,7 @@ class HuggingfaceTranslator(AbsTranslator):
             ) from error
         # Opus-MT's tokenizer recommends a package that it does not need.
         warnings.filterwarnings("ignore", "Recommended: pip install sacremoses")
-        if self._device.startswith("cuda") and not torch.cuda.is_available():
-            raise UserError(
-                f"--device {self._device}: this machine has no CUDA device. Use --device cpu."
-            )
+        check_device(self._device)
         local = {"local_files_only": not self.settings.download}
         try:
             tokenizer = AutoTokenizer.from_pretrained(name, **local)

@@ -9,6 +9,7 @@ from espnet_mlclap.checkpoints.sonar_assets import (
     load_sonar_tokenizer,
     read_asset,
 )
+from espnet_mlclap.utils.device import check_device
 from espnet_mlclap.utils.errors import UserError
 
 
@@ -27,14 +28,8 @@ class SonarEncoder:
     """
 
     def __init__(self, name: str, *, device: str, dtype: str, batch_size: int, batch_tokens: int):
-        import torch
-
-        if device.startswith("cuda") and not torch.cuda.is_available():
-            raise UserError(
-                f"--device {device}: this machine has no CUDA device. Use --device cpu."
-            )
         self.name = name
-        self.device = torch.device(device)
+        self.device = check_device(device)
         self.model, self.tokenizer = load_asset(name, device, dtype)
         self._batch_size = batch_size
         self._batch_tokens = batch_tokens

@@ -4,6 +4,7 @@ import json
 import os
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -24,6 +25,10 @@ while (($#)); do
     esac
     shift
 done
+if [[ -n ${WAIT_FOR:-} && $name == train ]]; then
+    touch "${WAIT_FOR}.begun"
+    until [[ -e ${WAIT_FOR} ]]; do sleep 0.05; done
+fi
 case $name in
     check_data) echo "a table" >"$out/statistics.txt" ;;
     train | download_model) touch "$out/config.yaml" "$out/valid.mAP@10.best.pth" "$out/checkpoint.pth" ;;
@@ -54,6 +59,19 @@ class Recipe:
             "REAL_PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}",
             "CALLS": str(self.calls_file),
         }
+
+    def start(self, *options, **environment):
+        """A run in the background, which goes on with a training when the file WAIT_FOR is there."""
+        tag = options[options.index("--mlclap_tag") + 1]
+        results = self.folder / f"exp/mlclap_{tag}/valid.mAP@10.best/RESULTS.md"
+        return subprocess.Popen(
+            ["bash", "mlclap.sh", *SETS, *SONAR, "--", *options],
+            cwd=self.folder,
+            env={**self.environment, "RESULTS": str(results), **environment},
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
 
     def run(self, *options, **environment):
         """The result, with `calls`: what was run, by the name of the command."""
@@ -544,3 +562,43 @@ def test_a_reranker_scores_each_test_set_and_is_scored_beside_the_towers(recipe)
     (reranker / "valid.mAP@10.best.pth").write_text("y")
     assert names(recipe.run(*options)) == ["rerank", "rerank", "score", "report"]
     assert "no such folder or file" in recipe.run("--reranker", "exp/nowhere").stderr
+
+
+def test_a_second_corpus_waits_until_the_first_is_scored(recipe, tmp_path):
+    (recipe.folder / "local/data.sh").write_text(DATA.replace("echo x", "echo $*"))
+    go = tmp_path / "go"
+    first = recipe.start("--corpus", str(tmp_path / "C"), "--mlclap_tag", "t", WAIT_FOR=str(go))
+    while not go.with_suffix(".begun").exists() and first.poll() is None:
+        time.sleep(0.05)
+    again = recipe.start(
+        "--corpus", str(tmp_path / "C"), "--mlclap_tag", "u"
+    )  # reads the same data only
+    assert again.wait() == 0, again.stderr.read()
+    second = recipe.start("--corpus", str(tmp_path / "D"), "--mlclap_tag", "v", "--stop_stage", "4")
+    lines = iter(second.stdout.readline, "")
+    assert any("another run of this recipe uses the data here; waiting" in line for line in lines)
+    assert (recipe.folder / "data/.corpus").read_text() == f"{tmp_path / 'C'}\n"
+    go.touch()
+    assert first.wait() == 0, first.stderr.read()
+    assert second.wait() == 0, second.stderr.read()
+    assert (recipe.folder / "data/.corpus").read_text() == f"{tmp_path / 'D'}\n"
+    calls = [line.split()[0] for line in recipe.calls_file.read_text().splitlines()]
+    assert "report" in calls[:-1]
+    assert calls[-1] == "format_audio"
+    late = recipe.run("--corpus", str(tmp_path / "C"), "--stage", "5")
+    assert late.returncode == 2
+    assert "holds the corpus" in late.stderr
+
+
+def test_stages_may_be_written_with_a_zero(recipe):
+    result = recipe.run("--stage", "08", "--stop_stage", "08")
+    assert "octal" not in result.stderr
+    assert "base" not in result.stderr
+    assert "Stage 8: " in result.stdout
+
+
+def test_a_configuration_that_is_based_on_itself_ends(recipe):
+    (recipe.folder / "conf/train.yaml").write_text("base: train.yaml\n")
+    result = recipe.run()
+    assert result.returncode != 0
+    assert "based on this very file" in result.stderr

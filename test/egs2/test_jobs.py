@@ -7,13 +7,14 @@ from pathlib import Path
 import pytest
 
 JOBS = Path(__file__).resolve().parents[2] / "egs2/TEMPLATE/mlclap1/scripts/jobs.sh"
+LOCKS = JOBS.with_name("locks.sh")
 
 
 @pytest.fixture
 def bash(tmp_path):
     def run(code):
         return subprocess.run(
-            ["bash", "-c", f"set -euo pipefail\n. {JOBS}\n{code}"],
+            ["bash", "-c", f"set -euo pipefail\n. {LOCKS}\n. {JOBS}\n{code}"],
             cwd=tmp_path,
             capture_output=True,
             text=True,
@@ -125,6 +126,44 @@ def test_a_second_run_waits_for_the_first(bash, tmp_path):
     )
     assert "waiting for it to end" in result.stdout
     assert (tmp_path / "order").read_text().split() == ["first", "second"]
+
+
+READS = "hold_data d; echo {0} reads >>order; sleep 0.5; echo {0} ends >>order"
+WRITES = """hold_data d; own_data; echo {0} writes >>order; sleep 0.5
+share_data; sleep 0.5; echo {0} ends >>order"""
+
+
+def test_several_runs_read_the_data_and_one_writes_them(bash, tmp_path):
+    """Who has written reads on before anybody else may write."""
+    runs = [READS.format("a"), READS.format("b"), WRITES.format("c"), WRITES.format("d")]
+    code = "\n".join(f"({run}) & sleep 0.1" for run in runs)
+    result = bash(f"{code}\nwait")
+    assert result.stdout.count("waiting for it to end") >= 2
+    order = (tmp_path / "order").read_text().splitlines()
+    assert set(order[:4]) == {"a reads", "b reads", "a ends", "b ends"}
+    assert order[4:] in (
+        ["c writes", "c ends", "d writes", "d ends"],
+        ["d writes", "d ends", "c writes", "c ends"],
+    )
+
+
+def test_what_was_done_while_it_waited_is_not_done_again(bash, tmp_path):
+    job = """
+    hold_data d
+    inputs=() claim=own_data
+    sleep 0.3 # both have read that nothing is done
+    once out/.made job.log '' sh -c 'mkdir -p out; echo x >>out/times'
+    """
+    result = bash(f"({job}) & ({job}) & wait")
+    assert result.stdout.count("done already") == 1, result.stdout
+    assert (tmp_path / "out/times").read_text() == "x\n"
+
+
+def test_a_nul_in_a_log_does_not_hide_the_cause(bash, tmp_path):
+    (tmp_path / "log").write_bytes(b"\0\nthe cause\n\0")
+    result = bash("run_job job.log '' sh -c 'cat log; exit 1'")
+    assert "the cause" in result.stderr, result.stderr
+    assert "binary file" not in result.stderr
 
 
 def test_several_at_a_time_and_no_more(bash, tmp_path):

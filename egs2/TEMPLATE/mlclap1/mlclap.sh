@@ -79,12 +79,16 @@ hf_repo=               # user/name on the Hugging Face hub, for stage 9
 
 command_line="${0##*/} $*"
 . scripts/options.sh
+. scripts/locks.sh
 . scripts/jobs.sh
 . scripts/plan.sh
 parse_options "${BASH_SOURCE[0]}" "$@"
-if ((stage > 1)) && [[ -f ${datadir}/.corpus && $(<"${datadir}/.corpus") != "${corpus}" ]]; then
-    option_error "${datadir}/ holds the corpus '$(<"${datadir}/.corpus")', not '${corpus}'. Run from --stage 1 on."
-fi
+holds_corpus() { [[ ! -f ${datadir}/.corpus || $(<"${datadir}/.corpus") == "${corpus}" ]]; }
+check_corpus() {
+    holds_corpus || option_error "${datadir}/ holds the corpus '$(<"${datadir}/.corpus")', not '${corpus}'. Run from" \
+        "--stage 1 on, or give this corpus folders of its own (--datadir, --dumpdir, --statsdir)."
+}
+((stage == 1)) || check_corpus
 ((stage <= stop_stage)) || option_error "--stage ${stage} is after --stop_stage ${stop_stage}."
 for name in train_sets valid_set test_sets langs; do
     [[ -n ${!name} ]] || option_error "--${name} must be given."
@@ -115,6 +119,11 @@ for name in ${relevant_clips}; do
 done
 export datadir
 
+claim_data() { # before something is written: fails if nobody else could have written in between
+    own_data || return 1
+    ((current == 1)) || check_corpus
+}
+
 stage_1() {
     local set
     for set in "${sets[@]}"; do
@@ -128,7 +137,10 @@ stage_1() {
         options+=(--corpus "${corpus}" --skip_bad_audio "${skip_bad_audio}") inputs+=("${corpus}"/*/metadata.*)
     fi
     mkdir -p "${datadir}"
-    echo "${corpus}" >"${datadir}/.corpus"
+    if [[ ! -f ${datadir}/.corpus ]] || ! holds_corpus; then
+        claim_data || true
+        echo "${corpus}" >"${datadir}/.corpus"
+    fi
     once "${datadir}/.made" "${expdir}/log/prepare.log" "" bash local/data.sh "${options[@]}"
     for set in "${sets[@]}"; do
         [[ -d ${datadir}/${set} ]] || { echo "local/data.sh made no ${datadir}/${set}" >&2; return 1; }
@@ -343,7 +355,10 @@ seconds_of_stage() {  # measured on two CPU cores, where the recipe has written 
 }
 
 { # read as a whole before it runs: a change of this file does not reach a job that is under way
-    python3 -m espnet_mlclap.bin.check_environment
+    if ((ngpu > 0)) && [[ -z ${train_cmd}${embed_cmd} ]]; then here=${ngpu}; fi # otherwise a cluster has them
+    python3 -m espnet_mlclap.bin.check_environment --ngpu "${here:-0}"
+    hold_data "${dumpdir}"
+    ((stage == 1)) || check_corpus # which may have changed while another run was waited for
     for ((current = stage; current <= stop_stage; current++)); do
         if [[ -n ${left_out[${current}]:-} ]]; then
             echo "Stage ${current} is left out: --${left_out[${current}]}"
@@ -351,7 +366,13 @@ seconds_of_stage() {  # measured on two CPU cores, where the recipe has written 
         fi
         seconds=$(seconds_of_stage "${current}")
         echo "Stage ${current}: ${titles[current]}${seconds:+ (about ${seconds} s)}"
-        if ((current <= 4)); then lock "${dumpdir}/.lock"; else lock "${experiment}/.lock"; fi
+        claim=""
+        if ((current <= 4)); then
+            claim=claim_data
+        else
+            share_data
+            lock "${experiment}/.lock"
+        fi
         start=${SECONDS}
         "stage_${current}"
         echo "Stage ${current} ended after $((SECONDS - start)) s"

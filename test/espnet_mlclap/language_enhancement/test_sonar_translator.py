@@ -91,7 +91,7 @@ def test_what_is_wrong_is_named(tiny_sonar):
     with pytest.raises(UserError, match="no fairseq2 asset is called 'tinyencoder'"):
         SonarTranslator(config(("tinyencoder", "tiny_decoder")))
     if not torch.cuda.is_available():
-        with pytest.raises(UserError, match="no CUDA device"):
+        with pytest.raises(UserError, match="finds no GPU"):
             SonarTranslator(config(tiny_sonar), "cuda")
     for changes in ({"beam_size": 0}, {"dtype": "int8"}):
         with pytest.raises(UserError, match=next(iter(changes))):

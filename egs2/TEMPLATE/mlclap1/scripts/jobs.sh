@@ -22,7 +22,8 @@ run_job() {
         printf '# failed with status %s after %s s\n' "${status}" "$((SECONDS - start))" >>"${log}"
         {
             echo "---- the last lines of ${log}:"
-            grep -v '^\[progress\] ' "${log}" | tail -n 25
+            # as text: PyTorch writes NUL bytes, and of a binary file nothing would be shown
+            tr -d '\000' <"${log}" | grep -a -v '^\[progress\] ' | tail -n 25
             echo "---- failed: ${*:1:3} ... (full log: ${log})"
         } >&2
         return 1
@@ -77,10 +78,12 @@ in_parallel() {
 # array `inputs`; a folder counts by the files directly in it). Numbers of processes and devices do not matter.
 # Where it was started with others, the files in the array `outdated` are moved away first, into the folder outdated next to
 # MARKER (a checkpoint, from which it would continue as if nothing had changed). `resumes` names the file from which a
-# command that was killed continues.
+# command that was killed continues. `claim` names a function that makes sure that nobody else works on the same; it fails
+# if that was so before.
 once() {
     local marker=$1 log=$2 prefix=$3 key start=${SECONDS} before=""
     local begun=${marker}.begun
+    local -a all=("$@")
     shift 3
     # shellcheck disable=SC2154  # the caller's array
     key=$(_fingerprint "$*" "${inputs[@]}")
@@ -88,6 +91,10 @@ once() {
     if [[ -f ${marker} && ${before} == "${key}" ]]; then
         echo "  done already in $(sed -n 2p "${marker}") s: ${marker%/*} (remove ${marker} to do it again)"
         return 0
+    fi
+    if [[ -n ${claim:-} ]] && "${claim}"; then # whoever was waited for may have done the same
+        once "${all[@]}"
+        return
     fi
     if [[ -n ${before} && ${before} != "${key}" ]]; then
         echo "  options or inputs of ${marker%/*} have changed: starting again"
@@ -135,14 +142,4 @@ _fingerprint() {  # TEXT PATHS...
             find -L "${path}" -maxdepth 1 -type f ! -name '.*' ! -size -64M -printf '%p %s %T@\n' | sort
         done
     } | sha256sum | cut -c 1-40
-}
-
-# lock FILE: one run at a time; wait for another (also one that was killed, while its last command still runs).
-lock() {
-    mkdir -p "$(dirname "$1")"
-    exec 9>"$1"
-    if ! flock -n 9; then
-        echo "  another run of this recipe works here; waiting for it to end (fuser $1 names it)"
-        flock 9
-    fi
 }

@@ -109,8 +109,10 @@ parse_options() {  # SCRIPT ARGUMENTS...
         if (($# < 2)) || [[ $2 == -- || ($2 == --* && -v "allowed[${2#--}]") ]]; then
             option_error "--${name} has no value."
         fi
-        _check_value "${name}" "$2" "${allowed[${name}]}"
-        printf -v "${name}" '%s' "$2"
+        value=$2
+        _check_value "${name}" "${value}" "${allowed[${name}]}"
+        if [[ ${allowed[${name}]} == *..* ]]; then value=$((10#${value})); fi # 08 would be octal
+        printf -v "${name}" '%s' "${value}"
         shift 2
     done
 }
