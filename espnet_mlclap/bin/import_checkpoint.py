@@ -1,9 +1,11 @@
-"""Turn a released ML-CLAP checkpoint into an experiment folder like those of stage 5.
+"""Turn a released checkpoint (ML-CLAP, LAION's CLAP) into an experiment folder like those of stage 5.
 
 Examples:
     mlclap download_weights mlclap_audiocaps sonar_sentencepiece
     mlclap import_checkpoint mlclap_audiocaps exp/mlclap_released_audiocaps
     ./run.sh --stage 6 --mlclap_tag released_audiocaps
+    hf download laion/clap-htsat-unfused
+    mlclap import_checkpoint laion/clap-htsat-unfused exp/mlclap_clap
 """
 
 import argparse
@@ -21,7 +23,8 @@ def get_parser() -> argparse.ArgumentParser:
     )
     parser.add_argument(
         "checkpoint",
-        help="mlclap_pretrain, mlclap_audiocaps, mlclap_clotho (see download_weights), or a file",
+        help="mlclap_pretrain, mlclap_audiocaps, mlclap_clotho (see download_weights), or a file; for CLAP "
+        "in the form of transformers a folder, or a name in the cache of the Hugging Face hub",
     )
     parser.add_argument("experiment_dir", help="folder to make, exp/mlclap_<tag> for run.sh")
     parser.add_argument(
@@ -46,6 +49,13 @@ def get_parser() -> argparse.ArgumentParser:
 
 def run(options: argparse.Namespace) -> None:
     """Do what the options ask for."""
+    from espnet_mlclap.checkpoints.clap import is_clap
+
+    if is_clap(options.checkpoint):
+        from espnet_mlclap.models.released_clap import import_clap
+
+        _tell(import_clap(options.checkpoint, options.experiment_dir), options)
+        return
     from espnet_mlclap.models.released import import_checkpoint
 
     weights = import_checkpoint(
@@ -56,6 +66,10 @@ def run(options: argparse.Namespace) -> None:
         text_heads=options.text_heads,
         audio_mode=options.audio_mode,
     )
+    _tell(weights, options)
+
+
+def _tell(weights: Path, options: argparse.Namespace) -> None:
     folder = Path(options.experiment_dir)
     print(f"{weights}: imported from {options.checkpoint}")
     if folder.name.startswith("mlclap_"):

@@ -25,9 +25,10 @@ def get_parser() -> argparse.ArgumentParser:
 def pack(options: argparse.Namespace) -> None:
     """Write the packed file."""
     experiment, out = Path(options.experiment_dir), Path(options.out)
-    tokenizer = sorted(path for path in (experiment / "text_encoder").rglob("*") if path.is_file())
     files = {"model_file": experiment / options.model_file}
-    files.update((f"text_encoder/{path.name}", path) for path in tokenizer)
+    for folder in ("audio_encoder", "text_encoder"):  # configurations, features, tokenizers
+        found = sorted(path for path in (experiment / folder).rglob("*") if path.is_file())
+        files.update((f"{folder}/{path.name}", path) for path in found)
     more = [Path(name) for name in options.option]
     write_packed(out, experiment, files, {"config": experiment / "config.yaml"}, more)
     print(f"{out}: {out.stat().st_size / 1e6:.1f} MB", file=sys.stderr)

@@ -1,8 +1,7 @@
 """From the tokens of a clip or caption to one vector.
 
 A pooling is a class of its own, so that it can be exchanged (`audio_pooling`, `text_pooling`) without the
-encoder, and so that what needs tokens (co-attention) takes them from the same encoder. Those here have no
-weights.
+encoder, and so that what needs tokens (co-attention) takes them from the same encoder.
 """
 
 from abc import ABC, abstractmethod
@@ -46,6 +45,17 @@ class FirstPooling(AbsPooling):
 
     def forward(self, tokens: Tokens) -> Tensor:
         return tokens.values[:, 0].float()
+
+
+class FirstDensePooling(FirstPooling):
+    """The first token, a linear map and tanh: what BERT and RoBERTa call their pooler, and CLAP projects."""
+
+    def __init__(self, *, input_size: int):
+        super().__init__(input_size=input_size)
+        self.dense = torch.nn.Linear(input_size, input_size)
+
+    def forward(self, tokens: Tokens) -> Tensor:
+        return torch.tanh(self.dense(super().forward(tokens)))
 
 
 class MaxOfSegmentsPooling(AbsPooling):

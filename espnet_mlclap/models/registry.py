@@ -19,6 +19,7 @@ audio_encoders = Registry(
     {
         "ced": f"{_MODELS}.audio_encoder.ced:CEDAudioEncoder",
         "sonar_speech": f"{_MODELS}.audio_encoder.sonar_speech:SonarSpeechEncoder",
+        "huggingface": f"{_MODELS}.audio_encoder.huggingface:HuggingfaceAudioEncoder",
         "frozen": f"{_MODELS}.frozen.audio:FrozenAudioEncoder",
         "fusion": f"{_MODELS}.audio_encoder.fusion:FusionAudioEncoder",
     },
@@ -39,6 +40,7 @@ text_encoders = Registry(
 _POOLINGS = {
     "mean": f"{_MODELS}.pooling:MeanPooling",
     "first": f"{_MODELS}.pooling:FirstPooling",
+    "first_dense": f"{_MODELS}.pooling:FirstDensePooling",
     "max_of_segments": f"{_MODELS}.pooling:MaxOfSegmentsPooling",
 }
 _PROJECTIONS = {

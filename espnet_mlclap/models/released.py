@@ -5,12 +5,14 @@ from typing import Any, Mapping, Optional, Sequence, Union
 
 import torch
 import yaml
+from torch import Tensor
 
 from espnet_mlclap.checkpoints.ced import find_checkpoint
 from espnet_mlclap.checkpoints.mlclap import TEMPERATURE, configuration, to_our_names
 from espnet_mlclap.checkpoints.state_dict import check_weights, load_state_dict
 from espnet_mlclap.models.registry import build_model
 from espnet_mlclap.models.text_encoder.sonar_tokenizer import SonarTokenizer
+from espnet_mlclap.models.two_tower import TwoTowerModel
 from espnet_mlclap.utils.atomic import atomic_dir
 from espnet_mlclap.utils.config import BEST_MODEL
 from espnet_mlclap.utils.errors import UserError
@@ -68,15 +70,38 @@ def import_checkpoint(
         model = build_model(config)
     check_weights(model, states, str(path))
     _check_tokenizer(tokenizer, config["text_encoder_conf"])
+    return write_experiment(experiment_dir, model, config, states)
+
+
+def write_experiment(
+    experiment_dir: Union[str, Path],
+    model: TwoTowerModel,
+    config: Mapping[str, Any],
+    states: Mapping[str, Tensor],
+) -> Path:
+    """Write an experiment folder.
+
+    Args:
+        experiment_dir: the folder to make.
+        model: laid out, for what its encoders export.
+        config: that it was built from.
+        states: its weights.
+
+    Returns:
+        The file of weights in the folder.
+    """
+    config = dict(config)
     with atomic_dir(experiment_dir) as folder:
         config["text_encoder_conf"] = model.text_encoder.export(folder)
+        exported = model.audio_encoder.export(folder)
+        config["audio_encoder_conf"] = exported or config["audio_encoder_conf"]
         with (folder / _WEIGHTS_FILE).open("wb") as file:  # by name, torch would hide a full disk
-            torch.save(states, file)
+            torch.save(dict(states), file)
         for link in (BEST_MODEL, "latest.pth"):
             (folder / link).symlink_to(_WEIGHTS_FILE)
         with (folder / "config.yaml").open("w", encoding="utf-8") as file:
             yaml.safe_dump(config, file, indent=4, sort_keys=False, allow_unicode=True)
-    return experiment_dir / BEST_MODEL
+    return Path(experiment_dir) / BEST_MODEL
 
 
 def _check_tokenizer(path: Path, conf: Mapping[str, Any]) -> None:
