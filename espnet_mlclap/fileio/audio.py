@@ -9,7 +9,9 @@ from typing import Iterator, List, NamedTuple, Union
 
 import numpy as np
 
+from espnet_mlclap.fileio.ark import read_entry, split_location
 from espnet_mlclap.fileio.decoding import AudioError, decode
+from espnet_mlclap.utils.errors import UserError
 from espnet_mlclap.utils.shown import shown
 
 SAMPLING_RATE = 16000  # Hz, of everything that the model hears
@@ -168,16 +170,17 @@ def load_clip(location: str, rate: int = SAMPLING_RATE) -> np.ndarray:
     Raises:
         AudioError: it cannot be read.
     """
-    archive, _, offset = location.rpartition(":")
-    if not (archive and offset.isdigit()) or Path(location).exists():
+    entry = split_location(location)
+    if entry is None:
         return read_mono(location, rate)
-    loaded = _load_from_archive(location)
+    try:
+        loaded = read_entry(*entry)
+    except UserError as error:
+        raise AudioError(str(error)) from error
     if isinstance(loaded, np.ndarray):
-        return loaded.astype(np.float32, copy=False)
+        return loaded
     stored_rate, samples = loaded
-    if samples.dtype == np.int16:
-        samples = samples.astype(np.float32) / 32768.0
-    samples = samples.reshape(samples.shape[0], -1).astype(np.float32)
+    samples = samples.reshape(samples.shape[0], -1)
     return to_mono(Waveform(check_samples(samples, location), stored_rate), rate)
 
 
@@ -194,12 +197,3 @@ def load_samples(location: str, rate: int) -> np.ndarray:
             "original."
         )
     return clip
-
-
-def _load_from_archive(location: str):
-    import kaldiio
-
-    try:
-        return kaldiio.load_mat(location)
-    except (OSError, ValueError, RuntimeError, EOFError) as error:
-        raise AudioError(f"{location}: cannot be read from the archive ({error}).") from error

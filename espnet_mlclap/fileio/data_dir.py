@@ -25,6 +25,8 @@ from espnet_mlclap.utils.languages import check_language
 from espnet_mlclap.utils.reading import read_bytes
 from espnet_mlclap.utils.shown import shown
 
+_MOST_DIGITS = 18  # of a number of samples
+
 
 class Caption(NamedTuple):
     """One caption of one clip."""
@@ -185,9 +187,11 @@ class DataDir:
         if (path / "clip2source").exists():
             data.sources = read_table(path / "clip2source")
             _check_keys(path / "clip2source", data.sources, data.wav_scp, path / "wav.scp")
-        for name in ("utt2num_samples",):
-            if (path / name).exists():
-                data.extra[name] = _same_keys(path / name, data.wav_scp, path / "wav.scp")
+        if (path / "utt2num_samples").exists():
+            samples = _same_keys(path / "utt2num_samples", data.wav_scp, path / "wav.scp")
+            for number, value in enumerate(samples.values(), 1):
+                _check_samples(value, f"{path / 'utt2num_samples'}:{number}")
+            data.extra["utt2num_samples"] = samples
         return data
 
     def write(self, path: Union[str, Path], note: str = "") -> None:
@@ -290,6 +294,11 @@ def _seconds(value: str, where: str) -> float:
     if not 0.0 < seconds < float("inf"):
         raise UserError(f"{where}: {value!r} is not a duration in seconds. Run stage 3 again.")
     return seconds
+
+
+def _check_samples(value: str, where: str) -> None:
+    if not (value.isascii() and value.isdigit() and len(value) <= _MOST_DIGITS and int(value) > 0):
+        raise UserError(f"{where}: {value[:50]!r} is not a number of samples. Run stage 3 again.")
 
 
 def _line_of_value(path: Path, value: str) -> str:
