@@ -19,9 +19,11 @@ They are in a YAML file of a recipe, one per paper, which the key `papers` of it
 A row without results is one that the paper does not have. The columns `t2a mAP@16`, `fits R@1`, `fits mAP@10`
 ... count all clips that a caption fits, by the lists of `--relevant_clips`; `zero_shot accuracy` is that of
 classification; `languages MRV`, `languages spread_t2a` and `languages spread_a2t` tell how much languages
-differ. A column without a language is of the table's.
+differ. `all:t2a R@1` and `top50:fits mAP@16` are those of a reranker that scored all pairs, or the first 50
+of each query. A column without a language is of the table's.
 """
 
+import re
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Dict, List, Mapping, NamedTuple, Optional, Tuple, Union
@@ -32,7 +34,10 @@ from espnet_mlclap.experiments.results import (
     LANGUAGES,
     MEAN_LANGUAGE,
     MULTIPLE_POSITIVES,
+    RERANKED_ALL,
+    RERANKED_TOP,
     ZERO_SHOT,
+    reranked_title,
 )
 from espnet_mlclap.utils.config import check_keys, check_mapping, read_config
 from espnet_mlclap.utils.errors import UserError
@@ -53,13 +58,14 @@ _SPECIAL = (
     *((FITTING, metric) for metric in _FITTING_METRICS),
     *((LANGUAGES, metric) for metric in _OVER_LANGUAGES),
 )
+_RERANKED = re.compile(rf"{RERANKED_ALL}|{RERANKED_TOP}\d+")
 
 
 class Column(NamedTuple):
     """A column of a table.
 
     Attributes:
-        way: "t2a", "a2t", "fits" or "zero_shot".
+        way: "t2a", "a2t", "fits" or "zero_shot", after "all:" or "top50:" where it is reranked.
         metric: such as "R@1".
         lang: its language, or None for that of the table.
         langs: instead, the languages of a group that is called `lang`.
@@ -75,7 +81,10 @@ class Column(NamedTuple):
         """Such as "T2A R@1", "mAP@10" (of all that fits) or "accuracy, eng_Latn"."""
         if self.way == LANGUAGES:
             return _OVER_LANGUAGES[self.metric]
-        name = f"{self.way.upper()} {self.metric}" if self.way in DIRECTIONS else self.metric
+        reranked, _, way = self.way.rpartition(":")
+        name = f"{way.upper()} {self.metric}" if way in DIRECTIONS else self.metric
+        if reranked:
+            name = f"{name}, {reranked_title(reranked)}"
         return name if self.lang is None else f"{name}, {self.lang}"
 
     def languages(self, default: str) -> Union[str, Tuple[str, ...]]:
@@ -215,14 +224,17 @@ def read_printed_figures(path: Union[str, Path]) -> PrintedFigures:
 
 
 def _column(text: Any, groups: Mapping[str, Tuple[str, ...]], where: str) -> Column:
-    way, _, rest = str(text).partition(" ")
+    given, _, rest = str(text).partition(" ")
     metric, _, lang = rest.partition(" ")
-    if not ((way in DIRECTIONS and metric in METRICS) or (way, metric) in _SPECIAL):
+    reranked, _, way = given.rpartition(":")
+    known = not reranked or _RERANKED.fullmatch(reranked)
+    if not known or not ((way in DIRECTIONS and metric in METRICS) or (way, metric) in _SPECIAL):
         raise UserError(
             f"{where}: {text!r} must be a direction ({', '.join(DIRECTIONS)} or {FITTING}) and a metric "
             f"({', '.join(METRICS)}), or {' '.join(MULTIPLE_POSITIVES)}, {' '.join(ZERO_SHOT)} or "
-            f"{LANGUAGES} and one of {', '.join(_OVER_LANGUAGES)}; a language or group may follow."
+            f"{LANGUAGES} and one of {', '.join(_OVER_LANGUAGES)}; a language or group may follow, "
+            f"and {RERANKED_ALL}: or {RERANKED_TOP}N: stands before what a reranker scored."
         )
     if lang and lang not in groups and lang != MEAN_LANGUAGE:
         check_language(lang, f"{where}: {text!r}")
-    return Column(way, metric, lang or None, groups.get(lang, ()))
+    return Column(given, metric, lang or None, groups.get(lang, ()))

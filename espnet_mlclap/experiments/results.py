@@ -32,6 +32,8 @@ LANGUAGES = (
     "languages"  # how much languages differ: MRV, and the spread of R@1, "spread_t2a", "spread_a2t"
 )
 FITTING = "fits"  # in place of a direction: text to audio, counting all clips that a caption fits
+# in front of a direction, with a colon: of all pairs, or of the best N (`top50:t2a`), scored by a reranker
+RERANKED_ALL, RERANKED_TOP = "all", "top"
 ZERO_SHOT = ("zero_shot", "accuracy")  # may be in more languages than there are captions
 _ZERO_SHOT_SET = "{} zero-shot"  # where the accuracies of a test set stand among its scores
 
@@ -170,11 +172,27 @@ def _values(
         lacking = lang != MEAN_LANGUAGE and len(values) < len(each)
         return (statistics.fmean(values), None) if values and not lacking else None
     entry = scores.get(lang, {})
+    reranked, _, direction = direction.rpartition(":")
+    if reranked:
+        entry = _reranked(entry, reranked)
     if (direction, metric) == MULTIPLE_POSITIVES or direction == FITTING:
         entry, direction = entry.get("multiple_positives", {}), "t2a"
     if metric not in entry.get(direction, {}):
         return None
     return entry[direction][metric], entry.get("intervals", {}).get(direction, {}).get(metric)
+
+
+def reranked_title(what: str) -> str:
+    """What a reranker scored, in words: of "all" and "top50" as in `_reranked`."""
+    return "full matrix" if what == RERANKED_ALL else f"top {what[len(RERANKED_TOP) :]}"
+
+
+def _reranked(entry: Mapping[str, Any], what: str) -> Mapping[str, Any]:
+    """What a reranker that scored `what` made of it, as `reranked_scores.add_reranked` names it."""
+    for name, found in entry.get("reranked", {}).items():
+        if name.endswith(f", {reranked_title(what)}"):
+            return found
+    return {}
 
 
 def _over_languages(

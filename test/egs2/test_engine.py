@@ -562,6 +562,8 @@ def test_a_reranker_scores_each_test_set_and_is_scored_beside_the_towers(recipe)
     (reranker / "valid.mAP@10.best.pth").write_text("y")
     assert names(recipe.run(*options)) == ["rerank", "rerank", "score", "report"]
     assert "no such folder or file" in recipe.run("--reranker", "exp/nowhere").stderr
+    own = recipe.run("--reranker", "own")
+    assert values(call_of(own, "rerank"), "--model_dir") == ["exp/mlclap_t"]
 
 
 def test_a_second_corpus_waits_until_the_first_is_scored(recipe, tmp_path):

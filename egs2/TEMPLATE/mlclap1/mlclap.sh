@@ -68,7 +68,7 @@ custom_classes=false   # {true|false} trust --download_model: let it run classes
 relevant_clips=        # lists of relevant clips of the captions of test sets, "SET=FILE ...": mAP@16 as in DCASE 2025
 own_clip_is_relevant=false  # {true|false} a caption's own clip counts even where its list leaves it out
 baseline=              # results of another experiment (its folder, or the one with scores.json): differences to it
-reranker=              # model of pairs that reranks what the two towers found: its experiment's folder, or a packed file
+reranker=              # model of pairs that reranks what the two towers found: its experiment's folder, a packed file, or own
 rerank_top=50          # clips of each caption (captions of each clip) that it scores, or all; several: "50 all"
 rerank_most_pairs=1000000  # {1..} captions times clips of the largest test set that --rerank_top all scores
 zero_shot=false        # {true|false} also classify the clips of labelled test sets by the captions of the classes
@@ -111,7 +111,7 @@ fi
 for name in ${teachers}; do
     [[ -e ${name} ]] || option_error "--teachers ${name}: no such experiment or packed file in ${PWD}."
 done
-[[ -z ${reranker} || -e ${reranker} ]] || option_error "--reranker ${reranker}: no such folder or file in ${PWD}."
+[[ -z ${reranker} || ${reranker} == "${experiment}" || -e ${reranker} ]] || option_error "--reranker ${reranker}: no such folder or file in ${PWD}."
 [[ -z ${baseline} || -d ${baseline} ]] || option_error "--baseline ${baseline}: no such folder in ${PWD}."
 for name in ${relevant_clips}; do
     if ((stage == 1)) && [[ ${name} == *="${datadir}"/* ]]; then continue; fi # which stage 1 makes

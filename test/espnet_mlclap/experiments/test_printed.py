@@ -50,6 +50,16 @@ def test_a_table_may_be_of_the_mean_of_languages_or_count_all_clips_that_fit(pat
     assert tables["1"].columns[1] == Column("t2a", "mAP@16")
 
 
+def test_columns_of_what_was_reranked(path):
+    columns = '"all:t2a R@1", "top50:fits mAP@16"'
+    path.write_text(PRINTED.replace("a2t R@1, t2a mAP@10", columns))
+    first, second = read_printed_figures(path).tables["1"].columns
+    assert (first.title, second.title) == ("T2A R@1, full matrix", "mAP@16, top 50")
+    path.write_text(PRINTED.replace("a2t R@1", "some:t2a R@1"))
+    with pytest.raises(UserError, match="all: or topN: stands before what a reranker scored"):
+        read_printed_figures(path)
+
+
 def test_columns_of_languages_and_groups(path):
     groups = "groups: {others: [fra_Latn, deu_Latn]}\ncolumns: {acc: [zero_shot accuracy], map: "
     text = PRINTED.replace("columns: {map: ", groups).replace("source: A paper\n", "")

@@ -104,6 +104,22 @@ def test_the_mean_of_languages_and_all_clips_that_fit(runs):
     assert summarise(runs["baseline"], "test", "eng_Latn", "fits", "mAP@16") == (70, None, 60, 80)
 
 
+def test_what_a_reranker_scored_is_read_beside_the_towers(runs):
+    entry = runs["baseline"][1]["test"]["eng_Latn"]
+    lists = {"t2a": {"mAP@16": 5.0}}
+    entry["reranked"] = {
+        "x, top 50": {"t2a": {"R@1": 4.0}},
+        "x, full matrix": {
+            "t2a": {"R@1": 3.0}, "intervals": {"t2a": {"R@1": [2.0, 6.0]}}, "multiple_positives": lists,
+        },
+    }  # fmt: skip
+    arguments = runs["baseline"], "test", "eng_Latn"
+    assert summarise(*arguments, "top50:t2a", "R@1") == (4.0, None, None, None)
+    assert summarise(*arguments, "all:t2a", "R@1") == (3.0, None, 2.0, 6.0)
+    assert summarise(*arguments, "all:fits", "mAP@16") == (5.0, None, None, None)
+    assert summarise(*arguments, "top5:t2a", "R@1") is None
+
+
 def test_a_column_of_the_paper_only_where_it_prints_something(runs, printed):
     table = dataclasses.replace(printed.tables["4"], results={})
     shown = printed_table(table, runs, "test", "Clotho")

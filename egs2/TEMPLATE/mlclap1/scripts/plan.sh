@@ -17,15 +17,16 @@ make_plan() {
     fi
     mlclap_tag=${mlclap_tag:-$(_experiment_tag)}
     inference_tag=${inference_tag:-$(basename "${inference_model}" .pth)}
-    reranker_name=$(basename "${reranker%.zip}")
-    reranker_name=${reranker_name#mlclap_}
-    best_model=valid.mAP@10.best.pth # of a reranker, whichever checkpoint of the two towers is tested
     device=cpu
     if ((ngpu > 0)); then device=cuda; fi
     formatted=${dumpdir}/${audio_format}
     experiment=${expdir}/mlclap_${mlclap_tag}
     statsdir=${statsdir:-${expdir}/stats}
     inference=${experiment}/${inference_tag}
+    if [[ ${reranker} == own ]]; then reranker=${experiment}; fi
+    reranker_name=$(basename "${reranker%.zip}")
+    reranker_name=${reranker_name#mlclap_}
+    best_model=valid.mAP@10.best.pth # of a reranker, whichever checkpoint of the two towers is tested
     packed=${experiment}/mlclap_${mlclap_tag}.zip
 
     # sets that stage 3 formats: zero-shot classification uses the captions of the training sets
