@@ -34,7 +34,7 @@ from espnet_mlclap.utils.config import BEST_MODEL
 from espnet_mlclap.utils.device import check_device
 from espnet_mlclap.utils.errors import UserError
 from espnet_mlclap.utils.languages import check_language
-from espnet_mlclap.utils.normalize import NORMALIZERS
+from espnet_mlclap.utils.normalize import normalizer
 from espnet_mlclap.utils.progress import progress_bar
 from espnet_mlclap.utils.shown import is_unicode, shown
 
@@ -73,7 +73,7 @@ class MLCLAP:
     ):
         self.device = check_device(device)
         self.model = model.to(self.device).eval()
-        self.normalize = NORMALIZERS[text_normalization]
+        self.normalize = normalizer(text_normalization, "MLCLAP")
         self.trained_languages = list(trained_languages)
         self._warned_of: Set[str] = set()
 

@@ -5,10 +5,16 @@ from pathlib import Path
 from typing import Any, Dict, Mapping, Tuple, Union
 
 from espnet_mlclap.checkpoints.state_dict import load_state_dict, load_weights, without_learnt
-from espnet_mlclap.models.registry import audio_encoders, build_model, text_encoders
+from espnet_mlclap.models.registry import (
+    audio_encoders,
+    build_model,
+    check_model_config,
+    text_encoders,
+)
 from espnet_mlclap.models.two_tower import TwoTowerModel
 from espnet_mlclap.utils.config import read_yaml
 from espnet_mlclap.utils.errors import UserError
+from espnet_mlclap.utils.normalize import normalizer
 from espnet_mlclap.utils.registry import Registry
 
 
@@ -47,6 +53,8 @@ def read_experiment_config(config_file: Union[str, Path]) -> Dict[str, Any]:
     for name in (audio_encoders.kind, text_encoders.kind):
         if not isinstance(config.get(name), str):
             raise UserError(f"{config_file}: {name!r} is missing; give the config.yaml of stage 5.")
+    check_model_config(config, str(config_file))
+    normalizer(config.get("text_normalization", "none"), str(config_file))
     return _of_this_version(config)
 
 

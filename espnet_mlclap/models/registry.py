@@ -5,12 +5,14 @@ package is named as `package.module:Class`.
 """
 
 import inspect
-from typing import Any, Mapping
+from typing import Any, Dict, Mapping, Optional, Sequence
 
 from espnet_mlclap.models.two_tower import TwoTowerModel
 from espnet_mlclap.utils.config import check_keys
 from espnet_mlclap.utils.errors import UserError
 from espnet_mlclap.utils.registry import Registry
+from espnet_mlclap.utils.resources import is_shortage
+from espnet_mlclap.utils.settings import check_types, constructor_types
 
 _MODELS = "espnet_mlclap.models"
 
@@ -86,6 +88,19 @@ MODEL_REGISTRIES = {
 }
 
 
+def check_model_config(config: Mapping[str, Any], where: str) -> None:
+    """Check the names and settings of building blocks in a configuration, as far as they are given.
+
+    Raises:
+        UserError: a name that is no text, settings that are not given by name, or languages that are no list.
+    """
+    types: Dict[str, Any] = {"train_langs": Optional[Sequence[str]], "text_normalization": str}
+    for registry in MODEL_REGISTRIES:
+        types[registry.kind] = Optional[str]
+        types[f"{registry.kind}_conf"] = Optional[Mapping[str, Any]]
+    check_types(config, types, where)
+
+
 def build_model(config: Mapping[str, Any]) -> TwoTowerModel:
     """Build the model that a configuration names, with random weights or those that its encoders load.
 
@@ -96,6 +111,7 @@ def build_model(config: Mapping[str, Any]) -> TwoTowerModel:
     Raises:
         UserError: a name or a configuration key that does not exist; names the ones that do.
     """
+    check_model_config(config, "configuration")
     parts = {
         "audio_encoder": _build(audio_encoders, config),
         "text_encoder": _build(text_encoders, config),
@@ -135,9 +151,16 @@ def build_part(registry: Registry, name: str, conf: Mapping[str, Any], **given: 
     parameters = inspect.signature(cls.__init__).parameters
     where = f"{registry.kind}_conf of {name}"
     check_keys(conf, [key for key in parameters if key != "self" and key not in given], where)
+    check_types(conf, constructor_types(cls), where)
     try:
         return cls(**conf, **given)
-    except (TypeError, ValueError) as error:  # an argument that is missing or out of its range
+    except (
+        TypeError,
+        ValueError,
+        RuntimeError,
+    ) as error:  # an argument that is missing or out of its range
+        if is_shortage(error):
+            raise
         raise UserError(f"{where}: {error}") from error
 
 
@@ -149,6 +172,9 @@ def _build(registry: Registry, config: Mapping[str, Any], **given: Any) -> Any:
 def _embed_size(config: Mapping[str, Any]) -> int:
     """The shared width: of model_conf, or else the model's own default."""
     conf = config.get("model_conf") or {}
+    check_types(conf, {"embed_size": int}, "model_conf")
+    if conf.get("embed_size", 1) < 1:
+        raise UserError(f"model_conf: embed_size must be 1 or more, not {conf['embed_size']}")
     default = inspect.signature(_model_class(config).__init__).parameters["embed_size"].default
     return conf.get("embed_size", default)
 

@@ -9,6 +9,8 @@ some full-width signs count as punctuation, so "；", "（" and "」" stay.
 import re
 from typing import Callable, Dict, Optional
 
+from espnet_mlclap.utils.errors import UserError
+
 # Languages written without spaces, whose captions are measured in characters.
 UNSPACED_LANGUAGES = ("jpn_Jpan", "zho_Hans")
 
@@ -47,8 +49,22 @@ def _normalize(caption: str, lang: str) -> str:
     return normalize_caption(caption)
 
 
+Normalizer = Callable[[str, str], str]
+
 # The choices of `text_normalization`: what is done to a caption in a language before it is tokenised.
-NORMALIZERS: Dict[str, Optional[Callable[[str, str], str]]] = {
+NORMALIZERS: Dict[str, Optional[Normalizer]] = {
     "none": None,
     "mlclap": _normalize,
 }
+
+
+def normalizer(name: str, where: str) -> Optional[Normalizer]:
+    """What is done to captions, by its name.
+
+    Raises:
+        UserError: no such name; starts with `where`.
+    """
+    if name not in NORMALIZERS:
+        choices = ", ".join(NORMALIZERS)
+        raise UserError(f"{where}: text_normalization must be one of {choices}, not {name!r}.")
+    return NORMALIZERS[name]

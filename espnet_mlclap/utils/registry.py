@@ -44,11 +44,11 @@ class Registry:
         Raises:
             UserError: an unknown name, a module or class that is not there, or a class of another kind.
         """
-        path = self.entries.get(name, name)
+        path = self.entries.get(name, name) if isinstance(name, str) else ""
         if ":" not in path:
             raise UserError(
                 f"{self.kind}: there is no {name!r}; choose one of {', '.join(self.names)}, or give a class "
-                f"of your own as package.module:Class.{did_you_mean(name, self.names)}"
+                f"of your own as package.module:Class.{did_you_mean(str(name), self.names)}"
             )
         found = _load(path, f"{self.kind}: {name}")
         base = _load(self._base, self.kind)

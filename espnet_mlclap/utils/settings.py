@@ -2,8 +2,9 @@
 
 import collections.abc
 import dataclasses
+import inspect
 import typing
-from typing import Any, Type, TypeVar, Union
+from typing import Any, Dict, Mapping, Optional, Type, TypeVar, Union
 
 from espnet_mlclap.utils.config import check_keys, check_mapping
 from espnet_mlclap.utils.errors import UserError
@@ -34,29 +35,64 @@ def build_settings(kind: Type[T], content: Any, where: str) -> T:
         raise UserError(f"{where}: {error}") from error
 
 
+def check_types(content: Mapping[str, Any], types: Mapping[str, Any], where: str) -> None:
+    """Check the values of a configuration that also has other keys.
+
+    Args:
+        content: values by name.
+        types: the type of each value, where it is there: those of `build_settings`, `Sequence[X]` and
+            `Dict[str, X]`; any value will do for other types.
+        where: the file, and the place in it; comes first in errors.
+
+    Raises:
+        UserError: a value of another type.
+    """
+    for key, kind in types.items():
+        if key in content:
+            _value(content[key], kind, f"{where}: {key}")
+
+
+def constructor_types(cls: type) -> Dict[str, Any]:
+    """The types of the arguments of a class, as far as it states them, for `check_types`."""
+    parameters = inspect.signature(cls.__init__).parameters
+    try:
+        hints = typing.get_type_hints(cls.__init__)
+    except NameError:  # of a module that is imported for type checkers alone
+        return {}
+    return {
+        name: Optional[hint] if parameters[name].default is None else hint
+        for name, hint in hints.items()
+        if name in parameters
+    }
+
+
 def _value(value: Any, wanted: Any, where: str) -> Any:
     if wanted is Any:
         return value
     origin, inside = typing.get_origin(wanted), typing.get_args(wanted)
-    if origin is Union:  # Optional
-        if value is None:
+    if origin is Union:
+        kinds = [kind for kind in inside if kind is not type(None)]
+        if value is None and len(kinds) < len(inside):
             return None
-        return _value(value, next(kind for kind in inside if kind is not type(None)), where)
+        return _value(value, kinds[0], where) if len(kinds) == 1 else value
     if dataclasses.is_dataclass(wanted):
         return build_settings(typing.cast(type, wanted), value, where)
-    if origin is collections.abc.Mapping:
+    if origin in (collections.abc.Mapping, dict):
         content = check_mapping(value, where)
         return {key: _value(item, inside[1], f"{where}: {key}") for key, item in content.items()}
-    if origin is tuple:
+    if origin in (tuple, list, collections.abc.Sequence):
         if not isinstance(value, list):
             raise UserError(f"{where}: must be a list, not {value!r}.")
-        kinds = [inside[0]] * len(value) if inside[-1] is ... else inside
+        of_any_length = origin is not tuple or inside[-1] is ...
+        kinds = [inside[0]] * len(value) if of_any_length else inside
         if len(kinds) != len(value):
             raise UserError(f"{where}: must be a list of {len(kinds)} values, not {value!r}.")
         return tuple(_value(item, kind, where) for item, kind in zip(value, kinds))
     if wanted is float and type(value) is int:
         return float(value)
-    if type(value) is not wanted:
+    if wanted not in (str, int, float, bool):
+        return value
+    if type(value) is not wanted or value != value:  # NaN is no number either
         point = wanted is float and isinstance(value, str)
         hint = " (YAML needs a point in 1.0e-4)" if point else ""
         raise UserError(f"{where}: must be {wanted.__name__}, not {value!r}.{hint}")
