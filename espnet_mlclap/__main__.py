@@ -17,14 +17,15 @@ from espnet_mlclap.utils.registry import did_you_mean
 BIN = Path(__file__).with_name("bin")
 # Each module in bin/ is a command and belongs to one group.
 GROUPS: Dict[str, Tuple[str, ...]] = {
-    "Use a model": ("index", "search", "serve", "embed", "pack", "import_checkpoint"),
-    "Score": ("rerank", "score", "zero_shot", "compare", "report"),
+    "Use a model": ("index", "search", "serve", "moments", "embed", "pack", "import_checkpoint"),
+    "Score": ("rerank", "score", "score_moments", "zero_shot", "compare", "report"),
     "Data": (
         "download_corpus",
         "prepare_corpus",
         "prepare_audio_folder",
         "combine_data",
         "format_audio",
+        "make_long_recordings",
         "check_data",
     ),
     "Train": (

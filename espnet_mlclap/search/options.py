@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Dict, Optional, Protocol
 
 from espnet_mlclap.search.library import Library
+from espnet_mlclap.search.moments import MomentSettings
 from espnet_mlclap.search.places import KnownModel, last_model, library_of, remember_model
 from espnet_mlclap.search.stores.abs_store import Where
 from espnet_mlclap.search.stores.options import LOCAL, StoreOptions
@@ -23,8 +24,8 @@ class _Model(Protocol):
     def fingerprint(self) -> str: ...
 
 
-def add_library_options(parser: argparse.ArgumentParser) -> None:
-    """Which model, which library, which store."""
+def add_model_options(parser: argparse.ArgumentParser) -> None:
+    """Which model, and where it computes."""
     add = parser.add_argument
     add(
         *("--model_dir", "--model"),
@@ -32,6 +33,12 @@ def add_library_options(parser: argparse.ArgumentParser) -> None:
     )
     add("--model_file", default=BEST_MODEL, help="checkpoint in model_dir")
     add("--device", default="cpu", help="cpu or cuda")
+
+
+def add_library_options(parser: argparse.ArgumentParser) -> None:
+    """Which model, which library, which store."""
+    add_model_options(parser)
+    add = parser.add_argument
     add("--library", type=Path, help="its folder (default: the model's, in your data directory)")
     add("--store", default=LOCAL, help="local, or http://HOST:19530 of a Milvus server")
     add("--vectors", help="of a new local store: float32, float16 or int8")
@@ -58,6 +65,34 @@ def add_where_options(parser: argparse.ArgumentParser) -> None:
     add("--changed_before", help="only of days before this one")
 
 
+def add_moment_options(parser: argparse.ArgumentParser) -> None:
+    """How moments are found."""
+    add = parser.add_argument
+    add("--window", type=float, default=MomentSettings.window, help="seconds of a window")
+    add("--hop", type=float, default=MomentSettings.hop, help="seconds between windows")
+    add(
+        "--height",
+        type=float,
+        default=MomentSettings.height,
+        help="a moment ends where similarity falls below this share of its height above the median",
+    )
+    add(
+        "--least",
+        type=float,
+        default=MomentSettings.least,
+        help="moments lower than this share of the highest one are left out",
+    )
+
+
+def moment_settings(options: argparse.Namespace) -> MomentSettings:
+    """The settings that `add_moment_options` asks for.
+
+    Raises:
+        UserError: impossible ones.
+    """
+    return MomentSettings(options.window, options.hop, options.height, options.least)
+
+
 def check_positive(options: argparse.Namespace, *names: str) -> None:
     """Options that must be 1 or more.
 
@@ -76,7 +111,7 @@ def find_model(options: argparse.Namespace) -> KnownModel:
         UserError: none was named, and there is no library.
     """
     if options.model_dir is None:
-        return last_model(options.library)
+        return last_model(getattr(options, "library", None))
     return KnownModel(str(Path(options.model_dir).resolve()), options.model_file)
 
 

@@ -9,7 +9,7 @@ import numpy as np
 HALF_PRECISION_ERROR = 2.0**-10
 #: Vectors that inverted lists are learnt from, for each list.
 TRAINING_VECTORS_PER_LIST = 40
-_PROBED = 24  # inverted lists that a question looks into
+_PROBED = 48  # inverted lists that a question looks into
 _ROUNDS = 8  # of k-means
 
 

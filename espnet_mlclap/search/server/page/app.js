@@ -237,7 +237,8 @@ function makeHit(hit) {
   entry.waveform = new Waveform(canvas, hit, (seconds) => start(entry, seconds));
   item.append(
     wrap("div", play, wrap("div", name, where), similarity), canvas, wrap("div", time, more));
-  item.firstChild.className = item.lastChild.className = "top";
+  item.firstChild.className = "top";
+  item.lastChild.className = "bottom";
   play.addEventListener("click", () => toggle(entry));
   more.addEventListener("click", () => moreLike(entry));
   item.addEventListener("keydown", (event) => keyOnHit(event, entry));

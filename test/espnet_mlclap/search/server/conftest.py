@@ -62,9 +62,11 @@ def tone(path, kind, seconds=3.0, channels=1):
 
 
 def fill(folder):
-    """Tones 1 to 4, two with hostile names, and one of 60 s in which tone 6 is heard from 30 s to 40 s."""
+    """Tones 1 to 4, six times tone 7, two with hostile names; and tone 6 from 30 s to 40 s of another."""
     for kind in range(1, 5):
         tone(folder / f"tone{kind}.wav", kind)
+    for number in range(6):
+        tone(folder / f"sevens/{number}.wav", 7, seconds=1 + number / 4)
     tone(folder / HOSTILE, 5)
     tone(folder / "sub" / QUOTES, 5, seconds=4)
     parts = [
