@@ -5,6 +5,7 @@ Examples:
     mlclap search --sound knock.wav --format m3u >hits.m3u
     mlclap search "footsteps" --minus "music" --with_tag field --one_per_recording true
     mlclap search --model_dir exp/mlclap_train --audio_dir ~/recordings "a dog barks"
+    mlclap search --reranker exp/mlclap_co_attention "a dog barks twice"
 
 It looks into the library that `mlclap index` has made; with `--audio_dir` that folder is first brought up
 to date in it, and only recordings of that folder are shown.
@@ -48,6 +49,11 @@ def get_parser() -> argparse.ArgumentParser:
         default="table",
         help="of the output",
     )
+    add(
+        "--reranker",
+        help="model of pairs that orders the best hits again: its folder or packed file",
+    )
+    add("--rerank_top", type=int, default=50, help="hits of each question that it gets")
     add_where_options(parser)
     add_library_options(parser)
     add("--audio_dir", help="index this folder first, and search only there")
@@ -60,10 +66,13 @@ def search(options: argparse.Namespace) -> None:
     from espnet_mlclap.inference import MLCLAP
     from espnet_mlclap.search.outputs import FORMATS, Answered
     from espnet_mlclap.search.question import Answer, Question, ask, encode_windows
+    from espnet_mlclap.search.rerank import rerank_hits
     from espnet_mlclap.search.sounds import read_sound
     from espnet_mlclap.search.update import update_library
 
-    check_positive(options, "top", "batch_size")
+    check_positive(options, "top", "batch_size", "rerank_top")
+    if options.reranker and (options.minus or options.sound or options.like or not options.query):
+        raise UserError("--reranker takes words alone: leave --minus, --sound and --like out.")
     if not (options.query or options.sound or options.like or options.audio_dir):
         raise UserError("nothing to look for: give words, --sound FILE or --like HIT.")
     known = find_model(options)
@@ -91,7 +100,7 @@ def search(options: argparse.Namespace) -> None:
         like=tuple(options.like),
     )
     answer = Answer(
-        top=options.top,
+        top=max(options.top, options.rerank_top) if options.reranker else options.top,
         min_similarity=options.min_similarity,
         one_per_recording=options.one_per_recording,
         margin=options.merge_margin,
@@ -104,6 +113,12 @@ def search(options: argparse.Namespace) -> None:
         Answered(words, options.lang, ask(one, answer, model, library.store))
         for words, one in questions
     ]
+    if options.reranker:
+        pairs = MLCLAP.from_pretrained(options.reranker, device=options.device)
+        answers = [
+            replace(one, hits=rerank_hits(pairs, one.query, one.lang, one.hits)[: options.top])
+            for one in answers
+        ]
     print(FORMATS[options.format](answers), end="")
 
 

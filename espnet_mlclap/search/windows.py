@@ -89,5 +89,23 @@ def read_windows(path: Union[str, Path], plan: WindowPlan, first: int = 0) -> It
         yield _window(held, begin, start, len(held), rate)
 
 
+def read_span(path: Union[str, Path], start: float, end: float) -> Window:
+    """A part of a recording, from `start` to `end` (s); what is before it is read, but not held.
+
+    Raises:
+        AudioError: it cannot be read.
+    """
+    parts, begin, rate = [], 0, 1
+    for block in mono_blocks(path):
+        rate = block.rate
+        first, last = round(start * rate) - begin, round(end * rate) - begin
+        if last <= 0:
+            break
+        parts.append(block.samples[max(first, 0) : last, 0])
+        begin += len(block.samples)
+    samples = np.concatenate(parts) if parts else np.empty(0, np.float32)
+    return Window(start, start + len(samples) / rate, samples, rate)
+
+
 def _window(held: np.ndarray, begin: int, start: int, end: int, rate: int) -> Window:
     return Window((begin + start) / rate, (begin + end) / rate, held[start:end].copy(), rate)

@@ -136,3 +136,30 @@ def test_towers_may_be_trained_along(experiment, run_training, training_options,
     before, after = (torch.load(f / BEST, weights_only=True) for f in (experiment, folder))
     key = "audio_projection.0.weight"
     assert not torch.equal(before[key], after[key])
+
+
+@pytest.mark.usefixtures("data_home")
+def test_the_search_command_takes_a_reranker(experiment, reranker, tones, capsys):
+    from espnet_mlclap.bin import search
+
+    options = [
+        "--model_dir",
+        str(experiment),
+        "--audio_dir",
+        str(tones / "audio"),
+        "--format",
+        "json",
+    ]
+    options += ["--top", "3", "--reranker", str(reranker), "--rerank_top", "8"]
+    search.main(["A dog barks", *options])
+    found = json.loads(capsys.readouterr().out)[0]["hits"]
+    assert len(found) == 3
+    model = MLCLAP.from_pretrained(reranker)
+    expected = model.rerank("A dog barks", [hit["path"] for hit in found])
+    assert [one.index for one in expected] == [0, 1, 2]
+    assert [hit["similarity"] for hit in found] == pytest.approx(
+        [one.score for one in expected], abs=1e-4
+    )
+    with pytest.raises(SystemExit):
+        search.main(["A dog", "--minus", "rain", *options])
+    assert "--reranker takes words alone" in capsys.readouterr().err
