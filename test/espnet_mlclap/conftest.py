@@ -58,7 +58,7 @@ def training_options(tones):
         *("--audio_encoder_conf", "num_heads=2"),
         *("--text_encoder_conf", "model=sonar_mini_encoder"),
         *("--model_conf", "embed_size=16"),
-        *("--optim", "adam", "--optim_conf", "lr=0.001"),
+        *("--optim", "adam", "--optim_conf", "lr=0.001", "--optim_conf", "fused=true"),
         *("--batch_size", "6", "--length_buckets", "2", "--num_workers", "0"),
         *("--le_ratio", "0.5", "--seed", "3", "--keep_nbest_models", "1"),
         *("--use_tensorboard", "false"),

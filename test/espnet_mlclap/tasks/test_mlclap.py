@@ -151,6 +151,19 @@ def test_resuming_goes_on_with_schedule_and_temperature(
     assert "loss.temperature" not in weights(fixed / "latest.pth")
 
 
+def test_fused_adam_is_adam_and_goes_on_as_it_was_begun(run_training, training_options, tmp_path):
+    plain = [*training_options, "--optim_conf", "fused=false"]
+    whole = weights(run_training(plain, tmp_path / "plain", 2) / "latest.pth")
+    fused = weights(run_training(training_options, tmp_path / "fused", 2) / "latest.pth")
+    for name, value in whole.items():
+        torch.testing.assert_close(fused[name], value, rtol=1e-3, atol=2e-4)
+    assert any(not torch.equal(fused[name], value) for name, value in whole.items())
+    # a checkpoint knows which of them it is from
+    run_training(plain, tmp_path / "begun", 1)
+    begun = weights(run_training(training_options, tmp_path / "begun", 2) / "latest.pth")
+    assert all(torch.equal(begun[name], value) for name, value in whole.items())
+
+
 def test_the_schedule_ends_with_the_training(run_training, training_options, tmp_path):
     """The cosine goes down over the steps that are made, of two batches each; leftovers make none."""
     options = ["--scheduler", "warmupcosinelr", "--scheduler_conf", "final_ratio=0.1"]
