@@ -8,7 +8,6 @@ Examples:
 """
 
 import argparse
-import json
 from pathlib import Path
 from typing import Optional, Sequence
 
@@ -25,7 +24,9 @@ from espnet_mlclap.fileio.download import download, receipt_path
 from espnet_mlclap.fileio.published import PublishedFile
 from espnet_mlclap.fileio.publisher import Published, ask
 from espnet_mlclap.utils.cli import run_command
+from espnet_mlclap.utils.config import check_mapping
 from espnet_mlclap.utils.errors import UserError
+from espnet_mlclap.utils.reading import read_json
 
 
 def get_parser() -> argparse.ArgumentParser:
@@ -129,7 +130,7 @@ def describe(weights: PublishedFile) -> str:
 
 def _receipt(path: Path) -> dict:
     receipt = receipt_path(path)
-    return json.loads(receipt.read_text(encoding="utf-8")) if receipt.exists() else {}
+    return check_mapping(read_json(receipt), receipt) if receipt.exists() else {}
 
 
 if __name__ == "__main__":

@@ -22,6 +22,7 @@ from typing import Dict, List, NamedTuple, Optional, Sequence, Union
 from espnet_mlclap.utils.atomic import atomic_open, make_dir
 from espnet_mlclap.utils.errors import UserError
 from espnet_mlclap.utils.progress import progress_bar
+from espnet_mlclap.utils.reading import read_text
 
 ADDRESS = "https://www.youtube.com/watch?v={video}"
 MISSING = "missing.tsv"
@@ -232,7 +233,7 @@ def _read_missing(out_dir: Path) -> Dict[str, _Missing]:
     path = out_dir / MISSING
     missing = {}
     if path.exists():
-        for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), 1):
+        for number, line in enumerate(read_text(path).splitlines(), 1):
             fields = line.split("\t")
             if len(fields) != 3:
                 raise UserError(f"{path}:{number}: not of the form name, state, reason. Delete it.")

@@ -14,9 +14,11 @@ from typing import Dict, Iterable, List, Mapping, Optional, Set, Tuple, Union
 
 import numpy as np
 
+from espnet_mlclap.fileio.arrays import read_array
 from espnet_mlclap.utils.atomic import atomic_dir
 from espnet_mlclap.utils.errors import UserError
 from espnet_mlclap.utils.languages import PAPER_LANGUAGES, PAPER_SOURCE
+from espnet_mlclap.utils.reading import read_text
 
 _REMEDY = "Run stage 6 again."
 
@@ -144,12 +146,11 @@ def read_matrix(path: Union[str, Path]) -> np.ndarray:
         UserError: missing, not a numpy file, not a matrix of floats, NaN or infinity in it.
     """
     try:
-        matrix = np.load(path, allow_pickle=False)
-    except (OSError, ValueError, EOFError) as error:
-        raise UserError(f"{path}: cannot be read as a numpy array ({error}). {_REMEDY}") from error
-    if not isinstance(matrix, np.ndarray) or matrix.ndim != 2 or 0 in matrix.shape:
-        shape = getattr(matrix, "shape", "no array")
-        raise UserError(f"{path}: must be a matrix [items, size], not {shape}. {_REMEDY}")
+        matrix = read_array(path)
+    except UserError as error:
+        raise UserError(f"{error} {_REMEDY}") from error
+    if matrix.ndim != 2 or 0 in matrix.shape:
+        raise UserError(f"{path}: must be a matrix [items, size], not {matrix.shape}. {_REMEDY}")
     if not np.issubdtype(matrix.dtype, np.floating):
         raise UserError(f"{path}: must hold floating-point numbers, not {matrix.dtype}. {_REMEDY}")
     bad = np.flatnonzero(~np.isfinite(matrix).all(axis=1))
@@ -158,16 +159,14 @@ def read_matrix(path: Union[str, Path]) -> np.ndarray:
             f"{path}: {len(bad)} of {len(matrix)} rows hold NaN or infinity (the first is row {bad[0]}, "
             "counted from 0). The model has diverged or its input was broken: look at the training log."
         )
-    return matrix.astype(np.float32, copy=False)
+    return np.array(matrix, dtype=np.float32)
 
 
 def _read_fields(path: Path, names: Tuple[str, ...], expected: Optional[int]) -> List[List[str]]:
     try:
-        lines = path.read_text(encoding="utf-8").splitlines()
-    except OSError as error:
-        raise UserError(f"{path}: cannot be read ({error.strerror}). {_REMEDY}") from error
-    except UnicodeDecodeError as error:
-        raise UserError(f"{path}: not UTF-8 (byte {error.start}). {_REMEDY}") from error
+        lines = read_text(path).splitlines()
+    except UserError as error:
+        raise UserError(f"{error} {_REMEDY}") from error
     rows = []
     seen = {}
     for number, line in enumerate(lines, 1):

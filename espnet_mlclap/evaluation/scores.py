@@ -39,6 +39,8 @@ from espnet_mlclap.fileio.data_dir import read_table
 from espnet_mlclap.utils.atomic import atomic_open
 from espnet_mlclap.utils.errors import UserError
 from espnet_mlclap.utils.languages import PAPER_SOURCE
+from espnet_mlclap.utils.reading import read_json
+from espnet_mlclap.utils.settings import check_types
 
 DIRECTIONS = {"t2a": "Text to audio", "a2t": "Audio to text"}
 METRICS = ("R@1", "R@5", "R@10", "R@50", "mAP@10", "medR", "meanR")
@@ -48,6 +50,10 @@ _AVERAGED = ("R@1", "R@10", "mAP@10")
 MEAN_NAMES = (CRITERION, *(f"{way}_{name}" for way in DIRECTIONS for name in _AVERAGED))
 # Their places in scores.json, next to the languages.
 _MEAN, _SOURCE, _CONSISTENCY = "mean", "source_lang", "consistency"
+
+
+# of a language's entry
+_TYPES = {"clips": int, "captions": int, **dict.fromkeys(DIRECTIONS, Mapping[str, Any])}
 
 
 class SetScores(Dict[str, dict]):
@@ -242,11 +248,9 @@ def read_scores(path: Union[str, Path]) -> AllScores:
     if path.is_dir():
         path = path / "scores.json"
     try:
-        scores = json.loads(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise UserError(f"{path}: cannot be read ({error.strerror}). Run stage 7 first.") from error
-    except ValueError as error:
-        raise UserError(f"{path}: not JSON ({error}). Run stage 7 again.") from error
+        scores = read_json(path)
+    except UserError as error:
+        raise UserError(f"{error} Run stage 7 first.") from error
     if not isinstance(scores, dict) or not scores:
         raise UserError(f"{path}: must hold scores by test set and language. Run stage 7 again.")
     return {name: _read_set(entries, f"{path}: {name}") for name, entries in scores.items()}
@@ -262,6 +266,11 @@ def _read_set(entries: Any, where: str) -> SetScores:
         for key in ("clips", "captions", *DIRECTIONS):
             if not isinstance(entry, dict) or key not in entry:
                 raise UserError(f"{where}/{lang} has no {key!r}. Run stage 7 again.")
+        check_types(entry, _TYPES, f"{where}/{lang}")
+        for direction in DIRECTIONS:
+            check_types(
+                entry[direction], dict.fromkeys(METRICS, float), f"{where}/{lang}/{direction}"
+            )
     return SetScores(source_lang, entries, consistency)
 
 

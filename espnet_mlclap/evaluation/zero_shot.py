@@ -7,7 +7,6 @@ templates, never from the clips that are classified.
 """
 
 import csv
-import json
 from pathlib import Path
 from typing import Any, Dict, List, NamedTuple, Sequence, Tuple, Union
 
@@ -18,17 +17,18 @@ from espnet_mlclap.evaluation.embeddings import read_matrix, sort_languages
 from espnet_mlclap.evaluation.ranks import unit_rows
 from espnet_mlclap.fileio.data_dir import DataDir, read_captions
 from espnet_mlclap.utils.atomic import atomic_dir
+from espnet_mlclap.utils.config import check_mapping
 from espnet_mlclap.utils.errors import UserError
 from espnet_mlclap.utils.languages import check_language
+from espnet_mlclap.utils.reading import read_json, read_text
+from espnet_mlclap.utils.settings import check_types
 
 _PROMPT_COLUMNS = ("label", "lang", "caption")
-_NUMBERS = (
-    "accuracy",
-    "chance",
-    "clips",
-    "classes",
-    "prompts",
-)  # of a language, next to its interval
+_NUMBERS = ("accuracy", "chance", "clips", "classes", "prompts")
+_TYPES = {
+    "interval": Tuple[float, float],
+    **dict.fromkeys(_NUMBERS, float),
+}  # of a language's entry
 
 
 class Prompt(NamedTuple):
@@ -152,12 +152,11 @@ def read_prompts(path: Union[str, Path]) -> List[Prompt]:
     """
     path = Path(path)
     try:
-        text = path.read_text(encoding="utf-8")
-    except OSError as error:
-        raise UserError(f"{path}: cannot be read ({error.strerror}).") from error
-    except UnicodeDecodeError as error:
-        raise UserError(f"{path}: not UTF-8 (byte {error.start}). Convert the file.") from error
-    lines = list(csv.reader(text.splitlines(), delimiter="\t", quoting=csv.QUOTE_NONE))
+        lines = list(
+            csv.reader(read_text(path).splitlines(), delimiter="\t", quoting=csv.QUOTE_NONE)
+        )
+    except csv.Error as error:  # a field of more than 128 kB
+        raise UserError(f"{path}: not a table of prompts ({error}).") from error
     if not lines or tuple(lines[0]) != _PROMPT_COLUMNS:
         raise UserError(f"{path}:1: must be the header `label<TAB>lang<TAB>caption`.")
     prompts = []
@@ -206,12 +205,12 @@ def read_zero_shot_scores(path: Union[str, Path]) -> Dict[str, Dict[str, Any]]:
         UserError: not JSON, or of another layout.
     """
     try:
-        scores = json.loads(Path(path).read_text(encoding="utf-8"))
-        for entry in scores.values():
-            low, high = entry["interval"]
-            sum([low, high, *(entry[key] for key in _NUMBERS)])  # they are numbers
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        scores = check_mapping(read_json(path), path)
+        for lang, entry in scores.items():
+            where = f"{path}: {lang}"
+            check_types(check_mapping(entry, where), _TYPES, where, required=True)
+    except UserError as error:
         raise UserError(
-            f"{path}: not accuracies by language ({error!r}). Run stage 7 again."
+            f"{error} These are no accuracies by language: run stage 7 again."
         ) from error
     return scores

@@ -34,6 +34,8 @@ from espnet_mlclap.fileio.data_dir import Caption, DataDir, write_captions, writ
 from espnet_mlclap.utils.atomic import atomic_dir, atomic_open, make_dir
 from espnet_mlclap.utils.errors import UserError
 from espnet_mlclap.utils.progress import progress_bar
+from espnet_mlclap.utils.reading import read_json
+from espnet_mlclap.utils.settings import build_settings
 from espnet_mlclap.utils.workers import map_unordered
 
 _CLIPS_PER_BLOCK = 32  # half as many to as many on average: some seconds of work
@@ -223,8 +225,11 @@ def _advice(message: str) -> str:
 
 
 def _read_block(folder: Path) -> List[FormattedClip]:
-    rows = json.loads((folder / "clips.json").read_text("utf-8"))
-    return [FormattedClip(**row) for row in rows]
+    path = folder / "clips.json"
+    try:
+        return [build_settings(FormattedClip, row, str(path)) for row in read_json(path)]
+    except (UserError, TypeError) as error:  # TypeError: no list
+        raise UserError(f"{error} Remove {folder}, and it is made again.") from error
 
 
 def _write_tables(

@@ -17,10 +17,15 @@ from pathlib import Path
 from typing import Dict, Mapping, Sequence, Tuple, Union
 
 from espnet_mlclap.utils.atomic import make_dir
+from espnet_mlclap.utils.config import check_mapping
 from espnet_mlclap.utils.errors import UserError
+from espnet_mlclap.utils.settings import check_types
 
 # (source language, target language, sentence) -> translation
 Translations = Dict[Tuple[str, str, str], str]
+
+
+_TYPES = {"by": str, "source": str, "target": str, "pairs": Sequence[Tuple[str, str]]}  # of a line
 
 
 class Journal:
@@ -108,4 +113,9 @@ def _parse(line: bytes):
     checksum, _, data = line.rstrip(b"\n").partition(b" ")
     if not data or checksum != f"{zlib.crc32(data):08x}".encode():
         return None
-    return json.loads(data)
+    try:
+        record = check_mapping(json.loads(data), "journal")
+        check_types(record, _TYPES, "journal", required=True)
+    except (ValueError, RecursionError, UserError):  # by another program, or by hand
+        return None
+    return record

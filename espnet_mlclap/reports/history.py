@@ -2,10 +2,12 @@
 
 import json
 from pathlib import Path
-from typing import Any, Dict, List, Union
+from typing import Any, Dict, List, Mapping, Union
 
-from espnet_mlclap.utils.config import read_yaml
+from espnet_mlclap.utils.config import check_mapping, read_yaml
 from espnet_mlclap.utils.errors import UserError
+from espnet_mlclap.utils.reading import parse_json, read_text
+from espnet_mlclap.utils.settings import check_types
 
 # Facts of config.yaml that a report prints, where the configuration has them.
 REPORTED_FACTS = (
@@ -50,6 +52,9 @@ _USUAL = {
 }  # fmt: skip
 
 
+_TYPES = {"epoch": int, "train": Mapping[str, Any], "valid": Mapping[str, Any]}  # of a line
+
+
 def read_history(experiment_dir: Union[str, Path]) -> List[Dict[str, Any]]:
     """Read history.jsonl: one line per epoch, {"epoch", "train": {...}, "valid": {...}, "seconds"}.
 
@@ -63,14 +68,15 @@ def read_history(experiment_dir: Union[str, Path]) -> List[Dict[str, Any]]:
     if not path.exists():
         return []
     epochs = []
-    for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), 1):
+    for number, line in enumerate(read_text(path).splitlines(), 1):
+        where = f"{path}:{number}: not an epoch of a training"
         try:
-            entry = json.loads(line)
-            entry["epoch"], entry["train"], entry["valid"]
-        except (ValueError, TypeError, KeyError) as error:
-            raise UserError(
-                f"{path}:{number}: not an epoch of a training ({error!r}). Run stage 5 again."
-            ) from error
+            entry = check_mapping(parse_json(line, nan=float("nan")), where)
+            check_types(entry, _TYPES, where, required=True)
+        except json.JSONDecodeError as error:
+            raise UserError(f"{where} (broken JSON: {error.msg}). Run stage 5 again.") from error
+        except UserError as error:
+            raise UserError(f"{error} Run stage 5 again.") from error
         epochs.append(entry)
     return sorted(epochs, key=lambda entry: entry["epoch"])
 

@@ -78,15 +78,15 @@ def read_json(path: Union[str, Path]) -> Any:
         raise UserError(f"{shown(path)}:{error.lineno}: broken JSON ({error.msg}).") from error
 
 
-def parse_json(text: str) -> Any:
-    """The value that a JSON text stands for; NaN and the like are taken for "no value".
+def parse_json(text: str, nan: Any = None) -> Any:
+    """The value that a JSON text stands for; NaN and the like, which are no JSON, stand for `nan`.
 
     Raises:
         JSONDecodeError: it is not JSON, is nested too deeply, holds a number of thousands of digits or half a
             character (an emoji that was cut in its middle); says where, except for the depth.
     """
     try:
-        value = json.loads(text, parse_constant=lambda _: None)
+        value = json.loads(text, parse_constant=lambda _: nan)
     except RecursionError as error:
         raise json.JSONDecodeError("nested too deeply", text, 0) from error
     except json.JSONDecodeError:

@@ -35,21 +35,26 @@ def build_settings(kind: Type[T], content: Any, where: str) -> T:
         raise UserError(f"{where}: {error}") from error
 
 
-def check_types(content: Mapping[str, Any], types: Mapping[str, Any], where: str) -> None:
-    """Check the values of a configuration that also has other keys.
+def check_types(
+    content: Mapping[str, Any], types: Mapping[str, Any], where: str, *, required: bool = False
+) -> None:
+    """Check the values of a configuration, or of another file, that also has other keys.
 
     Args:
         content: values by name.
         types: the type of each value, where it is there: those of `build_settings`, `Sequence[X]` and
             `Dict[str, X]`; any value will do for other types.
         where: the file, and the place in it; comes first in errors.
+        required: all of them must be there.
 
     Raises:
-        UserError: a value of another type.
+        UserError: a value of another type, or one that is missing.
     """
     for key, kind in types.items():
         if key in content:
             _value(content[key], kind, f"{where}: {key}")
+        elif required:
+            raise UserError(f"{where}: the key {key!r} is missing.")
 
 
 def constructor_types(cls: type) -> Dict[str, Any]:

@@ -99,7 +99,7 @@ BROKEN = {
     ),
     "not UTF-8": (
         lambda f: (f / "clip_ids").write_bytes(b"\xff\xfe\n"),
-        "clip_ids: not UTF-8",
+        "clip_ids:1: not UTF-8",
     ),
 }
 

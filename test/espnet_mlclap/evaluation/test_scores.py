@@ -146,7 +146,7 @@ def test_the_source_language_survives_the_disk(embeddings, tmp_path):
     ("content", "message"),
     [
         (None, "cannot be read .* Run stage 7 first"),
-        ("{", "not JSON"),
+        ("{", "broken JSON"),
         ("[]", "must hold scores"),
         (
             json.dumps({"test": {"source_lang": "eng_Latn", "eng_Latn": {"clips": 3}}}),
