@@ -1,6 +1,7 @@
 # shellcheck shell=bash
-# Where the commands of the stages run. `cmd_backend=slurm ./run.sh ...` puts the heavy ones on a cluster;
-# a recipe with other needs replaces the link to this file with a file of its own.
+# Where the commands of the stages run. `cmd_backend=slurm ./run.sh ...` puts the heavy ones on a cluster, with as many GPUs as
+# --ngpu says and what conf/slurm.conf makes of a job's settings; a recipe with other needs replaces the link to this
+# file with a file of its own.
 #
 # Each *_cmd is what comes before a command: it must run that command, pass on what it prints and end with
 # its exit status. Empty: on this machine.
@@ -9,10 +10,18 @@ case ${cmd_backend:-local} in
         data_cmd="" translate_cmd="" train_cmd="" embed_cmd=""
         ;;
     slurm)
-        data_cmd="srun --job-name mlclap_data --cpus-per-task 8 --mem 16G --time 1-0"
-        translate_cmd="srun --job-name mlclap_translate --cpus-per-task 4 --gres gpu:1 --mem 32G --time 1-0"
-        train_cmd="srun --job-name mlclap_train --cpus-per-task 8 --gres gpu:1 --mem 64G --time 3-0"
-        embed_cmd="srun --job-name mlclap_embed --cpus-per-task 4 --gres gpu:1 --mem 32G --time 1-0"
+        . scripts/slurm.sh
+        slurm_conf=conf/slurm.conf # of the recipe, or of all recipes
+        [[ -f ${slurm_conf} ]] || slurm_conf=${MLCLAP_ROOT}/conf/slurm.conf
+        gpus=${ngpu:-0}
+        one_gpu=$((gpus > 0 ? 1 : 0))
+        data_cmd=$(slurm_command "${slurm_conf}" name=mlclap_data num_threads="${nj:-8}" mem=16G time=1-0)
+        # one process for each GPU, or --nj of them
+        translate_cmd=$(slurm_command "${slurm_conf}" name=mlclap_translate gpu="${gpus}" \
+            num_threads=$((gpus > 0 ? 4 * gpus : ${nj:-8})) mem=32G time=1-0)
+        train_cmd=$(slurm_command "${slurm_conf}" name=mlclap_train gpu="${gpus}" \
+            num_threads=$((gpus > 0 ? 8 * gpus : 8 * ${cpu_ranks:-1})) mem=64G time=3-0)
+        embed_cmd=$(slurm_command "${slurm_conf}" name=mlclap_embed gpu="${one_gpu}" num_threads=4 mem=32G time=1-0)
         ;;
     *)
         echo "cmd.sh: error: cmd_backend must be local or slurm, not '${cmd_backend}'" >&2
