@@ -6,7 +6,7 @@ from typing import Dict, List, Optional, Sequence
 
 from espnet_mlclap.evaluation.scores import METRICS, AllScores, read_scores
 from espnet_mlclap.reports.tables import COMPARED_METRICS, comparison_tables
-from espnet_mlclap.utils.atomic import atomic_open
+from espnet_mlclap.utils.atomic import atomic_open, is_left_over
 from espnet_mlclap.utils.cli import run_command
 from espnet_mlclap.utils.errors import UserError
 
@@ -54,7 +54,8 @@ def compare(options: argparse.Namespace) -> None:
 
 
 def _scores(path: str) -> AllScores:
-    inside = sorted(file.parent for file in Path(path).glob("*/scores.json"))
+    folders = [file.parent for file in Path(path).glob("*/scores.json")]
+    inside = sorted(folder for folder in folders if not is_left_over(folder))
     if inside and not (Path(path) / "scores.json").exists():
         raise UserError(
             f"{path}: an experiment's folder; give a folder of results in it: "

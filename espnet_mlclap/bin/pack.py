@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Optional, Sequence
 
 from espnet_mlclap.fileio.packed import SUFFIXES, write_packed
+from espnet_mlclap.utils.atomic import is_left_over
 from espnet_mlclap.utils.cli import run_command
 from espnet_mlclap.utils.config import BEST_MODEL
 
@@ -27,7 +28,11 @@ def pack(options: argparse.Namespace) -> None:
     experiment, out = Path(options.experiment_dir), Path(options.out)
     files = {"model_file": experiment / options.model_file}
     for folder in ("audio_encoder", "text_encoder"):  # configurations, features, tokenizers
-        found = sorted(path for path in (experiment / folder).rglob("*") if path.is_file())
+        found = sorted(
+            path
+            for path in (experiment / folder).rglob("*")
+            if path.is_file() and not is_left_over(path)
+        )
         files.update((f"{folder}/{path.name}", path) for path in found)
     more = [Path(name) for name in options.option]
     write_packed(out, experiment, files, {"config": experiment / "config.yaml"}, more)

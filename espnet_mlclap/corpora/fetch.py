@@ -7,7 +7,7 @@ from typing import Callable, Union
 
 from espnet_mlclap.fileio.download import download
 from espnet_mlclap.fileio.published import read_published
-from espnet_mlclap.utils.atomic import atomic_dir, remove_left_over
+from espnet_mlclap.utils.atomic import atomic_dir
 from espnet_mlclap.utils.errors import UserError
 
 FILES = Path(__file__).with_name("files.yaml")
@@ -62,18 +62,15 @@ def is_unpacked(folder: Path) -> bool:
 def unpack_flat(archive: Path, folder: Path, unpack: Callable[[Path, Path], None]) -> None:
     """Unpack `archive` and put the files in it, without the folders they are in there, into `folder`.
 
-    What an earlier try that was killed has left next to `folder` is removed.
-
     Raises:
         UserError: there is no file in it, or two of one name.
     """
-    remove_left_over(folder)
     with atomic_dir(folder) as temporary:
         inside = temporary / "archive"
         inside.mkdir()
         unpack(archive, inside)
         for path in sorted(inside.rglob("*")):
-            if path.is_file():
+            if path.is_file() and not path.is_symlink():
                 if (temporary / path.name).exists():
                     raise UserError(f"{archive}: two files are called {path.name}.")
                 path.rename(temporary / path.name)

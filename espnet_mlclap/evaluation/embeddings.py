@@ -17,7 +17,7 @@ import numpy as np
 from espnet_mlclap.fileio.arrays import read_array
 from espnet_mlclap.utils.atomic import atomic_dir
 from espnet_mlclap.utils.errors import UserError
-from espnet_mlclap.utils.languages import PAPER_LANGUAGES, PAPER_SOURCE
+from espnet_mlclap.utils.languages import PAPER_LANGUAGES, PAPER_SOURCE, check_language
 from espnet_mlclap.utils.reading import read_text
 
 _REMEDY = "Run stage 6 again."
@@ -98,6 +98,8 @@ def read_embeddings(folder: Union[str, Path]) -> EmbeddingSet:
                 f"{folder / 'caption_ids'}:{number}: the clip {clip!r} is not in {folder / 'clip_ids'}. "
                 f"{_REMEDY}"
             )
+    for number, lang in enumerate(langs, 1):
+        check_language(lang, f"{folder / 'caption_ids'}:{number}")
     return EmbeddingSet(
         path=folder,
         audio=audio,
@@ -159,7 +161,7 @@ def read_matrix(path: Union[str, Path]) -> np.ndarray:
             f"{path}: {len(bad)} of {len(matrix)} rows hold NaN or infinity (the first is row {bad[0]}, "
             "counted from 0). The model has diverged or its input was broken: look at the training log."
         )
-    return np.array(matrix, dtype=np.float32)
+    return matrix.astype(np.float32, copy=False)
 
 
 def _read_fields(path: Path, names: Tuple[str, ...], expected: Optional[int]) -> List[List[str]]:

@@ -15,6 +15,7 @@ import numpy as np
 from espnet_mlclap.evaluation.confidence import REPLICATES, bootstrap_intervals
 from espnet_mlclap.evaluation.embeddings import EmbeddingSet
 from espnet_mlclap.evaluation.metrics import QueryValues, retrieval_values
+from espnet_mlclap.utils.atomic import is_left_over
 from espnet_mlclap.utils.errors import UserError
 
 Differences = Dict[str, Dict[str, List[float]]]  # direction -> metric -> [difference, low, high]
@@ -93,7 +94,9 @@ def find_results(path: Union[str, Path]) -> Path:
     path = Path(path)
     if (path / "scores.json").is_file():
         return path
-    found = sorted(file.parent for file in path.glob("*/scores.json"))
+    found = sorted(
+        file.parent for file in path.glob("*/scores.json") if not is_left_over(file.parent)
+    )
     if len(found) == 1:
         return found[0]
     if found:

@@ -36,7 +36,7 @@ from espnet_mlclap.evaluation.metrics import (
     retrieval_values,
 )
 from espnet_mlclap.fileio.data_dir import read_table
-from espnet_mlclap.utils.atomic import atomic_open
+from espnet_mlclap.utils.atomic import atomic_open, is_left_over
 from espnet_mlclap.utils.errors import UserError
 from espnet_mlclap.utils.languages import PAPER_SOURCE
 from espnet_mlclap.utils.reading import read_json
@@ -208,7 +208,8 @@ def find_sets(inference_dir: Union[str, Path]) -> List[str]:
         UserError: there is none.
     """
     inference_dir = Path(inference_dir)
-    names = sorted(path.parent.name for path in inference_dir.glob("*/audio_embeddings.npy"))
+    folders = [path.parent for path in inference_dir.glob("*/audio_embeddings.npy")]
+    names = sorted(folder.name for folder in folders if not is_left_over(folder))
     if not names:
         raise UserError(
             f"{inference_dir}: no embeddings in it (<set>/audio_embeddings.npy). Run stage 6 first."

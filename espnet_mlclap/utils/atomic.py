@@ -1,15 +1,24 @@
-"""Write aside, then rename: a reader never sees half a file, whenever the writer is killed."""
+"""Write aside, then rename: a reader never sees half a file, whenever the writer is killed.
+
+What a killed writer leaves is called `.<name>.<...>.tmp` (or `.old`), next to `<name>`. No reader takes it
+for something finished (`is_left_over`), and the next writer of the same name removes it. A writer holds a
+lock on what it writes, which ends with it, however it ends: so what is being written is told from what was
+left.
+"""
 
 import contextlib
+import fcntl
 import glob
 import os
 import shutil
 import tempfile
 from pathlib import Path
-from typing import IO, Iterator, Union
+from typing import IO, Iterator, Tuple, Union
 
 from espnet_mlclap.utils.errors import UserError
 from espnet_mlclap.utils.resources import is_shortage, naming
+
+_SUFFIXES = (".tmp", ".old")
 
 
 def _sync(path: Path) -> None:
@@ -60,15 +69,15 @@ def atomic_open(path: Union[str, Path], mode: str = "w") -> Iterator[IO]:
     path = Path(path)
     make_dir(path.parent)
     options = {} if mode == "wb" else {"encoding": "utf-8", "newline": "\n"}
-    descriptor, name = tempfile.mkstemp(prefix=f".{path.name}.", suffix=".tmp", dir=path.parent)
-    temporary = Path(name)
+    remove_left_over(path)
+    descriptor, temporary = _new_file(path)
     try:
         with naming(path), os.fdopen(descriptor, mode, **options) as file:
             yield file
             file.flush()
             os.fsync(file.fileno())
-        temporary.chmod(0o666 & ~_umask())
-        os.replace(temporary, path)
+            temporary.chmod(0o666 & ~_umask())
+            os.replace(temporary, path)  # before the file is closed, which ends the lock
         _sync(path.parent)
     finally:
         temporary.unlink(missing_ok=True)
@@ -86,29 +95,89 @@ def atomic_dir(path: Union[str, Path]) -> Iterator[Path]:
     """
     path = Path(path)
     parent = make_dir(path.parent)
-    temporary = Path(tempfile.mkdtemp(prefix=f".{path.name}.", suffix=".tmp", dir=parent))
+    remove_left_over(path)
+    descriptor, temporary = _new_dir(path, _SUFFIXES[0])
     try:
         with naming(path):
             yield temporary
         temporary.chmod(0o777 & ~_umask())
-        old = None
         if path.exists():
-            old = Path(tempfile.mkdtemp(prefix=f".{path.name}.", suffix=".old", dir=parent))
-            os.replace(path, old / path.name)
-        os.replace(temporary, path)
-        _sync(parent)
-        if old is not None:
-            shutil.rmtree(old)
+            of_old, old = _new_dir(path, _SUFFIXES[1])
+            try:
+                os.replace(path, old / path.name)
+                os.replace(temporary, path)
+                _sync(parent)
+                shutil.rmtree(old)
+            finally:
+                os.close(of_old)
+        else:
+            os.replace(temporary, path)
+            _sync(parent)
     finally:
+        os.close(descriptor)
         if temporary.exists():
             shutil.rmtree(temporary)
 
 
+def is_left_over(path: Union[str, Path]) -> bool:
+    """Whether this is what a killed writer has left, or what is still being written; readers pass it over."""
+    name = Path(path).name
+    return name.startswith(".") and name.endswith(_SUFFIXES)
+
+
 def remove_left_over(path: Union[str, Path]) -> None:
-    """Remove what a killed `atomic_dir(path)` has left; only where no other process writes `path` now."""
+    """Remove what killed writers of `path` have left; what is being written at the moment stays."""
     path = Path(path)
-    for left in path.parent.glob(f".{glob.escape(path.name)}.*.tmp"):
-        shutil.rmtree(left)
+    for left in path.parent.glob(f".{glob.escape(path.name)}.*"):
+        if not is_left_over(left) or left.is_symlink():
+            continue
+        try:
+            descriptor = os.open(left, os.O_RDONLY | os.O_NONBLOCK)
+        except OSError:
+            continue  # gone in the meantime, or another user's
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            continue  # being written
+        else:
+            _remove(left)
+        finally:
+            os.close(descriptor)
+
+
+def _remove(path: Path) -> None:
+    if path.is_dir():
+        shutil.rmtree(path, ignore_errors=True)
+    else:
+        path.unlink(missing_ok=True)
+
+
+def _new_file(path: Path) -> Tuple[int, Path]:
+    """An empty file next to `path`, locked: its descriptor, which the lock ends with, and its name."""
+    while True:
+        prefix = f".{path.name}."
+        descriptor, name = tempfile.mkstemp(prefix=prefix, suffix=_SUFFIXES[0], dir=path.parent)
+        if _lock(descriptor, name):
+            return descriptor, Path(name)
+
+
+def _new_dir(path: Path, suffix: str) -> Tuple[int, Path]:
+    """Like `_new_file`, for a folder."""
+    while True:
+        name = tempfile.mkdtemp(prefix=f".{path.name}.", suffix=suffix, dir=path.parent)
+        descriptor = os.open(name, os.O_RDONLY)
+        if _lock(descriptor, name):
+            return descriptor, Path(name)
+
+
+def _lock(descriptor: int, name: str) -> bool:
+    """Lock what was just made; False where another writer has taken it for a left-over and removed it."""
+    with contextlib.suppress(OSError):  # a file system without locks
+        fcntl.flock(descriptor, fcntl.LOCK_EX)
+    if os.path.exists(name):
+        return True
+    os.close(descriptor)
+    return False
 
 
 def _umask() -> int:

@@ -1,5 +1,6 @@
 """The job runner: logs, progress, the cause of a failure; what is done is not done again."""
 
+import os
 import subprocess
 import time
 from pathlib import Path
@@ -111,6 +112,27 @@ def test_once_repeats_only_for_other_arguments_or_inputs(bash, tmp_path):
     (tmp_path / "out/.made").unlink()
     run("--langs deu")
     assert times_done(tmp_path) == 4
+
+
+def test_once_repeats_when_a_file_that_a_table_names_was_replaced(bash, tmp_path):
+    """By its size, or by its time alone; one that is missing, or comes back, counts too."""
+    names = ["a b.wav", "-x.wav", "set.ark"]
+    for name in names:
+        (tmp_path / name).write_text("old")
+    (tmp_path / "wav.scp").write_text("1 a b.wav\n2 -x.wav\n3 set.ark:17\n4 never.wav\n")
+
+    def run():
+        assert bash(f"inputs=(@wav.scp)\n{COUNTED.format(arguments='')}").returncode == 0
+        return times_done(tmp_path)
+
+    assert [run(), run()] == [1, 1]
+    for number, name in enumerate(names, 2):
+        (tmp_path / name).write_text("newer")
+        assert [run(), run()] == [number, number]
+    os.utime(tmp_path / "-x.wav", ns=(1, 1))
+    assert run() == 5
+    (tmp_path / "a b.wav").unlink()
+    assert [run(), run()] == [6, 6]
 
 
 def test_once_leaves_no_mark_when_the_command_fails(bash, tmp_path):

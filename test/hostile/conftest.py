@@ -21,15 +21,21 @@ from espnet_mlclap.utils.config import BEST_MODEL
 _SECONDS = 20  # for one case
 
 
+def pytest_configure(config):
+    config.addinivalue_line("markers", f"seconds(limit): of a case, where {_SECONDS} will not do")
+
+
 @pytest.fixture(autouse=True)
-def time_limit():
+def time_limit(request):
     """End a case that hangs."""
+    marker = request.node.get_closest_marker("seconds")
+    limit = marker.args[0] if marker else _SECONDS
 
     def give_up(*_):
-        raise TimeoutError(f"took more than {_SECONDS} s")
+        raise TimeoutError(f"took more than {limit} s")
 
     before = signal.signal(signal.SIGALRM, give_up)
-    signal.alarm(_SECONDS)
+    signal.alarm(limit)
     yield
     signal.alarm(0)
     signal.signal(signal.SIGALRM, before)

@@ -180,7 +180,7 @@ stage_2() {
 stage_3() {
     local set
     for set in "${sets[@]}"; do
-        local -a inputs=("${datadir}/${set}") options=()
+        local -a inputs=("${datadir}/${set}" @"${datadir}/${set}/wav.scp") options=()
         if translates_test && [[ " ${test_sets} " == *" ${set} "* ]]; then
             options=(--more_captions "${datadir}/${set}_le")
             inputs+=("${datadir}/${set}"_le/{text,utt2clip,utt2lang})

@@ -7,8 +7,10 @@ import sys
 
 import pytest
 
-from espnet_mlclap.utils.atomic import atomic_dir, atomic_open, make_dir
+from espnet_mlclap.utils.atomic import atomic_dir, atomic_open, is_left_over, make_dir
 from espnet_mlclap.utils.errors import UserError
+
+WRITERS = {"atomic_open": atomic_open, "atomic_dir": atomic_dir}
 
 
 class Stop(Exception):
@@ -75,7 +77,22 @@ def test_a_writer_that_is_killed_leaves_nothing_under_the_name(tmp_path, name, w
     code = KILLED.format(name=name, path=path, write=write)
     assert subprocess.run([sys.executable, "-c", code]).returncode == -signal.SIGKILL
     assert not os.path.exists(path)
-    assert all(left.endswith(".tmp") for left in os.listdir(tmp_path))
+    assert [is_left_over(left) for left in os.listdir(tmp_path)] == [True]
+    with WRITERS[name](path):  # by the next writer of the same name
+        assert len(os.listdir(tmp_path)) == 1
+    assert os.listdir(tmp_path) == ["target"]
+
+
+@pytest.mark.parametrize("name", ["atomic_open", "atomic_dir"])
+def test_what_is_being_written_is_not_taken_for_a_left_over(tmp_path, name):
+    path = tmp_path / "target"
+    with WRITERS[name](path) as first:
+        with WRITERS[name](path):
+            assert len(os.listdir(tmp_path)) == 2
+        assert path.exists()
+        if name == "atomic_dir":
+            (first / "inside").touch()
+    assert os.listdir(tmp_path) == ["target"]
 
 
 def test_permissions_are_those_of_an_ordinary_file(tmp_path):

@@ -75,7 +75,8 @@ in_parallel() {
 
 # once MARKER LOG PREFIX COMMAND...
 # run_job, unless MARKER says that the same command ended well with the same inputs (files and folders in the
-# array `inputs`; a folder counts by the files directly in it). Numbers of processes and devices do not matter.
+# array `inputs`; a folder counts by the files directly in it, @TABLE by size and time of the files that a table such
+# as wav.scp names). Numbers of processes and devices do not matter.
 # Where it was started with others, the files in the array `outdated` are moved away first, into the folder outdated next to
 # MARKER (a checkpoint, from which it would continue as if nothing had changed). `resumes` names the file from which a
 # command that was killed continues. `claim` names a function that makes sure that nobody else works on the same; it fails
@@ -127,12 +128,20 @@ _put_aside() { # FOLDER FILES...
         echo "  ${1%/*} was started with other options; its files were moved to $1: ${moved[*]}"
 }
 
+_named_files() { # TABLE: its files (or archives, `archive:offset`) with size and time, those that are missing too
+    cut -d ' ' -f 2- "$1" | sed -E 's/:[0-9]+$//' | tr '\n' '\0' | xargs -0r stat -L -c '%n %s %.9Y' -- 2>&1 || true
+}
+
 _fingerprint() {  # TEXT PATHS...
     local path
     {
         sed -E -e 's/^torchrun --standalone --nproc_per_node [0-9]+ /python3 /' \
             -e 's/ --(nj|ngpu|device|num_workers|dist_backend|multiprocessing_distributed) [^ ]+//g' <<<"$1"
         for path in "${@:2}"; do
+            if [[ ${path} == @* ]]; then
+                _named_files "${path#@}"
+                continue
+            fi
             if [[ ! -e ${path} ]]; then
                 echo "missing ${path}"
                 continue
