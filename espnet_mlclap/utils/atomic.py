@@ -72,7 +72,7 @@ def atomic_open(path: Union[str, Path], mode: str = "w") -> Iterator[IO]:
     remove_left_over(path)
     descriptor, temporary = _new_file(path)
     try:
-        with naming(path), os.fdopen(descriptor, mode, **options) as file:
+        with naming(path, temporary), os.fdopen(descriptor, mode, **options) as file:
             yield file
             file.flush()
             os.fsync(file.fileno())
@@ -98,7 +98,7 @@ def atomic_dir(path: Union[str, Path]) -> Iterator[Path]:
     remove_left_over(path)
     descriptor, temporary = _new_dir(path, _SUFFIXES[0])
     try:
-        with naming(path):
+        with naming(path, temporary):
             yield temporary
         temporary.chmod(0o777 & ~_umask())
         if path.exists():

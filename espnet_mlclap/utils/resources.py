@@ -19,8 +19,8 @@ _AGAIN = "then run the same command again: what was finished is kept"
 _ROOM = f"Make room or write elsewhere, {_AGAIN}."
 _FILES = f"Raise the limit (ulimit -n 4096) or use fewer processes (--nj, --num_workers), {_AGAIN}."
 _PROBLEMS: Dict[int, str] = {
-    errno.ENOSPC: f"no space is left on the disk{{left}}. {_ROOM}",
-    errno.EDQUOT: f"your disk quota is used up. {_ROOM}",
+    errno.ENOSPC: f"no space was left on the disk{{reached}}. {_ROOM}",
+    errno.EDQUOT: f"your disk quota was used up{{reached}}. {_ROOM}",
     errno.EFBIG: f"a file may not be larger than {{limit}} here. Raise that (ulimit -f unlimited), {_AGAIN}.",
     errno.EROFS: "the file system is read-only. Write elsewhere.",
     errno.EMFILE: f"too many files are open ({{files}} are allowed). {_FILES}",
@@ -65,7 +65,18 @@ def _explain_one(error: BaseException) -> Optional[str]:
             "(docker run --shm-size 8g)."
         )
     number = _number(error)
-    return None if number is None else _problem(number, getattr(error, "filename", None))
+    if number is None:
+        return None
+    path = getattr(error, "filename", None)
+    name = "" if path is None or isinstance(path, int) else os.fsdecode(path)
+    reached = getattr(error, "strerror", None) or ""
+    if not reached.startswith(" after "):  # it does not come from `naming`
+        reached = _left(name) if name else ""
+    most_files, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+    message = _PROBLEMS[number].format(
+        reached=reached, files=most_files, limit=_size(_most_bytes())
+    )
+    return f"{shown(name)}: {message}" if name else message
 
 
 def _number(error: BaseException) -> Optional[int]:
@@ -86,15 +97,6 @@ def _most_bytes() -> int:
     return resource.getrlimit(resource.RLIMIT_FSIZE)[0]
 
 
-def _problem(number: int, path: Union[str, bytes, int, None]) -> str:
-    most_files, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
-    name = "" if path is None or isinstance(path, int) else os.fsdecode(path)
-    message = _PROBLEMS[number].format(
-        left=_left(name) if name else "", files=most_files, limit=_size(_most_bytes())
-    )
-    return f"{shown(name)}: {message}" if name else message
-
-
 def _left(path: str) -> str:
     """How much is free where `path` is or was to be."""
     for folder in (Path(path), *Path(path).parents):
@@ -113,8 +115,12 @@ def _size(count: float) -> str:
 
 
 @contextlib.contextmanager
-def naming(path: Union[str, Path]) -> Iterator[None]:
-    """Let errors about disk and file limits that come while `path` is written name it.
+def naming(path: Union[str, Path], temporary: Path) -> Iterator[None]:
+    """Let errors about disk and file limits that come while `path` is written name it, and how far it came.
+
+    Args:
+        path: that is written.
+        temporary: the file or folder in which it is until it is complete.
 
     Raises:
         OSError: also in place of what a library raises after it could not write.
@@ -125,8 +131,14 @@ def naming(path: Union[str, Path]) -> Iterator[None]:
         for link in _chain(error):
             number = _number(link)
             if number is not None and getattr(link, "filename", None) is None:
-                raise OSError(number, os.strerror(number), os.fspath(path)) from error
+                reached = f" after {_size(_written(temporary))} of it{_left(os.fspath(path))}"
+                raise OSError(number, reached, os.fspath(path)) from error
         raise
+
+
+def _written(path: Path) -> int:
+    files = path.rglob("*") if path.is_dir() else [path]
+    return sum(file.stat().st_size for file in files if file.is_file())
 
 
 def _chain(error: BaseException) -> Iterator[BaseException]:

@@ -109,7 +109,7 @@ def test_too_many_files(tmp_path, capsys):
     ("error", "message"),
     [
         (OSError(errno.ENOSPC, "No space left on device", "/tmp/no such folder/x"), "(/|/tmp).*are free"),
-        (OSError(errno.EDQUOT, "Disk quota exceeded", "x\n.pth"), r"x\\n.pth: your disk quota is used up"),
+        (OSError(errno.EDQUOT, "Disk quota exceeded", "x\n.pth"), r"x\\n.pth: your disk quota was used up"),
         (OSError(errno.EROFS, "Read-only file system", "x"), "read-only. Write elsewhere"),
         (MemoryError(), "too little memory. Use smaller batches"),
         (RuntimeError("[enforce fail at alloc_cpu.cpp:117] . DefaultCPUAllocator: can't allocate memory: you "
@@ -159,7 +159,10 @@ with one_line_errors("mlclap test"), atomic_open(sys.argv[1] + "/x", "wb") as fi
         pytest.skip("no file system can be mounted here")
     assert ended.returncode == 1
     assert ended.stderr.startswith(
-        f"mlclap test: error: {tmp_path}/x: no space is left on the disk ("
+        f"mlclap test: error: {tmp_path}/x: no space was left on the disk after "
     )
-    assert f"are free in {tmp_path}). Make room or write elsewhere" in ended.stderr
+    assert (
+        f"kB of it (0 bytes of 102 kB are free in {tmp_path}). Make room or write elsewhere"
+        in ended.stderr
+    )
     assert ended.stderr.count("\n") == 1
