@@ -5,7 +5,6 @@ Examples:
     mlclap search --sound knock.wav --format m3u >hits.m3u
     mlclap search "footsteps" --minus "music" --with_tag field --one_per_recording true
     mlclap search --model_dir exp/mlclap_train --audio_dir ~/recordings "a dog barks"
-    mlclap search --reranker exp/mlclap_co_attention "a dog barks twice"
 
 It looks into the library that `mlclap index` has made; with `--audio_dir` that folder is first brought up
 to date in it, and only recordings of that folder are shown.
@@ -18,6 +17,7 @@ from typing import Optional, Sequence
 
 from espnet_mlclap.search.options import (
     add_library_options,
+    add_reranker_options,
     add_where_options,
     check_positive,
     find_model,
@@ -49,12 +49,8 @@ def get_parser() -> argparse.ArgumentParser:
         default="table",
         help="of the output",
     )
-    add(
-        "--reranker",
-        help="model of pairs that orders the best hits again: its folder or packed file",
-    )
-    add("--rerank_top", type=int, default=50, help="hits of each question that it gets")
     add_where_options(parser)
+    add_reranker_options(parser)
     add_library_options(parser)
     add("--audio_dir", help="index this folder first, and search only there")
     add("--batch_size", type=int, default=16, help="windows encoded together")
@@ -66,7 +62,6 @@ def search(options: argparse.Namespace) -> None:
     from espnet_mlclap.inference import MLCLAP
     from espnet_mlclap.search.outputs import FORMATS, Answered
     from espnet_mlclap.search.question import Answer, Question, ask, encode_windows
-    from espnet_mlclap.search.rerank import rerank_hits
     from espnet_mlclap.search.sounds import read_sound
     from espnet_mlclap.search.update import update_library
 
@@ -100,11 +95,12 @@ def search(options: argparse.Namespace) -> None:
         like=tuple(options.like),
     )
     answer = Answer(
-        top=max(options.top, options.rerank_top) if options.reranker else options.top,
+        top=options.top,
         min_similarity=options.min_similarity,
         one_per_recording=options.one_per_recording,
         margin=options.merge_margin,
         where=where,
+        reranker=_reranker(options),
     )
     questions = [(words, replace(question, words=(words,))) for words in options.query]
     if not questions and (options.sound or options.like):
@@ -113,13 +109,20 @@ def search(options: argparse.Namespace) -> None:
         Answered(words, options.lang, ask(one, answer, model, library.store))
         for words, one in questions
     ]
-    if options.reranker:
-        pairs = MLCLAP.from_pretrained(options.reranker, device=options.device)
-        answers = [
-            replace(one, hits=rerank_hits(pairs, one.query, one.lang, one.hits)[: options.top])
-            for one in answers
-        ]
     print(FORMATS[options.format](answers), end="")
+
+
+def _reranker(options: argparse.Namespace):
+    from espnet_mlclap.inference import MLCLAP
+    from espnet_mlclap.search.rerank import Reranker
+
+    if options.reranker is None:
+        return None
+    model = MLCLAP.from_pretrained(
+        options.reranker, model_file=options.reranker_file, device=options.device
+    )
+    _ = model.pair_model  # says now that it has two towers only
+    return Reranker(model, options.rerank_top)
 
 
 def main(arguments: Optional[Sequence[str]] = None) -> None:

@@ -14,6 +14,7 @@ from typing import Optional, Sequence
 
 from espnet_mlclap.search.options import (
     add_library_options,
+    add_reranker_options,
     check_positive,
     find_model,
     open_library,
@@ -37,6 +38,7 @@ def get_parser() -> argparse.ArgumentParser:
     add("--burst", type=int, default=30, help="queries that a client may send at once")
     add("--max_upload_mb", type=float, default=50.0, help="of a sound that is looked for")
     add_library_options(parser)
+    add_reranker_options(parser)
     return parser
 
 
@@ -47,7 +49,7 @@ def serve(options: argparse.Namespace) -> None:
     from espnet_mlclap.search.server.app import create_app
     from espnet_mlclap.search.server.settings import Settings
 
-    check_positive(options, "queries_per_minute", "burst", "max_upload_mb")
+    check_positive(options, "queries_per_minute", "burst", "max_upload_mb", "rerank_top")
     known = find_model(options)  # what is missing is said before anything is loaded
     here = options.host in _THIS_MACHINE
     token = options.token or (None if here else secrets.token_urlsafe(24))
@@ -87,6 +89,7 @@ def _listen(host: str, port: int) -> socket.socket:
 
 def _load(options: argparse.Namespace, known):
     from espnet_mlclap.inference import MLCLAP
+    from espnet_mlclap.search.rerank import Reranker
     from espnet_mlclap.search.server.service import Service
 
     logging.info("loading %s", known.model_dir)
@@ -94,7 +97,14 @@ def _load(options: argparse.Namespace, known):
         known.model_dir, model_file=known.model_file, device=options.device
     )
     library = open_library(options, known, model)
-    service = Service(model, library)
+    reranker = None
+    if options.reranker is not None:
+        pairs = MLCLAP.from_pretrained(
+            options.reranker, model_file=options.reranker_file, device=options.device
+        )
+        _ = pairs.pair_model  # says now that it has two towers only
+        reranker = Reranker(pairs, options.rerank_top)
+    service = Service(model, library, reranker)
     about = service.health()  # reads the index, so that the first question need not
     logging.info("%d recordings, %d windows, %s", about.recordings, about.windows, about.store)
     return service

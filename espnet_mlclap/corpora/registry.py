@@ -10,7 +10,9 @@ corpora = Registry(
     "corpus",
     {
         "audiocaps": f"{_CORPORA}.audiocaps:AudioCaps",
+        "castella": f"{_CORPORA}.castella:Castella",
         "clotho": f"{_CORPORA}.clotho:Clotho",
+        "clotho_moment": f"{_CORPORA}.clotho_moment:ClothoMoment",
         "esc10": f"{_CORPORA}.esc:Esc10",
         "esc50": f"{_CORPORA}.esc:Esc50",
         "wavcaps": f"{_CORPORA}.wavcaps:WavCaps",

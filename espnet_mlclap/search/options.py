@@ -93,6 +93,14 @@ def moment_settings(options: argparse.Namespace) -> MomentSettings:
     return MomentSettings(options.window, options.hop, options.height, options.least)
 
 
+def add_reranker_options(parser: argparse.ArgumentParser) -> None:
+    """A model that puts what was found in order."""
+    add = parser.add_argument
+    add("--reranker", help="experiment or packed file of a model of pairs (co-attention)")
+    add("--reranker_file", default=BEST_MODEL, help="checkpoint in --reranker")
+    add("--rerank_top", type=int, default=50, help="hits that it looks at")
+
+
 def check_positive(options: argparse.Namespace, *names: str) -> None:
     """Options that must be 1 or more.
 

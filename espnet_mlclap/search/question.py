@@ -1,11 +1,12 @@
 """What is looked for: words, words that must not fit, recordings, windows of the library, or all of these."""
 
 from dataclasses import dataclass
-from typing import List, Protocol, Sequence, Tuple
+from typing import List, Optional, Protocol, Sequence, Tuple
 
 import numpy as np
 
 from espnet_mlclap.search.hits import Hit, collect
+from espnet_mlclap.search.rerank import Reranker
 from espnet_mlclap.search.stores.abs_store import EVERYTHING, AbsStore, Found, Where
 from espnet_mlclap.search.windows import Window
 from espnet_mlclap.utils.errors import UserError
@@ -51,6 +52,7 @@ class Answer:
         one_per_recording: only the best hit of each recording.
         margin: windows next to each other whose similarities differ less are one hit.
         where: which recordings.
+        reranker: puts what was found for words in order; None: similarity does.
     """
 
     top: int = 10
@@ -58,6 +60,7 @@ class Answer:
     one_per_recording: bool = False
     margin: float = 0.05
     where: Where = EVERYTHING
+    reranker: Optional[Reranker] = None
 
 
 def question_vector(question: Question, model: Model, store: AbsStore) -> np.ndarray:
@@ -108,14 +111,19 @@ def ask(question: Question, answer: Answer, model: Model, store: AbsStore) -> Li
             for start, end in asked.get(found.recording.id, ())
         )
 
-    return collect(
+    only_words = not (question.minus or question.sounds or question.like)
+    reranker = answer.reranker if only_words else None
+    hits = collect(
         lambda top: store.search(vector, top, answer.where),
-        answer.top,
+        answer.top if reranker is None else max(answer.top, reranker.top),
         min_similarity=answer.min_similarity,
         one_per_recording=answer.one_per_recording,
         margin=answer.margin,
         keep=is_new,
     )
+    if reranker is not None:
+        hits = reranker(" ".join(question.words), question.lang, hits)
+    return hits[: answer.top]
 
 
 def _unit(vector: np.ndarray) -> np.ndarray:

@@ -1,34 +1,61 @@
-"""Hits in the order of a model of pairs, which reads again what was found."""
+"""What a search has found, put in order by a model that looks at words and sound together."""
 
-from dataclasses import replace
-from typing import List, Protocol, Sequence, Tuple
+import logging
+from dataclasses import dataclass, replace
+from typing import List, Protocol, Sequence
 
+from espnet_mlclap.fileio.audio import AudioError
 from espnet_mlclap.search.hits import Hit
-from espnet_mlclap.search.windows import read_span
+from espnet_mlclap.search.windows import Window, read_span
 
 
-class Reranker(Protocol):
-    """What reranking needs of a model: `MLCLAP` of one with co-attention, or anything like it."""
+class _Ranked(Protocol):
+    @property
+    def index(self) -> int: ...
 
-    def rerank(
-        self, query: str, clips: Sequence[dict], *, lang: str
-    ) -> Sequence[Tuple[int, float]]:
-        """(place among the clips, score) of each, the best first."""
+    @property
+    def score(self) -> float: ...
 
 
-def rerank_hits(reranker: Reranker, words: str, lang: str, hits: Sequence[Hit]) -> List[Hit]:
-    """The same hits by the scores of their best windows, which take the place of their similarities.
+class PairModel(Protocol):
+    """Scores words with sounds: `MLCLAP` of a model of pairs."""
 
-    Args:
-        reranker: scores windows with words.
-        words: what was looked for.
-        lang: FLORES-200 code of the words.
-        hits: of a question; their recordings are read again.
+    def rerank(self, query: str, clips: Sequence[dict], *, lang: str) -> Sequence[_Ranked]: ...
 
-    Raises:
-        AudioError: a recording cannot be read any more.
+
+@dataclass(frozen=True)
+class Reranker:
+    """A model of pairs, and how many hits it looks at.
+
+    Attributes:
+        model: see `PairModel`.
+        top: hits; those after them stay behind these.
     """
-    spans = [read_span(hit.recording.path, hit.best_start, hit.best_end) for hit in hits]
-    clips = [{"array": span.samples, "sampling_rate": span.rate} for span in spans]
-    ranked = reranker.rerank(words, clips, lang=lang) if clips else []
-    return [replace(hits[place], similarity=score) for place, score in ranked]
+
+    model: PairModel
+    top: int = 50
+
+    def __call__(self, words: str, lang: str, hits: Sequence[Hit]) -> List[Hit]:
+        """The hits in their new order; the first `top` have the model's score as similarity.
+
+        Of each hit the best window is heard again. One that cannot be read any more comes after the others.
+        """
+        heard: List[Hit] = []
+        clips: List[Window] = []
+        lost: List[Hit] = []
+        for hit in hits[: self.top]:
+            try:
+                clips.append(read_span(hit.recording.path, hit.best_start, hit.best_end))
+                heard.append(hit)
+            except AudioError as error:
+                logging.warning("not reranked: %s", error)
+                lost.append(hit)
+        if not clips:
+            return list(hits)
+        ranked = self.model.rerank(
+            words,
+            [{"array": clip.samples, "sampling_rate": clip.rate} for clip in clips],
+            lang=lang,
+        )
+        first = [replace(heard[one.index], similarity=one.score) for one in ranked]
+        return [*first, *lost, *hits[self.top :]]

@@ -6,8 +6,9 @@ from typing import Iterator, List, NamedTuple, Union
 
 import numpy as np
 
-from espnet_mlclap.fileio.audio import mono_blocks, read_audio
+from espnet_mlclap.fileio.audio import AudioError, mono_blocks, read_audio
 from espnet_mlclap.utils.errors import UserError
+from espnet_mlclap.utils.shown import shown
 
 
 class Window(NamedTuple):
@@ -93,7 +94,7 @@ def read_span(path: Union[str, Path], start: float, end: float) -> Window:
     """A part of a recording, from `start` to `end` (s); what is before it is read, but not held.
 
     Raises:
-        AudioError: it cannot be read.
+        AudioError: it cannot be read, or ends before `start`.
     """
     parts, begin, rate = [], 0, 1
     for block in mono_blocks(path):
@@ -103,7 +104,9 @@ def read_span(path: Union[str, Path], start: float, end: float) -> Window:
             break
         parts.append(block.samples[max(first, 0) : last, 0])
         begin += len(block.samples)
-    samples = np.concatenate(parts) if parts else np.empty(0, np.float32)
+    samples = np.concatenate(parts)
+    if not len(samples):
+        raise AudioError(f"{shown(path)}: there is nothing from {start:g} s on.")
     return Window(start, start + len(samples) / rate, samples, rate)
 
 

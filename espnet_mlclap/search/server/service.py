@@ -13,6 +13,7 @@ from espnet_mlclap.search.catalogue import File
 from espnet_mlclap.search.hits import Hit
 from espnet_mlclap.search.library import Library
 from espnet_mlclap.search.question import Answer, Question, ask
+from espnet_mlclap.search.rerank import Reranker
 from espnet_mlclap.search.server import schemas
 from espnet_mlclap.search.sounds import read_sound
 from espnet_mlclap.search.stores.abs_store import Recording, Where
@@ -47,11 +48,13 @@ class Service:
     Args:
         model: one thread at a time computes with it.
         library: that is searched.
+        reranker: puts what was found for words in order; None: similarity does.
     """
 
-    def __init__(self, model: ServedModel, library: Library):
+    def __init__(self, model: ServedModel, library: Library, reranker: Optional[Reranker] = None):
         self._model = _OneAtATime(model)
         self._languages = _languages(model)
+        self._reranker = reranker
         self.library = library
         self.plan = library.plan()
 
@@ -78,6 +81,7 @@ class Service:
             min_similarity=wanted.min_similarity,
             one_per_recording=wanted.one_per_recording,
             where=self._where(wanted.filters),
+            reranker=self._reranker,
         )
         hits = ask(question, answer, self._model, self.library.store)
         shown = hits[wanted.offset : wanted.offset + wanted.top]
