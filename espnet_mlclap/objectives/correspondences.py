@@ -10,6 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from espnet_mlclap.objectives.abs_loss import mean_of
 from espnet_mlclap.objectives.gather import gather_rows, world_size
 from espnet_mlclap.objectives.infonce import InfoNCELoss
 from espnet_mlclap.utils.errors import UserError
@@ -151,48 +152,103 @@ class CorrespondenceLoss(InfoNCELoss):
 
     def _weighed(self, own: _Rows, all_: _Rows) -> Tuple[Tensor, Dict[str, Tensor]]:
         temperature = self._exact_temperature()
-        captions_of_clip = torch.bincount(all_.clip_index, minlength=len(all_.audio))
-        copies = captions_of_clip.to(own.text.dtype).log()  # of a clip among the columns
-
-        # Captions look for clips: [B, all U]. Clips look for captions: [U, all B].
-        to_audio = own.text @ all_.audio.T / temperature
-        to_text = own.audio @ all_.text.T / temperature
-        among_audio = torch.logsumexp(to_audio + copies, dim=1)  # [B]
-        among_text = torch.logsumexp(to_text, dim=1)  # [U]
-
-        # Positive pairs: a caption's own clip counts once for each of the clip's captions. [B]
-        positive = (own.audio[own.clip_index] * own.text).sum(dim=1) / temperature
-        times = captions_of_clip[all_.clip_index].to(positive.dtype)
-        here = torch.bincount(own.clip_index, minlength=len(own.audio))  # a clip is on one rank
-        share = here[own.clip_index] / times.mean()
-        supervised = (
-            (share * (among_audio - positive)).mean(),
-            (share * (among_text[own.clip_index] - positive)).mean(),
-        )
-        terms = [(self.supervised_weight, supervised)]
-        stats = {"supervised": sum(supervised).detach() / 2}
-
+        to_audio = own.text @ all_.audio.T / temperature  # [B, all U]: captions look for clips
+        to_text = own.audio @ all_.text.T / temperature  # [U, all B]: clips look for captions
+        positive = (own.audio[own.clip_index] * own.text).sum(dim=1) / temperature  # [B]
+        targets = None
         if own.teacher_audio is not None:
-            divisor = self.teacher_temperature or temperature
-            if isinstance(divisor, Tensor):
-                divisor = divisor.detach()
-            of_audio = (own.teacher_text @ all_.teacher_audio.T / divisor + copies).softmax(dim=1)
-            of_text = (own.teacher_audio @ all_.teacher_text.T / divisor).softmax(dim=1)
-            distilled = (
-                (among_audio - (of_audio * to_audio).sum(dim=1)).mean(),
-                (among_text - (of_text * to_text).sum(dim=1))[own.clip_index].mean(),
+            divisor = self._of_teachers(temperature)
+            targets = (
+                own.teacher_text @ all_.teacher_audio.T / divisor,
+                own.teacher_audio @ all_.teacher_text.T / divisor,
             )
-            terms.append((self.distillation_weight, distilled))
-            stats["distillation"] = sum(distilled).detach() / 2
-
-        loss_t2a, loss_a2t = (sum(weight * pair[way] for weight, pair in terms) for way in (0, 1))
-        loss, summed = self.summed_up(loss_t2a, loss_a2t, own.audio[own.clip_index], own.text)
+        both, stats = self._both_directions(
+            (to_audio, to_text), positive, targets, own.clip_index, all_.clip_index
+        )
+        loss, summed = self.summed_up(*both, own.audio[own.clip_index], own.text)
         stats.update(summed)
         if self.language_weight:
             languages = _between_languages(own, all_, temperature, divisor)
             loss = loss + self.language_weight * languages
             stats.update(loss=loss.detach(), languages=languages.detach())
         return loss, stats
+
+    def of_similarities(
+        self,
+        similarity: Tensor,
+        clip_index: Tensor,
+        *,
+        teacher_audio: Optional[Tensor] = None,
+        teacher_text: Optional[Tensor] = None,
+        lang_index: Optional[Tensor] = None,
+    ) -> Tuple[Tensor, Dict[str, Tensor]]:
+        """Loss of the pairs of this rank; see `AbsLoss.of_similarities`. A caption's own pair must count.
+
+        The teachers' targets are spread over the pairs that count. `language_weight` does not apply: a model
+        of pairs says nothing about two captions.
+        """
+        temperature = self._exact_temperature()
+        logits = _precise(similarity) / temperature
+        targets = None
+        if teacher_audio is not None:
+            of_captions = _precise(teacher_text) @ _precise(teacher_audio).T
+            of_captions = of_captions / self._of_teachers(temperature)
+            targets = (of_captions, of_captions.T)
+        positive = logits[torch.arange(len(clip_index), device=clip_index.device), clip_index]
+        both, stats = self._both_directions(
+            (logits, logits.T), positive, targets, clip_index, clip_index
+        )
+        loss, summed = self.mean_of_directions(*both)
+        return loss, {**stats, **summed}
+
+    def _both_directions(
+        self,
+        logits: Tuple[Tensor, Tensor],
+        positive: Tensor,
+        targets: Optional[Tuple[Tensor, Tensor]],
+        clip_index: Tensor,
+        all_index: Tensor,
+    ) -> Tuple[Tuple[Tensor, Tensor], Dict[str, Tensor]]:
+        """The weighted loss of captions among clips and of clips among captions, and its unweighted parts.
+
+        Args:
+            logits: the student's, [B, all U] and [U, all B]; -inf for a pair that does not count.
+            positive: [B] the logit of each caption's own pair.
+            targets: logits of the teachers, of the same shapes.
+            clip_index, all_index: the clip of each caption of this rank, and of each of all ranks.
+        """
+        to_audio, to_text = logits
+        captions_of_clip = torch.bincount(all_index, minlength=to_audio.shape[1])
+        copies = captions_of_clip.to(positive.dtype).log()  # of a clip among the columns
+        among_audio = torch.logsumexp(to_audio + copies, dim=1)  # [B]
+        among_text = torch.logsumexp(to_text, dim=1)  # [U]
+
+        # Positive pairs: a caption's own clip counts once for each of the clip's captions.
+        here = torch.bincount(clip_index, minlength=len(to_text))  # a clip is on one rank
+        share = here[clip_index] / captions_of_clip[all_index].to(positive.dtype).mean()
+        supervised = (
+            mean_of(share * (among_audio - positive)),
+            mean_of(share * (among_text[clip_index] - positive)),
+        )
+        stats = {"supervised": sum(supervised).detach() / 2}
+        weighted = [self.supervised_weight * one for one in supervised]
+        if targets is not None:
+            to_clips, to_captions = targets
+            distilled = (
+                mean_of(among_audio - _expected(to_audio, to_clips + copies)),
+                mean_of((among_text - _expected(to_text, to_captions))[clip_index]),
+            )
+            stats["distillation"] = sum(distilled).detach() / 2
+            weighted = [
+                one + self.distillation_weight * other for one, other in zip(weighted, distilled)
+            ]
+        return (weighted[0], weighted[1]), stats
+
+    def _of_teachers(self, temperature: Any) -> Any:
+        """The teachers' temperature, given the student's; it is not trained."""
+        if self.teacher_temperature is not None:
+            return self.teacher_temperature
+        return temperature.detach() if isinstance(temperature, Tensor) else temperature
 
     def _exact_temperature(self) -> Any:
         """The parameter where it is trained; otherwise the number, which float32 would round."""
@@ -216,6 +272,13 @@ def join_teachers(vectors: Sequence[np.ndarray]) -> np.ndarray:
 def _precise(rows: Optional[Tensor]) -> Optional[Tensor]:
     """In float32 at least."""
     return None if rows is None else rows.to(torch.promote_types(rows.dtype, torch.float32))
+
+
+def _expected(logits: Tensor, targets: Tensor) -> Tensor:
+    """The mean of each row of `logits` under the softmax of `targets`, over the pairs that count."""
+    absent = torch.isneginf(logits)
+    shares = targets.masked_fill(absent, -torch.inf).softmax(dim=1)
+    return (shares * logits.masked_fill(absent, 0.0)).sum(dim=1)
 
 
 def _between_languages(own: _Rows, all_: _Rows, temperature: Any, divisor: Any) -> Tensor:

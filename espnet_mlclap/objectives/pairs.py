@@ -45,12 +45,12 @@ class Pairs:
             others: [O] rows of `text`.
             anchor_index: [O] which of the anchors each of the others belongs to.
         """
-        return Pairs(
-            self.text[anchors],
-            self.text[others],
-            anchor_index,
-            self.rows(self.clip_index[anchors], others),
-        )
+        needed = self.rows(self.clip_index[anchors], others)
+        if (
+            "teacher_audio" in needed
+        ):  # what teachers think of the captions that take the clips' place
+            needed["teacher_audio"] = self.needed["teacher_text"][anchors]
+        return Pairs(self.text[anchors], self.text[others], anchor_index, needed)
 
     def rows(self, clips: Tensor, captions: Tensor) -> Dict[str, Tensor]:
         """`needed` of these clips and captions."""

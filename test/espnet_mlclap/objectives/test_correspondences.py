@@ -127,6 +127,52 @@ def test_captions_of_other_languages(only):
     assert all(torch.isfinite(part).all() for part in torch.autograd.grad(value, [audio, text]))
 
 
+def test_scores_of_pairs_instead_of_embeddings():
+    audio, text, owners, learned = example(2)
+    loss = CorrespondenceLoss(supervised_weight=0.6, distillation_weight=0.3)
+    expected, _ = loss(audio, text, owners, **joined(learned))
+    similarity = (text @ audio.T).detach().requires_grad_()
+    value, _ = loss.of_similarities(similarity, owners, **joined(learned))
+    torch.testing.assert_close(value, expected)
+
+
+def test_pairs_that_are_not_scored_are_as_if_not_there():
+    audio, text, owners, learned = example(2)
+    teachers = joined(learned)
+    wanted = teachers["teacher_text"] @ teachers["teacher_audio"].T / 0.05
+    similarity = (text @ audio.T).detach().requires_grad_()
+    scored = torch.ones(7, 4, dtype=torch.bool)
+    scored[1, 2] = scored[1, 3] = scored[4, 0] = False
+    copies = torch.bincount(owners)
+    expected = 0.0
+    for caption in range(7):
+        clips = [clip for clip in range(4) if scored[caption, clip] for _ in range(copies[clip])]
+        student = (similarity[caption, clips] / 0.05).log_softmax(0)
+        expected = expected - (wanted[caption, clips].softmax(0) * student).sum() / 14
+        clip = owners[caption]
+        captions = [other for other in range(7) if scored[other, clip]]
+        student = (similarity[captions, clip] / 0.05).log_softmax(0)
+        expected = expected - (wanted[captions, clip].softmax(0) * student).sum() / 14
+    matrix = similarity.masked_fill(~scored, -torch.inf)
+    value, _ = CorrespondenceLoss().of_similarities(matrix, owners, **teachers)
+    torch.testing.assert_close(value, expected)
+    gradients = [torch.autograd.grad(one, similarity)[0] for one in (value, expected)]
+    torch.testing.assert_close(*gradients)
+
+
+def test_a_rank_without_captions_loses_nothing():
+    loss = CorrespondenceLoss(supervised_weight=1.0)
+    nothing = torch.zeros(0, 8)
+    value, _ = loss(
+        nothing,
+        nothing,
+        torch.zeros(0, dtype=torch.long),
+        teacher_audio=nothing,
+        teacher_text=nothing,
+    )
+    assert value == 0
+
+
 def test_joined_teachers_multiply_to_the_mean_cosine():
     generator = np.random.default_rng(3)
     clips, captions = ([generator.normal(size=(n, w)) for w in (3, 7)] for n in (4, 6))
