@@ -5,7 +5,7 @@
     python3 local/study_correspondences.py --out STUDY_CORRESPONDENCES.md
 
 With frozen encoders a training is a matter of seconds, and the recipe spends more on starting its commands.
-Here many trainings run in one process, by the same parts (configurations, epoch plan, losses, scoring), English
+Here many run in one process, by the same parts (configurations, epoch plan, losses, scoring), on English
 alone. That also allows for what a recipe cannot do: targets that are right, since the grammar knows which
 scenes a training caption fits, and the teachers' estimates held against them.
 """
