@@ -10,6 +10,7 @@ from espnet2.torch_utils.device_funcs import force_gatherable
 from torch import Tensor
 
 from espnet_mlclap.models.reranker.pair_model import CoAttentionModel
+from espnet_mlclap.models.tokens import Tokens, length_mask
 from espnet_mlclap.models.two_tower import TwoTowerModel
 from espnet_mlclap.objectives.abs_loss import AbsLoss
 from espnet_mlclap.objectives.abs_objective import AbsObjective
@@ -68,6 +69,31 @@ class PairScoringObjective(AbsObjective):
         self.loss = loss
         self.hard_negatives = hard_negatives
         self.towers_weight = towers_weight
+        self._tokens_given = False
+
+    def take_tokens(self) -> None:
+        """From now on batches hold the tokens of clips and captions, [items, t, D], which were made before.
+
+        Raises:
+            UserError: towers that are trained.
+        """
+        if not self.model.freeze_towers:
+            raise UserError(
+                "token_store: keeps tokens of frozen towers. Leave it out, or set model_conf: "
+                "{freeze_towers: true}."
+            )
+        self._tokens_given = True
+
+    def _tokens(self, audio: Tensor, audio_lengths: Tensor, text: Tensor, text_lengths: Tensor):
+        if not self._tokens_given:
+            return (
+                self.model.audio_tokens(audio, audio_lengths),
+                self.model.text_tokens(text, text_lengths),
+            )
+        return (
+            Tokens(audio, length_mask(audio_lengths, audio.shape[1])),
+            Tokens(text, length_mask(text_lengths, text.shape[1])),
+        )
 
     @property
     def needs(self) -> Tuple[str, ...]:
@@ -84,8 +110,7 @@ class PairScoringObjective(AbsObjective):
     ) -> Tuple[Tensor, Dict[str, Tensor], Tensor]:
         """Loss of a batch of U distinct clips and B captions; arguments as `ContrastiveObjective.forward`."""
         needed = {name: others[name] for name in self.loss.needs}
-        audio_tokens = self.model.audio_tokens(audio, audio_lengths)
-        text_tokens = self.model.text_tokens(text, text_lengths)
+        audio_tokens, text_tokens = self._tokens(audio, audio_lengths, text, text_lengths)
         scored = torch.ones(len(text), len(audio), dtype=torch.bool, device=text.device)
         added: Any = 0.0
         if self.hard_negatives or self.towers_weight:

@@ -53,6 +53,11 @@ def add_data_arguments(parser: argparse.ArgumentParser) -> None:
         help="translated captions of the training sets; repeatable",
     )
     group.add_argument(
+        "--token_store",
+        default=None,
+        help="folder in which the tokens of frozen towers are kept while a model of pairs is trained",
+    )
+    group.add_argument(
         "--valid_rerank_top",
         type=int,
         default=50,

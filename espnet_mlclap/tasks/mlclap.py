@@ -13,25 +13,20 @@ from espnet_mlclap.checkpoints.state_dict import initialise
 from espnet_mlclap.evaluation.embeddings import sort_languages
 from espnet_mlclap.evaluation.validation import RerankedValidationSet, ValidationSet
 from espnet_mlclap.fileio.audio import SAMPLING_RATE
-from espnet_mlclap.fileio.clip_reader import ClipReader
 from espnet_mlclap.iterators.epoch_plan import EpochPlan, PlanOptions
 from espnet_mlclap.iterators.mlclap_iter_factory import EpochPlanIterFactory
-from espnet_mlclap.models.experiment import in_folder
 from espnet_mlclap.models.registry import (
-    audio_encoders,
     build_model,
-    build_part,
     models,
-    text_encoders,
 )
 from espnet_mlclap.models.reranker.pair_model import CoAttentionModel
-from espnet_mlclap.models.text_encoder.abs_text_encoder import Tokenizer
 from espnet_mlclap.objectives.abs_objective import AbsObjective
 from espnet_mlclap.objectives.correspondences import TEACHERS
 from espnet_mlclap.objectives.gather import world_size
 from espnet_mlclap.objectives.registry import build_objective
 from espnet_mlclap.tasks.arguments import add_data_arguments, add_plan_arguments, set_defaults
 from espnet_mlclap.tasks.choices import all_choices
+from espnet_mlclap.tasks.inputs import inputs, keep_tokens
 from espnet_mlclap.train.collate_fn import MLCLAPCollateFn
 from espnet_mlclap.train.dataset import CaptionedClipDataset
 from espnet_mlclap.train.options import check_options
@@ -112,6 +107,7 @@ class MLCLAPTask(AbsTask):
         objective = build_objective(vars(args), model)
         check_teachers(objective, args)
         objective.start_from(learnt)
+        args.token_towers = keep_tokens(objective, args) if args.token_store else None
         return objective
 
     @classmethod
@@ -129,7 +125,7 @@ class MLCLAPTask(AbsTask):
 
     @classmethod
     def build_collate_fn(cls, args: argparse.Namespace, train: bool) -> MLCLAPCollateFn:
-        return MLCLAPCollateFn(pad_id=load_tokenizer(args).pad_id)
+        return MLCLAPCollateFn(pad_id=inputs(args)[1].pad_id)
 
     @classmethod
     def build_task_iter_factory(
@@ -160,17 +156,18 @@ class MLCLAPTask(AbsTask):
             clip_weights=sets.weights,
         )
         logging.info(f"training on {len(sets.wav_scp)} clips; {plan.describe()}")
+        reader, tokenizer = inputs(args)
         dataset = CaptionedClipDataset(
             wav_scp=sets.wav_scp,
             captions=plan.captions,
-            tokenizer=load_tokenizer(args),
+            tokenizer=tokenizer,
             langs=args.train_langs,
             sources=sets.sources,
             normalize=NORMALIZERS[args.text_normalization],
             crop=args.crop,
             max_seconds=args.max_seconds,
             seed=args.seed,
-            reader=load_reader(args),
+            reader=reader,
             teachers=Teachers(args.teacher_embeddings) if args.teacher_embeddings else None,
         )
         dataset.prepare()
@@ -232,26 +229,6 @@ def check_teachers(objective: AbsObjective, args: argparse.Namespace) -> None:
             f"--teacher_embeddings: loss: {args.loss} does not learn from teachers. Take loss: "
             "correspondences with a distillation_weight above 0."
         )
-
-
-def load_tokenizer(args: argparse.Namespace) -> Tokenizer:
-    """The tokenizer that an experiment exported, without the weights of its encoder.
-
-    Args:
-        args: after `MLCLAPTask.build_model`, which exports it to `args.output_dir`.
-    """
-    folder = Path(args.output_dir)
-    conf = in_folder(text_encoders, args.text_encoder, args.text_encoder_conf, folder)
-    with torch.device("meta"):
-        return build_part(text_encoders, args.text_encoder, conf).tokenizer
-
-
-def load_reader(args: argparse.Namespace) -> ClipReader:
-    """What gives clips to the audio encoder of an experiment, without the encoder's weights; as above."""
-    folder = Path(args.output_dir)
-    conf = in_folder(audio_encoders, args.audio_encoder, args.audio_encoder_conf, folder)
-    with torch.device("meta"):
-        return build_part(audio_encoders, args.audio_encoder, conf).reader
 
 
 def training_languages(args: argparse.Namespace) -> Tuple[List[str], Optional[str]]:

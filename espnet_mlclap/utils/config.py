@@ -17,7 +17,7 @@ from espnet_mlclap.utils.registry import did_you_mean
 from espnet_mlclap.utils.yaml_text import MOST_BYTES, parse_yaml
 
 BASE = "base"
-_CACHES = ("store",)  # keys that name folders which only save time
+_CACHES = ("store", "token_store")  # keys that name folders which only save time
 # in the experiment's folder: the configuration with what it is based on, and the checkpoint to test
 RESOLVED_NAME = "train.yaml"
 BEST_MODEL = "valid.mAP@10.best.pth"

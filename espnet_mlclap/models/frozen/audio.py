@@ -16,6 +16,7 @@ from espnet_mlclap.models.frozen.encoder import (
     check_version,
     exported,
 )
+from espnet_mlclap.models.frozen.store import VectorStore
 from espnet_mlclap.models.tokens import Tokens, length_mask
 from espnet_mlclap.utils.errors import UserError
 
@@ -78,18 +79,27 @@ class ClipVectors(ClipReader):
         store = self._vectors.store
         if store is None:
             return [hashlib.sha256(location.encode("utf-8")).digest() for location in locations]
-        keys = []
-        for location in locations:
-            archive, _, offset = location.rpartition(":")
-            entry = bool(archive) and offset.isdigit() and not Path(location).exists()
-            try:
-                (key,) = store.keys_of_files([archive if entry else location])
-            except OSError as error:
-                raise AudioError(f"{location}: cannot be read ({error.strerror}).") from error
-            if entry:
-                key = hashlib.sha256(key + offset.encode()).digest()
-            keys.append(key)
-        return keys
+        return keys_of_clips(store, locations)
+
+
+def keys_of_clips(store: VectorStore, locations: Sequence[str]) -> List[bytes]:
+    """Hashes of what clips hold: of a file's content, or of an archive's with the place in it.
+
+    Raises:
+        AudioError: a file cannot be read.
+    """
+    keys = []
+    for location in locations:
+        archive, _, offset = location.rpartition(":")
+        entry = bool(archive) and offset.isdigit() and not Path(location).exists()
+        try:
+            (key,) = store.keys_of_files([archive if entry else location])
+        except OSError as error:
+            raise AudioError(f"{location}: cannot be read ({error.strerror}).") from error
+        if entry:
+            key = hashlib.sha256(key + offset.encode()).digest()
+        keys.append(key)
+    return keys
 
 
 class FrozenAudioEncoder(AbsAudioEncoder):

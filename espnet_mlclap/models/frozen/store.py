@@ -11,7 +11,7 @@ import json
 import os
 import sqlite3
 from pathlib import Path
-from typing import Dict, Iterable, List, Mapping, Optional, Sequence, Tuple, Union
+from typing import Dict, Iterable, List, Mapping, Optional, Sequence, Set, Tuple, Union
 
 import numpy as np
 
@@ -141,6 +141,10 @@ class VectorStore:
             self._decoded(value)  # too large for float16, say: better said now than read back later
         with self._open() as connection:
             connection.executemany("INSERT OR IGNORE INTO vectors VALUES (?, ?)", rows)
+
+    def keys(self) -> Set[bytes]:
+        """The keys that are there."""
+        return {key for (key,) in self._open().execute("SELECT key FROM vectors")}
 
     def __len__(self) -> int:
         return self._open().execute("SELECT count(*) FROM vectors").fetchone()[0]

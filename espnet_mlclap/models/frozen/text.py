@@ -57,10 +57,7 @@ class CaptionVectors(Tokenizer):
             )
         # an encoder that does not know the language gives equal captions equal vectors
         by_lang = encoder.needs_lang
-        keys = [
-            hashlib.sha256(f"{lang if by_lang else ''}\n{text}".encode()).digest()
-            for text, lang in captions
-        ]
+        keys = [key_of_caption(text, lang if by_lang else "") for text, lang in captions]
 
         def compute(positions: List[int]) -> Sequence[np.ndarray]:
             texts = [captions[position][0] for position in positions]
@@ -68,6 +65,11 @@ class CaptionVectors(Tokenizer):
             return self._vectors.encode(texts, *more)
 
         return self._vectors(keys, compute, "captions")
+
+
+def key_of_caption(text: str, lang: str) -> bytes:
+    """A hash of a caption in a language; "" where the language does not matter."""
+    return hashlib.sha256(f"{lang}\n{text}".encode()).digest()
 
 
 class FrozenTextEncoder(AbsTextEncoder):
