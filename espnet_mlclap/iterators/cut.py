@@ -1,21 +1,27 @@
 """Cutting what was drawn for an epoch into batches of clips of similar length."""
 
-from typing import List, Mapping, Optional, Sequence, Tuple
+from typing import Dict, List, Mapping, Optional, Sequence, Tuple
 
 import numpy as np
 
 from espnet_mlclap.utils.errors import UserError
 
 
+def buckets_by_length(lengths: Mapping[str, float], buckets: int) -> Dict[str, int]:
+    """Put clips of similar length into the same of so many buckets, all of which hold equally many."""
+    ordered = sorted(lengths, key=lambda clip: (lengths[clip], clip))
+    return {clip: rank * buckets // len(ordered) for rank, clip in enumerate(ordered)}
+
+
 def cut(
     clips: Sequence[str],
     lengths: Mapping[str, float],
+    bucket_of: Mapping[str, int],
     generator: np.random.Generator,
     *,
     batch_size: int,
     batch_length: Optional[float] = None,
     clip_length: Optional[float] = None,
-    buckets: int = 1,
     world_size: int = 1,
 ) -> List[List[int]]:
     """Shuffle what was drawn within buckets of clips of similar length, and cut it into batches.
@@ -25,12 +31,12 @@ def cut(
 
     Args:
         clips: the clip of each thing that was drawn, [n].
-        lengths: of all clips; they are what decides about the buckets.
+        lengths: of all clips.
+        bucket_of: of each clip, from `buckets_by_length`.
         generator: shuffles, within the buckets and the batches of the epoch.
         batch_size: things in a batch.
         batch_length: most sound in a batch: its number of clips times the longest. None: no limit.
         clip_length: of a longer clip no more than this is used.
-        buckets: number of buckets.
         world_size: number of ranks.
 
     Returns:
@@ -40,9 +46,7 @@ def cut(
         UserError: all of it together has fewer clips than there are ranks.
     """
     shuffled = generator.permutation(len(clips)).tolist()
-    ordered = sorted(lengths, key=lambda clip: (lengths[clip], clip))
-    bucket_of = {clip: rank * buckets // len(ordered) for rank, clip in enumerate(ordered)}
-    filled: List[List[int]] = [[] for _ in range(buckets)]
+    filled: List[List[int]] = [[] for _ in range(max(bucket_of.values(), default=0) + 1)]
     for position in shuffled:
         filled[bucket_of[clips[position]]].append(position)
     used = {clip: min(length, clip_length or length) for clip, length in lengths.items()}

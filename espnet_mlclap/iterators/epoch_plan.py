@@ -12,14 +12,16 @@ language: at 0.4 with seven languages and one caption per clip there are 1 + 7 x
 A plan is plain data: it can be printed, counted and tested without a model or any audio.
 """
 
+import math
 from collections import Counter
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Dict, Hashable, List, Mapping, NamedTuple, Optional, Sequence, Tuple
 
 import numpy as np
 
 from espnet_mlclap.fileio.data_dir import Caption
-from espnet_mlclap.iterators.cut import cut
+from espnet_mlclap.iterators.cut import buckets_by_length, cut
 from espnet_mlclap.iterators.pairing import Pairing
 from espnet_mlclap.utils.errors import UserError
 
@@ -151,6 +153,7 @@ class EpochPlan:
             langs = [lang for lang in langs if lang in options.le_langs]
         self.le_langs = langs if options.le_ratio > 0 else []
         self._translations = sorted(key for key in there if there[key].lang in self.le_langs)
+        self._keys = self._originals + self._translations
         chosen = {key: there[key] for key in self._translations}
         self.captions.update(chosen)
         self.pairing: Optional[Pairing] = None
@@ -192,35 +195,72 @@ class EpochPlan:
 
     def _draw(self, generator: np.random.Generator) -> List[Tuple[str, ...]]:
         """The captions of an epoch; those that must be in the same batch are one tuple."""
-        if self.pairing is not None:
-            originals = self._repeated(self._some_originals(generator), generator)
-            if self.options.le_pairing == "co_anchor":
-                partners = self.pairing.one(originals, generator)
-            else:
-                partners = self.pairing.all(originals)
-            return [(key, *others) for key, others in zip(originals, partners)]
-        originals, translations = self._some_originals(generator), self._translations
-        if self.options.clip_captions == "one":
-            captions = self.captions
-            owners = [(captions[key].clip, captions[key].lang) for key in translations]
-            translations = _one_each(translations, owners, generator)
-        chance = generator.random(len(translations))
-        drawn = [key for key, value in zip(translations, chance) if value < self.draw_probability]
-        return [(key,) for key in self._repeated(originals + drawn, generator)]
+        drawn = [self._keys[position] for position in self._drawn(generator).tolist()]
+        if self.pairing is None:
+            return [(key,) for key in drawn]
+        if self.options.le_pairing == "co_anchor":
+            partners = self.pairing.one(drawn, generator)
+        else:
+            partners = self.pairing.all(drawn)
+        return [(key, *others) for key, others in zip(drawn, partners)]
 
-    def _some_originals(self, generator: np.random.Generator) -> List[str]:
-        if self.options.clip_captions == "all":
-            return self._originals
-        owners = [self.captions[key].clip for key in self._originals]
-        return _one_each(self._originals, owners, generator)
-
-    def _repeated(self, keys: List[str], generator: np.random.Generator) -> List[str]:
-        """Each as often as the weight of its clip says."""
+    def _drawn(self, generator: np.random.Generator) -> np.ndarray:
+        """Positions in `_keys` of the captions of an epoch, but for those that the pairing adds."""
+        drawn = np.arange(len(self._originals))
+        translations = np.arange(len(drawn), len(self._keys))
+        one_per_clip = self.options.clip_captions == "one"
+        if one_per_clip:
+            owners = [self.captions[key].clip for key in self._originals]
+            drawn = _one_each(drawn, owners, generator)
+        if self.pairing is None:
+            if one_per_clip:
+                captions = [self.captions[key] for key in self._translations]
+                owners = [(caption.clip, caption.lang) for caption in captions]
+                translations = _one_each(translations, owners, generator)
+            chance = generator.random(len(translations))
+            drawn = np.concatenate([drawn, translations[chance < self.draw_probability]])
         if not self._clip_weights:
-            return keys
-        weights = np.array([self._clip_weights.get(self.captions[key].clip, 1.0) for key in keys])
-        times = np.floor(weights + generator.random(len(keys))).astype(int)
-        return [key for key, count in zip(keys, times) for _ in range(count)]
+            return drawn
+        weights = self._weight_of_key[drawn]
+        return np.repeat(drawn, np.floor(weights + generator.random(len(drawn))).astype(int))
+
+    @cached_property
+    def _weight_of_key(self) -> np.ndarray:
+        weights = self._clip_weights
+        return np.array([weights.get(self.captions[key].clip, 1.0) for key in self._keys])
+
+    @cached_property
+    def _bucket_of_clip(self) -> Dict[str, int]:
+        return buckets_by_length(self.lengths, self.options.length_buckets)
+
+    @cached_property
+    def _bucket_of_key(self) -> np.ndarray:
+        return np.array([self._bucket_of_clip[self.captions[key].clip] for key in self._keys])
+
+    def count_batches(self, epoch: int, world_size: int = 1) -> int:
+        """Number of batches of an epoch, where it can be told without putting them together.
+
+        That is where batches are so much larger than a clip has captions that none needs to be joined with
+        another for lack of clips; otherwise they are put together and counted.
+        """
+        size = self.options.batch_size
+        if self.options.batch_length is None:
+            drawn = self._bucket_of_key[self._drawn(self._generator(epoch))]
+            in_bucket = np.bincount(drawn, minlength=self.options.length_buckets)
+            rest = int((in_bucket % size).sum())
+            last = rest % size or size
+            most = self._most_of_a_clip
+            if size > (world_size - 1) * most and last > (max(2, world_size) - 1) * most:
+                return int((in_bucket // size).sum()) + -(-rest // size)
+        return len(self.batches(epoch, 0, world_size))
+
+    @cached_property
+    def _most_of_a_clip(self) -> int:
+        """The most that one clip can have in a batch."""
+        counted = self._keys if self.pairing is None else self._originals
+        counts = Counter(self.captions[key].clip for key in counted)
+        times = {clip: math.ceil(self._clip_weights.get(clip, 1.0)) for clip in counts}
+        return max((times[clip] * count for clip, count in counts.items()), default=0)
 
     def count(self, epoch: int) -> Dict[str, int]:
         """Number of captions of an epoch by language."""
@@ -241,11 +281,11 @@ class EpochPlan:
         batches = cut(
             [self.captions[keys[0]].clip for keys in groups],
             self.lengths,
+            self._bucket_of_clip,
             generator,
             batch_size=self.options.batch_size,
             batch_length=self.options.batch_length,
             clip_length=self.options.clip_length,
-            buckets=self.options.length_buckets,
             world_size=world_size,
         )
         return [
@@ -271,11 +311,12 @@ class EpochPlan:
 
 
 def _one_each(
-    keys: Sequence[str], owners: Sequence[Hashable], generator: np.random.Generator
-) -> List[str]:
-    """One key of each owner, drawn evenly, in the order of the owners."""
-    by_owner: Dict[Hashable, List[str]] = {}
-    for key, owner in zip(keys, owners):
-        by_owner.setdefault(owner, []).append(key)
+    positions: np.ndarray, owners: Sequence[Hashable], generator: np.random.Generator
+) -> np.ndarray:
+    """One position of each owner, drawn evenly, in the order of the owners."""
+    by_owner: Dict[Hashable, List[int]] = {}
+    for position, owner in zip(positions.tolist(), owners):
+        by_owner.setdefault(owner, []).append(position)
     picks = generator.random(len(by_owner))
-    return [found[int(pick * len(found))] for found, pick in zip(by_owner.values(), picks)]
+    found = [own[int(pick * len(own))] for own, pick in zip(by_owner.values(), picks)]
+    return np.array(found, dtype=np.int64)

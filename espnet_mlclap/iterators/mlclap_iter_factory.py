@@ -47,7 +47,7 @@ class EpochPlanIterFactory(AbsIterFactory):
             accum_grad: batches per step; those that are left over at the end of an epoch make no step.
         """
         return sum(
-            len(self.plan.batches(epoch, self.rank, self.world_size)) // accum_grad
+            self.plan.count_batches(epoch, self.world_size) // accum_grad
             for epoch in range(1, epochs + 1)
         )
 

@@ -200,3 +200,34 @@ def test_a_caption_of_an_unknown_clip():
             translations={},
             options=PlanOptions(),
         )
+
+
+@pytest.mark.parametrize("world_size", [1, 2, 3])
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"batch_size": 96},
+        {"batch_size": 16},  # a clip has more captions than a batch
+        {"batch_size": 40, "captions": 1, "length_buckets": 7},
+        {"batch_size": 48, "weights": {f"clip{number:03d}": 1.7 for number in range(20)}},
+        {"batch_size": 24, "clip_captions": "one"},
+        {"batch_size": 24, "captions": 1, "langs": ["deu_Latn"], "batch_length": 300.0},
+    ],
+)
+def test_batches_are_counted_without_putting_them_together(options, world_size, monkeypatch):
+    plan = make_plan(le_ratio=0.3, **options)
+    for epoch in range(1, 30):
+        assert plan.count_batches(epoch, world_size) == len(plan.batches(epoch, 0, world_size))
+    if options == {"batch_size": 96}:
+        monkeypatch.setattr(
+            plan, "batches", lambda *_: pytest.fail("all batches were put together")
+        )
+        counted = [epoch for epoch in range(1, 30) if _counts(plan, epoch, world_size)]
+        assert len(counted) > 15
+
+
+def _counts(plan, epoch, world_size):
+    try:
+        return plan.count_batches(epoch, world_size)
+    except pytest.fail.Exception:
+        return None
