@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from typing import Any, Dict, List, Optional, Sequence
 
 from espnet_mlclap.language_enhancement.abs_translator import AbsTranslator
+from espnet_mlclap.utils.addresses import check_address
 from espnet_mlclap.utils.errors import UserError
 
 
@@ -51,6 +52,7 @@ class ChatConfig:
         for name in ("temperature", "timeout", "max_retries"):
             if getattr(self, name) < 0:
                 raise UserError(f"{name} must be 0 or more, not {getattr(self, name)}")
+        check_address(self.base_url, "base_url")
         try:
             self.instruction.format(source="", target="")
         except (KeyError, IndexError, ValueError) as error:
@@ -92,12 +94,17 @@ class ChatTranslator(AbsTranslator):
         self.settings = settings
         self._openai = openai
         self._last = ""  # what the server answered last, for the error
-        self._client = openai.OpenAI(
-            api_key=key,
-            base_url=settings.base_url,
-            timeout=settings.timeout,
-            max_retries=settings.max_retries,
-        )
+        try:
+            self._client = openai.OpenAI(
+                api_key=key,
+                base_url=settings.base_url,
+                timeout=settings.timeout,
+                max_retries=settings.max_retries,
+            )
+        except ValueError as error:
+            raise UserError(
+                f"the proxy that the environment names (http_proxy, all_proxy ...) cannot be used: {error}"
+            ) from error
 
     @classmethod
     def identity(cls, settings: ChatConfig) -> Dict[str, object]:

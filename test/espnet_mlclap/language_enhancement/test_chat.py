@@ -133,3 +133,15 @@ def test_answers():
                 '{"translations":' + "[" * 100_000, '{"a":' * 100_000, "[" * 100_000):  # fmt: skip
         assert parse_answer(bad, 2) is None
     assert parse_answer(good, 3) is None
+
+
+def test_a_proxy_that_is_none(make, monkeypatch):
+    monkeypatch.setenv("http_proxy", "foo://bar")
+    with pytest.raises(UserError, match="the proxy that the environment names .* cannot be used"):
+        make()
+
+
+@pytest.mark.parametrize("address", ["127.0.0.1:8000", "ftp://host/v1", "http://[::1"])
+def test_an_address_that_is_none(make, address):
+    with pytest.raises(UserError, match="base_url: not the address of a server"):
+        make(base_url=address)
