@@ -17,6 +17,7 @@ from typing import Any, Dict, List, Optional, Sequence
 from espnet_mlclap.language_enhancement.abs_translator import AbsTranslator
 from espnet_mlclap.utils.addresses import check_address
 from espnet_mlclap.utils.errors import UserError
+from espnet_mlclap.utils.secret import conceal, secrets_of, shown_address
 
 
 @dataclass(frozen=True)
@@ -83,15 +84,12 @@ class ChatTranslator(AbsTranslator):
             raise UserError(
                 "--translator chat needs the openai package: pip install 'espnet_mlclap[chat]'"
             ) from error
-        key = os.environ.get(settings.key_variable)
-        if not key:
-            raise UserError(
-                f"--translator chat needs the server's key in the environment variable "
-                f"{settings.key_variable} (any word where the server needs none)."
-            )
+        key = _key(settings.key_variable)
         logging.getLogger("httpx").setLevel(logging.WARNING)  # a line for each request otherwise
         logging.getLogger("httpx2").setLevel(logging.WARNING)
         self.settings = settings
+        self._address = shown_address(settings.base_url)
+        self._secrets = [key, *secrets_of(settings.base_url)]
         self._openai = openai
         self._last = ""  # what the server answered last, for the error
         try:
@@ -109,14 +107,15 @@ class ChatTranslator(AbsTranslator):
     @classmethod
     def identity(cls, settings: ChatConfig) -> Dict[str, object]:
         names = ("model", "base_url", "temperature", "instruction")
-        return {"translator": "chat", **{name: getattr(settings, name) for name in names}}
+        values = {name: getattr(settings, name) for name in names}
+        return {"translator": "chat", **values, "base_url": shown_address(settings.base_url)}
 
     def translate(self, sentences: Sequence[str], source_lang: str, target_lang: str) -> List[str]:
         translations = self._translate(sentences, source_lang, target_lang)
         if len(sentences) > 1 and not any(translations):
             raise UserError(
-                f"{self.settings.base_url}: no usable answer from {self.settings.model} for any of "
-                f"{len(sentences)} captions; the last was {self._last[:500]!r}."
+                f"{self._address}: no usable answer from {self.settings.model} for any of "
+                f"{len(sentences)} captions; the last was {conceal(self._last, self._secrets)[:500]!r}."
             )
         return translations
 
@@ -150,14 +149,15 @@ class ChatTranslator(AbsTranslator):
             self._last = f"refused: {error.message}"
             return ""  # by a content filter, say: only some are lost
         except self._openai.APIStatusError as error:
+            message = conceal(error.message, self._secrets)
             raise UserError(
-                f"{self.settings.base_url}: the server answered {error.status_code}: {error.message}. "
-                "What was translated is kept; run the stage again to continue."
+                f"{self._address}: the server answered {error.status_code}: {message}. What was translated "
+                "is kept; run the stage again to continue."
             ) from error
         except self._openai.APIConnectionError as error:
             raise UserError(
-                f"{self.settings.base_url}: no connection ({error}). What was translated is kept; run the "
-                "stage again to continue."
+                f"{self._address}: no connection ({conceal(str(error), self._secrets)}). What was translated "
+                "is kept; run the stage again to continue."
             ) from error
         except (self._openai.APIResponseValidationError, ValueError, RecursionError) as error:
             self._last = f"not JSON: {error}"
@@ -168,6 +168,26 @@ class ChatTranslator(AbsTranslator):
             content = None  # the client does not check that the server sends what it should
         self._last = content if isinstance(content, str) else str(completion)
         return content if isinstance(content, str) else ""
+
+
+def _key(variable: str) -> str:
+    """The server's key from an environment variable, without white space around it.
+
+    Raises:
+        UserError: it is not set, or cannot be a key; does not quote it.
+    """
+    key = os.environ.get(variable, "").strip()
+    if not key:
+        raise UserError(
+            f"--translator chat needs the server's key in the environment variable {variable} (any word "
+            "where the server needs none)."
+        )
+    if not (key.isascii() and key.isprintable()) or " " in key:
+        raise UserError(
+            f"{variable}: cannot be a key; it has a line break, a blank or other characters than those of "
+            "ASCII in it. Copy the key again."
+        )
+    return key
 
 
 def parse_answer(answer: str, count: int) -> Optional[List[str]]:
