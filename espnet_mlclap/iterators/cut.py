@@ -1,10 +1,15 @@
 """Cutting what was drawn for an epoch into batches of clips of similar length."""
 
+import logging
 from typing import Dict, List, Mapping, Optional, Sequence, Tuple
 
 import numpy as np
 
+from espnet_mlclap.fileio.audio import SAMPLING_RATE
 from espnet_mlclap.utils.errors import UserError
+
+_HOURS = 2 * 3600 * SAMPLING_RATE  # samples: more than the largest usual batch
+_FAR_LONGER = 8  # times the median
 
 
 def buckets_by_length(lengths: Mapping[str, float], buckets: int) -> Dict[str, int]:
@@ -113,3 +118,39 @@ def _joined(batches: Sequence[List[int]], clips: Sequence[str], world_size: int)
 
 def _count(positions: Sequence[int], clips: Sequence[str]) -> int:
     return len({clips[position] for position in positions})
+
+
+def most_sound(
+    lengths: Mapping[str, float],
+    batch_size: int,
+    batch_seconds: Optional[float],
+    max_seconds: Optional[float],
+) -> Optional[float]:
+    """Most sound in a batch: what was asked for, or what keeps single long clips from filling all of it.
+
+    Without a limit one clip of an hour makes every clip of its batch as long. So where clips are far longer
+    than is usual in their set, and would make a batch of hours, there is a limit, which two of them fit into.
+
+    Args:
+        lengths: samples at 16 kHz by clip.
+        batch_size: captions in a batch.
+        batch_seconds: limit that was asked for.
+        max_seconds: of a clip no more is used.
+
+    Returns:
+        Samples, padding included; None for no limit.
+    """
+    if batch_seconds is not None:
+        return batch_seconds * SAMPLING_RATE
+    most = np.inf if max_seconds is None else max_seconds * SAMPLING_RATE
+    used = np.minimum(list(lengths.values()), most)
+    longest, usual = float(used.max()), float(np.median(used))
+    if longest <= _FAR_LONGER * usual or longest * batch_size <= _HOURS:
+        return None
+    limit = max(_HOURS, 2 * longest)
+    logging.info(
+        "the longest clip has %.0f s, half of them at most %.0f s: no batch gets more than %.0f s of sound "
+        "(--batch_seconds, --max_seconds)",
+        *(samples / SAMPLING_RATE for samples in (longest, usual, limit)),
+    )
+    return limit

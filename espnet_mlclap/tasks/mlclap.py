@@ -13,6 +13,7 @@ from espnet_mlclap.checkpoints.state_dict import initialise
 from espnet_mlclap.evaluation.embeddings import sort_languages
 from espnet_mlclap.evaluation.validation import RerankedValidationSet, ValidationSet
 from espnet_mlclap.fileio.audio import SAMPLING_RATE
+from espnet_mlclap.iterators.cut import most_sound
 from espnet_mlclap.iterators.epoch_plan import EpochPlan, PlanOptions
 from espnet_mlclap.iterators.mlclap_iter_factory import EpochPlanIterFactory
 from espnet_mlclap.models.registry import (
@@ -142,7 +143,9 @@ class MLCLAPTask(AbsTask):
             translations=sets.translations,
             options=PlanOptions(
                 batch_size=iter_options.batch_size,
-                batch_length=_samples(args.batch_seconds),
+                batch_length=most_sound(
+                    sets.lengths, iter_options.batch_size, args.batch_seconds, args.max_seconds
+                ),
                 clip_length=_samples(args.max_seconds),
                 le_pairing=args.le_pairing,
                 le_ratio=args.le_ratio,

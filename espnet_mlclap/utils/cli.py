@@ -2,6 +2,7 @@
 
 import argparse
 import contextlib
+import io
 import logging
 import os
 import select
@@ -12,6 +13,7 @@ from typing import Callable, Iterator, Optional, Sequence
 from espnet_mlclap.utils.errors import UserError
 from espnet_mlclap.utils.extras import missing_module
 from espnet_mlclap.utils.resources import explain
+from espnet_mlclap.utils.shown import shown_lines
 
 
 def bool_option(value: str) -> bool:
@@ -20,6 +22,13 @@ def bool_option(value: str) -> bool:
     if value.lower() not in words:
         raise argparse.ArgumentTypeError(f"must be true or false, not {value!r}")
     return words[value.lower()]
+
+
+class _Shown(logging.Formatter):
+    """Messages in which nothing acts on the terminal, whatever names are in them."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        return shown_lines(super().format(record))
 
 
 def _is_ours_or_a_warning(record: logging.LogRecord) -> bool:
@@ -43,14 +52,14 @@ def one_line_errors(prog: str) -> Iterator[None]:
     try:
         yield
     except UserError as error:
-        print(f"{prog}: error: {error}", file=sys.stderr)
+        print(f"{prog}: error: {shown_lines(str(error))}", file=sys.stderr)
         sys.exit(1)
     except (ModuleNotFoundError, OSError, MemoryError, RuntimeError) as error:
         module = isinstance(error, ModuleNotFoundError)
         advice = missing_module(error) if module else explain(error)
         if advice is None:
             raise
-        print(f"{prog}: error: {advice}", file=sys.stderr)
+        print(f"{prog}: error: {shown_lines(advice)}", file=sys.stderr)
         sys.exit(1)
 
 
@@ -62,11 +71,13 @@ def run_command(
     """Parse the command line and run `command`; mistakes of the user end in one line and exit status 1."""
     parser.formatter_class = argparse.ArgumentDefaultsHelpFormatter
     options = parser.parse_args(arguments)
-    logging.basicConfig(
-        level=logging.INFO, format="%(asctime)s %(levelname)s: %(message)s", stream=sys.stderr
-    )
+    terminal = logging.StreamHandler(sys.stderr)
+    terminal.setFormatter(_Shown("%(asctime)s %(levelname)s: %(message)s"))
+    logging.basicConfig(level=logging.INFO, handlers=[terminal])
     for handler in logging.getLogger().handlers:
         handler.addFilter(_is_ours_or_a_warning)
+    if isinstance(sys.stdout, io.TextIOWrapper):  # names that are not UTF-8 may be printed
+        sys.stdout.reconfigure(errors="backslashreplace")
     try:
         with one_line_errors(parser.prog):
             command(options)

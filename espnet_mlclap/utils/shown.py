@@ -22,6 +22,11 @@ def shown(name: Union[str, "os.PathLike[str]"]) -> str:
     return "".join(map(_shown_character, os.fspath(name)))
 
 
+def shown_lines(text: str) -> str:
+    """The same for a text of several lines."""
+    return "\n".join(map(shown, text.split("\n")))
+
+
 def is_unicode(text: str) -> bool:
     """Whether `text` can be written as UTF-8: no half characters, no bytes of another encoding."""
     return not any("\ud800" <= character <= "\udfff" for character in text)

@@ -56,3 +56,18 @@ def test_a_module_of_ours_that_is_missing_is_no_mistake_of_the_user(capsys):
 
     with pytest.raises(ModuleNotFoundError):
         run_command(argparse.ArgumentParser(), broken, [])
+
+
+def test_names_do_not_act_on_the_terminal():
+    command = (
+        "import logging; from espnet_mlclap.utils.errors import UserError; "
+        "logging.warning('left out: %s', 'a\\x1b[2Jb'); print('caf\\udce9'); "
+        "raise UserError('c\\x1b]0;d\\x07 e')"
+    )
+    program = PROGRAM.format(command=command)
+    run = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
+    assert run.returncode == 1
+    assert r"WARNING: left out: a\x1b[2Jb" in run.stderr
+    assert r"error: c\x1b]0;d\x07 e" in run.stderr
+    assert "\x1b" not in run.stderr
+    assert run.stdout == "caf\\udce9\n"
