@@ -64,6 +64,8 @@ def read_table(path: Union[str, Path]) -> Dict[str, str]:
             raise UserError(
                 f"{where}: not UTF-8 (byte {error.start + 1} of the line). Convert the file to UTF-8."
             ) from error
+        if "\0" in text:
+            raise UserError(f"{where}: a byte of value 0 in it. Write the file as plain text.")
         if text.endswith("\r"):
             raise UserError(f"{where}: Windows line end (CRLF). Convert the file to LF line ends.")
         key, _, value = text.partition(" ")

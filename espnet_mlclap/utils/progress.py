@@ -9,6 +9,8 @@ from typing import Iterable, Iterator, Optional, TextIO, TypeVar
 
 from tqdm import tqdm
 
+from espnet_mlclap.utils.shown import shown
+
 T = TypeVar("T")
 TAG = "[progress] "
 _LOG_INTERVAL = 10.0  # seconds between two lines where the output is a file
@@ -42,7 +44,7 @@ def progress_bar(
     terminal = sys.stderr.isatty()
     return tqdm(
         total=total,
-        desc=desc,
+        desc=shown(desc),
         unit=f" {unit}" if unit else "",
         delay=2.0,
         disable=not show,

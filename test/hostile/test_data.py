@@ -173,7 +173,8 @@ def test_no_regular_file(model, tmp_path, kind, suffix):
     [("utt2num_samples", "-5"), ("utt2num_samples", "1.5"), ("utt2num_samples", "many"),
      ("utt2num_samples", "1" * 5000), ("clip2dur", "nan"), ("clip2dur", "-1"), ("clip2dur", "inf"),
      ("utt2lang", "xyz_Latn"), ("utt2lang", "eng_Latn deu_Latn"), ("utt2clip", "other"),
-     ("text", "\ud800".encode("utf-8", "surrogatepass")), ("text", b"caf\xe9"),],
+     ("text", "a\0b"), ("wav.scp", "a\0b"), ("text", "\ud800".encode("utf-8", "surrogatepass")),
+     ("text", b"caf\xe9")],
 )  # fmt: skip
 def test_values_that_cannot_be(data_dir, table, value):
     """Impossible values in the tables of a data directory: an error with file and line."""
@@ -183,6 +184,37 @@ def test_values_that_cannot_be(data_dir, table, value):
     (path / table).write_bytes(key.encode() + b" " + value + b"\n")
     with pytest.raises(UserError, match=f"{table}:1|utt2clip:1"):
         DataDir.read(path)
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "a\x1b[2J\x1b]0;title\x07.wav",
+        "a\x9b2J.wav",
+        "a\u202e.wav",
+        os.fsdecode(b"caf\xe9.wav"),
+        "a\x00",
+    ],
+)
+@pytest.mark.parametrize("skip", ["true", "false"])
+def test_names_that_write_to_the_terminal(data_dir, tmp_path, capsys, name, skip):
+    """Terminal codes, text that runs backwards, bytes that are not UTF-8 in names: shown escaped."""
+    (tmp_path / "good.wav").write_bytes(b"")
+    path = data_dir("x.wav")
+    (path / "wav.scp").write_bytes(os.fsencode(f"clip {tmp_path / name}\n"))
+    options = [
+        "--data_dir",
+        str(path),
+        "--out_dir",
+        str(tmp_path / "out"),
+        "--skip_bad_audio",
+        skip,
+    ]
+    with pytest.raises(SystemExit):
+        format_audio.main(options)
+    printed = capsys.readouterr().err
+    assert "mlclap format_audio: error: " in printed
+    assert not set(printed) & set("\x1b\x07\x9b\u202e\x00")
 
 
 @pytest.mark.parametrize("name", [
