@@ -15,7 +15,13 @@ def get_parser() -> argparse.ArgumentParser:
     add("--data_dir", nargs="+", required=True, help="sets with the captions to translate")
     add("--out_dir", nargs="+", required=True, help="for the translations, one for each --data_dir")
     add("--source_lang", default=PAPER_SOURCE, help="captions of this language are translated")
-    add("--langs", required=True, help='languages to translate into, "fra_Latn deu_Latn ..."')
+    add(
+        "--rewrite",
+        type=bool_option,
+        default=False,
+        help="make paraphrases in --source_lang instead of translations into --langs (chat, file)",
+    )
+    add("--langs", default="", help='languages to translate into, "fra_Latn deu_Latn ..."')
     add(
         "--translator",
         default="sonar",
@@ -77,6 +83,7 @@ def translate(options: argparse.Namespace) -> None:
         langs=options.langs.split(),
         translator=options.translator,
         lacking_only=options.test_set,
+        rewrite=options.rewrite,
         given_dir=Path(options.given_dir) if options.given_dir else None,
         reference_dir=Path(options.reference_dir) if options.reference_dir else None,
         nj=options.nj,

@@ -3,8 +3,9 @@
 Language enhancement (ML-CLAP, section 2): an epoch is every original caption, plus each translated
 caption with probability `le_ratio`, drawn again each epoch. The draw is per translated caption and per
 language: at 0.4 with seven languages and one caption per clip there are 1 + 7 x 0.4 = 3.8 captions per clip
-(section 4.5). That is the pairing "mixture". In the others an original and its translations stay together
-(the objectives of the same names say what for):
+(section 4.5). That is the pairing "mixture". Paraphrases, further captions in an original's own
+language, are drawn in the same way with a probability of their own. In the other pairings an original and its
+translations stay together (the objectives of the same names say what for):
 
     one_to_k    every original with all of its translations
     co_anchor   every original with one of its translations, in a language that is drawn again each epoch
@@ -52,6 +53,7 @@ class PlanOptions:
             the unit of the clips' lengths; None for no limit but `batch_size`. Where there are fewer clips
             than ranks, or one alone is left over, a batch may be longer.
         clip_length: of a longer clip no more than this is used, in the same unit.
+        paraphrase_ratio: probability of a paraphrase to be in an epoch.
         le_pairing: "mixture", "one_to_k" or "co_anchor"; see above.
         le_ratio: probability of a translated caption to be in an epoch. The other pairings take their
             translations whatever it is, but for 0, which means that there are none.
@@ -69,6 +71,7 @@ class PlanOptions:
     clip_length: Optional[float] = None
     le_pairing: str = "mixture"
     le_ratio: float = 0.1
+    paraphrase_ratio: float = 0.0
     le_langs: Optional[Sequence[str]] = None
     le_sharing: str = "each"
     clip_captions: str = "all"
@@ -80,6 +83,12 @@ class PlanOptions:
             raise UserError(f"batch_size must be at least 2 (a contrast), not {self.batch_size}")
         if not 0.0 <= self.le_ratio <= 1.0:
             raise UserError(f"le_ratio must be between 0 and 1, not {self.le_ratio}")
+        if not 0.0 <= self.paraphrase_ratio <= 1.0:
+            raise UserError(
+                f"paraphrase_ratio must be between 0 and 1, not {self.paraphrase_ratio}"
+            )
+        if self.le_pairing != "mixture" and self.paraphrase_ratio > 0:
+            raise UserError("paraphrase_ratio: only le_pairing: mixture draws paraphrases.")
         if self.le_pairing not in LE_PAIRINGS:
             raise UserError(f"le_pairing must be one of {LE_PAIRINGS}, not {self.le_pairing!r}")
         if self.le_pairing != "mixture" and self.le_ratio == 0:
@@ -105,6 +114,7 @@ class EpochPlan:
         originals: captions by id as their authors wrote them.
         translations: translated captions by id; those of clips that are not in `lengths` are left out.
         options: the settings.
+        paraphrases: captions by id that say what an original says, in its language; likewise.
         sources: id of the original by id of the translation, for pairings other than "mixture".
         clip_weights: how often each clip's captions count in an epoch (1 where it says nothing): 2 takes
             each caption twice, 0.5 takes each with probability one half. For corpora of different sizes.
@@ -127,6 +137,7 @@ class EpochPlan:
         originals: Mapping[str, Caption],
         translations: Mapping[str, Caption],
         options: PlanOptions,
+        paraphrases: Optional[Mapping[str, Caption]] = None,
         sources: Optional[Mapping[str, str]] = None,
         clip_weights: Optional[Mapping[str, float]] = None,
     ):
@@ -153,9 +164,16 @@ class EpochPlan:
             langs = [lang for lang in langs if lang in options.le_langs]
         self.le_langs = langs if options.le_ratio > 0 else []
         self._translations = sorted(key for key in there if there[key].lang in self.le_langs)
-        self._keys = self._originals + self._translations
         chosen = {key: there[key] for key in self._translations}
         self.captions.update(chosen)
+        rewritten = {
+            key: caption
+            for key, caption in (paraphrases or {}).items()
+            if caption.clip in self.lengths and options.paraphrase_ratio > 0
+        }
+        self._paraphrases = sorted(rewritten)
+        self.captions.update(rewritten)
+        self._keys = self._originals + self._translations + self._paraphrases
         self.pairing: Optional[Pairing] = None
         if options.le_pairing != "mixture":
             self.pairing = Pairing(originals, chosen, sources or {})
@@ -173,9 +191,12 @@ class EpochPlan:
         text = f"{len(self._originals)} captions; "
         if self.pairing is None:
             langs = " ".join(self.le_langs) or "no"
-            return (
-                f"{text}language enhancement with {langs} translations at {self.draw_probability:g}"
-            )
+            text += f"language enhancement with {langs} translations at {self.draw_probability:g}"
+            if self._paraphrases:
+                text += (
+                    f"; {len(self._paraphrases)} paraphrases at {self.options.paraphrase_ratio:g}"
+                )
+            return text
         what = "all of its" if self.options.le_pairing == "one_to_k" else "one of its"
         text += f"with each {what} translations into {' '.join(self.le_langs)}"
         if self.pairing.missing:
@@ -207,7 +228,8 @@ class EpochPlan:
     def _drawn(self, generator: np.random.Generator) -> np.ndarray:
         """Positions in `_keys` of the captions of an epoch, but for those that the pairing adds."""
         drawn = np.arange(len(self._originals))
-        translations = np.arange(len(drawn), len(self._keys))
+        translations = np.arange(len(drawn), len(drawn) + len(self._translations))
+        paraphrases = np.arange(len(drawn) + len(translations), len(self._keys))
         one_per_clip = self.options.clip_captions == "one"
         if one_per_clip:
             owners = [self.captions[key].clip for key in self._originals]
@@ -219,6 +241,9 @@ class EpochPlan:
                 translations = _one_each(translations, owners, generator)
             chance = generator.random(len(translations))
             drawn = np.concatenate([drawn, translations[chance < self.draw_probability]])
+            if len(paraphrases):
+                chance = generator.random(len(paraphrases))
+                drawn = np.concatenate([drawn, paraphrases[chance < self.options.paraphrase_ratio]])
         if not self._clip_weights:
             return drawn
         weights = self._weight_of_key[drawn]

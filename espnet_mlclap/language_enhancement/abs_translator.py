@@ -12,10 +12,13 @@ class AbsTranslator(ABC):
             `translation.yaml` (`custom` for a translator from outside); `batch_size`, the most sentences of
             a call of `translate`, must be among them.
         on_device: it computes on `--device`, so that on GPUs more processes than GPUs do not help.
+        rewrites: it also paraphrases: `translate` into the sentences' own language says the same in other
+        words.
     """
 
     settings_class: ClassVar[type]
     on_device: ClassVar[bool] = True
+    rewrites: ClassVar[bool] = False
 
     @abstractmethod
     def __init__(self, settings: Any, device: str = "cpu"):
@@ -28,6 +31,11 @@ class AbsTranslator(ABC):
         Raises:
             UserError: a model, package, key or device that is not there.
         """
+
+    @classmethod
+    def rewriting_identity(cls, settings: Any) -> Dict[str, object]:
+        """The same for paraphrases, where `rewrites`."""
+        return cls.identity(settings)
 
     @classmethod
     @abstractmethod

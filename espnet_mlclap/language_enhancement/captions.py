@@ -33,8 +33,9 @@ def plan(
     seed: int,
     where: str,
     lacking_only: bool = False,
+    rewrite: bool = False,
 ) -> List[Task]:
-    """Choose the captions to be translated.
+    """Choose the captions to be translated, or written anew in their own language.
 
     Args:
         captions: all captions of a set, by id; those of other languages than `source_lang` are left.
@@ -45,6 +46,7 @@ def plan(
         seed: of the draw.
         where: the set, for messages.
         lacking_only: skip the languages in which a clip has captions already.
+        rewrite: paraphrases are wanted: tasks in `source_lang`, and `langs` does not matter.
 
     Returns:
         Tasks with distinct keys that no original has, sorted by clip, language and original.
@@ -53,7 +55,9 @@ def plan(
         UserError: no caption is in `source_lang`, or no other language is asked for.
     """
     tasks = []
-    clips = clips_to_translate(captions, source_lang, langs, where=where, lacking_only=lacking_only)
+    clips = clips_to_translate(
+        captions, source_lang, langs, where=where, lacking_only=lacking_only, rewrite=rewrite
+    )
     for clip, (originals, wanted) in clips.items():
         for lang in wanted:
             chosen = originals
@@ -71,6 +75,7 @@ def clips_to_translate(
     *,
     where: str,
     lacking_only: bool,
+    rewrite: bool = False,
 ) -> Dict[str, Tuple[List[str], List[str]]]:
     """The clips that need translations; how many cannot have any is a warning.
 
@@ -80,7 +85,7 @@ def clips_to_translate(
     Raises:
         UserError: no caption is in `source_lang`, or no other language is asked for.
     """
-    targets = sorted(set(langs) - {source_lang})
+    targets = [source_lang] if rewrite else sorted(set(langs) - {source_lang})
     if not targets:
         raise UserError(f"--langs names no language but the source language {source_lang}.")
     originals: Dict[str, List[str]] = {caption.clip: [] for caption in captions.values()}

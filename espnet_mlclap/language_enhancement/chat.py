@@ -1,4 +1,4 @@
-"""Translation by a chat model behind any server that speaks OpenAI's chat completions.
+"""Translation and paraphrasing by a chat model behind any server that speaks OpenAI's chat completions.
 
 The ML-CLAP paper translates its test captions in this way (section 3.3). Sentences go out as a JSON array
 and come back as one. The official client repeats a request after rate limits, server errors and
@@ -34,6 +34,8 @@ class ChatConfig:
         max_retries: repetitions after rate limits, server errors and broken connections.
         max_attempts: answers of the wrong form before a request is cut in two.
         instruction: the instruction to the model; {source} and {target} are the languages' FLORES-200 codes.
+        rewriting_instruction: the same for paraphrases, with {source}.
+        rewriting_temperature: of paraphrases, which should not all be alike.
     """
 
     model: str
@@ -45,22 +47,25 @@ class ChatConfig:
     max_retries: int
     max_attempts: int
     instruction: str
+    rewriting_instruction: str
+    rewriting_temperature: float
 
     def __post_init__(self) -> None:
         for name in ("batch_size", "max_attempts"):
             if getattr(self, name) < 1:
                 raise UserError(f"{name} must be 1 or more, not {getattr(self, name)}")
-        for name in ("temperature", "timeout", "max_retries"):
+        for name in ("temperature", "rewriting_temperature", "timeout", "max_retries"):
             if getattr(self, name) < 0:
                 raise UserError(f"{name} must be 0 or more, not {getattr(self, name)}")
         check_address(self.base_url, "base_url")
-        try:
-            self.instruction.format(source="", target="")
-        except (KeyError, IndexError, ValueError) as error:
-            raise UserError(
-                "instruction: only {source} and {target} may be in braces; write other braces "
-                f"twice ({error!r})."
-            ) from error
+        for name in ("instruction", "rewriting_instruction"):
+            try:
+                getattr(self, name).format(source="", target="")
+            except (KeyError, IndexError, ValueError) as error:
+                raise UserError(
+                    f"{name}: only {{source}} and {{target}} may be in braces; write other braces "
+                    f"twice ({error!r})."
+                ) from error
 
 
 class ChatTranslator(AbsTranslator):
@@ -76,6 +81,7 @@ class ChatTranslator(AbsTranslator):
 
     settings_class = ChatConfig
     on_device = False
+    rewrites = True
 
     def __init__(self, settings: ChatConfig, device: str = "cpu"):
         try:
@@ -110,6 +116,14 @@ class ChatTranslator(AbsTranslator):
         values = {name: getattr(settings, name) for name in names}
         return {"translator": "chat", **values, "base_url": shown_address(settings.base_url)}
 
+    @classmethod
+    def rewriting_identity(cls, settings: ChatConfig) -> Dict[str, object]:
+        changes = {
+            "temperature": settings.rewriting_temperature,
+            "instruction": settings.rewriting_instruction,
+        }
+        return {**cls.identity(settings), **changes}
+
     def translate(self, sentences: Sequence[str], source_lang: str, target_lang: str) -> List[str]:
         translations = self._translate(sentences, source_lang, target_lang)
         if len(sentences) > 1 and not any(translations):
@@ -135,11 +149,15 @@ class ChatTranslator(AbsTranslator):
 
     def _ask(self, sentences: Sequence[str], source_lang: str, target_lang: str) -> str:
         """Text of the model's answer; "" where something else came in its place."""
-        instruction = self.settings.instruction.format(source=source_lang, target=target_lang)
+        template, temperature = self.settings.instruction, self.settings.temperature
+        if source_lang == target_lang:
+            template = self.settings.rewriting_instruction
+            temperature = self.settings.rewriting_temperature
+        instruction = template.format(source=source_lang, target=target_lang)
         try:
             completion = self._client.chat.completions.create(
                 model=self.settings.model,
-                temperature=self.settings.temperature,
+                temperature=temperature,
                 messages=[
                     {"role": "system", "content": instruction},
                     {"role": "user", "content": json.dumps(list(sentences), ensure_ascii=False)},

@@ -48,6 +48,7 @@ class Request:
         langs: languages to translate into.
         translator: a name or a dotted path of `registry.translators`, or `GIVEN`.
         lacking_only: skip the languages in which a clip has captions already.
+        rewrite: make paraphrases in `source_lang` instead of translations into `langs`.
         given_dir: with "file", the directory of given translations.
         reference_dir: directory of good translations, for chrF.
         nj: most processes (see `_Factory.processes`).
@@ -60,6 +61,7 @@ class Request:
     langs: Sequence[str]
     translator: str
     lacking_only: bool = False
+    rewrite: bool = False
     given_dir: Optional[Path] = None
     reference_dir: Optional[Path] = None
     nj: int = 1
@@ -68,12 +70,17 @@ class Request:
 
     def __post_init__(self) -> None:
         check_language(self.source_lang, "--source_lang")
-        if not self.langs:
+        if not (self.langs or self.rewrite):
             raise UserError("--langs names no language.")
         for lang in self.langs:
             check_language(lang, "--langs")
         if self.translator != GIVEN:
-            translators.get(self.translator)
+            cls = translators.get(self.translator)
+            if self.rewrite and not cls.rewrites:
+                able = [name for name in translators.names if translators.get(name).rewrites]
+                raise UserError(
+                    f"{self.translator} only translates; paraphrases come from {GIVEN}, {', '.join(able)}."
+                )
         if (self.translator == GIVEN) != (self.given_dir is not None):
             raise UserError("--given_dir goes with --translator file, and only with it.")
         if self.nj < 1:
@@ -96,7 +103,7 @@ def enhance(request: Request, config: TranslationConfig) -> Dict[Path, Dict[str,
     """
     originals = {data_dir: read_captions(data_dir) for data_dir, _ in request.sets}
     references = read_captions(request.reference_dir) if request.reference_dir else {}
-    factory = _Factory(request.translator, config, request.device)
+    factory = _Factory(request.translator, config, request.device, request.rewrite)
     if request.translator == GIVEN:
         translations = {
             data_dir: given_translations(
@@ -108,6 +115,7 @@ def enhance(request: Request, config: TranslationConfig) -> Dict[Path, Dict[str,
                 seed=request.seed,
                 where=str(data_dir),
                 lacking_only=request.lacking_only,
+                rewrite=request.rewrite,
             )
             for data_dir, captions in originals.items()
         }
@@ -185,6 +193,7 @@ def _translate(
             seed=request.seed,
             where=str(data_dir),
             lacking_only=request.lacking_only,
+            rewrite=request.rewrite,
         )
         for data_dir, captions in originals.items()
     }
@@ -219,10 +228,11 @@ def _translate(
 class _Factory:
     """Makes the translator of a call, in this process or in another (it is picklable)."""
 
-    def __init__(self, name: str, config: TranslationConfig, device: str):
+    def __init__(self, name: str, config: TranslationConfig, device: str, rewrite: bool = False):
         self.name = name
         self.config = config
         self.device = device
+        self.rewrite = rewrite
         self._made: Optional[AbsTranslator] = None
         if name != GIVEN:
             self.cls = translators.get(name)
@@ -248,13 +258,15 @@ class _Factory:
 
     def identity(self) -> Dict[str, object]:
         """Who translates; without loading a model."""
+        if self.rewrite:
+            return self.cls.rewriting_identity(self.settings)
         return self.cls.identity(self.settings)
 
     def made_by(self, given_dir: Optional[Path]) -> str:
         """Note of who translated; for given translations, what their own README says."""
         if self.name != GIVEN:
             note = f"Made by {_describe(self.identity())}."
-            return f"{note} Machine translations were not proofread."
+            return f"{note} Machine {'paraphrases' if self.rewrite else 'translations'} were not proofread."
         note = f"Given in {given_dir} (the translator `file`)."
         readme = Path(given_dir) / "README"
         if not readme.is_file():

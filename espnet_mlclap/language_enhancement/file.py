@@ -20,6 +20,7 @@ def given_translations(
     seed: int,
     where: str,
     lacking_only: bool = False,
+    rewrite: bool = False,
 ) -> List[Tuple[Task, str]]:
     """Take the captions of a set's clips in some languages from a directory.
 
@@ -35,6 +36,7 @@ def given_translations(
         seed: of the draw.
         where: the set, for messages.
         lacking_only: skip the languages in which a clip has captions already.
+        rewrite: take paraphrases, captions in `source_lang`, instead of translations.
 
     Returns:
         Tasks and their translations, sorted by clip, language and id. Captions that the set has
@@ -45,7 +47,9 @@ def given_translations(
             `source_lang`.
     """
     given = read_captions(given_dir)
-    clips = clips_to_translate(captions, source_lang, langs, where=where, lacking_only=lacking_only)
+    clips = clips_to_translate(
+        captions, source_lang, langs, where=where, lacking_only=lacking_only, rewrite=rewrite
+    )
     wanted = {(clip, lang) for clip, (_, lacking) in clips.items() for lang in lacking}
     groups: Dict[Tuple[str, str], List[str]] = {}
     for key in sorted(given, key=lambda key: (len(key), key)):

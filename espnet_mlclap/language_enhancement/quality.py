@@ -23,6 +23,7 @@ PROBLEMS: Dict[str, str] = {
     "unknown": "it holds the mark of an unknown token",
     "script": "too few letters are in the script of the language",
     "copied": "too many words are copied from the source",
+    "same": "a paraphrase of the very words of its source",
     "repeated": "the same words come again and again",
     "length": "unusually short or long for this pair of languages",
     "cosine": "far from the source in SONAR space",
@@ -123,7 +124,12 @@ def check_translations(
     most_copied = config.max_copied_words
     close = set()
     if most_copied is not None:
-        close = {lang for lang, usual in usual_shares.items() if most_copied / 2 <= usual < 1.0}
+        translated = {task.lang for task, _ in pairs if task.lang != task.source.lang}
+        close = {
+            lang
+            for lang, usual in usual_shares.items()
+            if lang in translated and most_copied / 2 <= usual < 1.0
+        }
     for lang in sorted(close):
         logging.warning(
             "translations into %s usually share %.0f %% of their words with the source, so that copies are "
@@ -140,7 +146,10 @@ def check_translations(
             found.append("empty")
         else:
             found += problems_of_text(task.source, text, task.lang, config)
-            checks_copies = most_copied is not None and task.lang not in close
+            rewritten = task.lang == task.source.lang
+            if rewritten and words(text, task.lang) == words(task.source.text, task.lang):
+                found.append("same")
+            checks_copies = most_copied is not None and task.lang not in close and not rewritten
             if checks_copies and (share > most_copied or share == 1.0):
                 found.append("copied")
             off = max(ratio / medians[task.lang], medians[task.lang] / ratio)

@@ -53,6 +53,12 @@ def add_data_arguments(parser: argparse.ArgumentParser) -> None:
         help="translated captions of the training sets; repeatable",
     )
     group.add_argument(
+        "--paraphrase_data_dir",
+        action="append",
+        default=[],
+        help="captions of the training sets in other words of their language; repeatable",
+    )
+    group.add_argument(
         "--token_store",
         default=None,
         help="folder in which the tokens of frozen towers are kept while a model of pairs is trained",
@@ -107,6 +113,12 @@ def add_plan_arguments(parser: argparse.ArgumentParser) -> None:
         type=float,
         default=PlanOptions.le_ratio,
         help="probability that an epoch uses a translated caption",
+    )
+    group.add_argument(
+        "--paraphrase_ratio",
+        type=float,
+        default=PlanOptions.paraphrase_ratio,
+        help="probability that an epoch uses a paraphrase",
     )
     group.add_argument(
         "--le_langs",

@@ -37,11 +37,13 @@ def keep_tokens(objective: AbsObjective, args: argparse.Namespace) -> Dict[str, 
         raise UserError("token_store: is for objective: pair_scoring, whose towers may be frozen.")
     objective.take_tokens()
     sets = read_training_sets(
-        args.train_data_dir, translations=args.le_data_dir if args.le_ratio > 0 else []
+        args.train_data_dir,
+        translations=args.le_data_dir if args.le_ratio > 0 else [],
+        paraphrases=args.paraphrase_data_dir if args.paraphrase_ratio > 0 else [],
     )
     normalize = NORMALIZERS[args.text_normalization]
     wanted = args.le_langs.split() if args.le_langs else None
-    captions = list(sets.originals.values())
+    captions = [*sets.originals.values(), *sets.paraphrases.values()]
     captions += [one for one in sets.translations.values() if wanted is None or one.lang in wanted]
     towers = describe_towers(objective.model)
     fill_stores(

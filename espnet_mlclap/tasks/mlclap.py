@@ -136,11 +136,13 @@ class MLCLAPTask(AbsTask):
             args.train_data_dir,
             weights=args.train_data_weight,
             translations=args.le_data_dir if args.le_ratio > 0 else [],
+            paraphrases=args.paraphrase_data_dir if args.paraphrase_ratio > 0 else [],
         )
         plan = EpochPlan(
             lengths=sets.lengths,
             originals=sets.originals,
             translations=sets.translations,
+            paraphrases=sets.paraphrases,
             options=PlanOptions(
                 batch_size=iter_options.batch_size,
                 batch_length=most_sound(
@@ -149,6 +151,7 @@ class MLCLAPTask(AbsTask):
                 clip_length=_samples(args.max_seconds),
                 le_pairing=args.le_pairing,
                 le_ratio=args.le_ratio,
+                paraphrase_ratio=args.paraphrase_ratio,
                 le_langs=_le_langs(args),
                 le_sharing=args.le_sharing,
                 clip_captions=args.clip_captions,

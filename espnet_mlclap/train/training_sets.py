@@ -23,7 +23,8 @@ class TrainingSets:
         lengths: samples of each clip at 16 kHz.
         originals: captions as their authors wrote them, by id.
         translations: translated captions by id.
-        sources: id of the original by id of the translation, where it is known.
+        paraphrases: captions by id that say what an original says in other words of its language.
+        sources: id of the original by id of the translation or paraphrase, where it is known.
         weights: how often the captions of a clip count in an epoch; empty where no weights are given.
     """
 
@@ -31,6 +32,7 @@ class TrainingSets:
     lengths: Dict[str, float] = field(default_factory=dict)
     originals: Dict[str, Caption] = field(default_factory=dict)
     translations: Dict[str, Caption] = field(default_factory=dict)
+    paraphrases: Dict[str, Caption] = field(default_factory=dict)
     sources: Dict[str, str] = field(default_factory=dict)
     weights: Dict[str, float] = field(default_factory=dict)
 
@@ -40,6 +42,7 @@ def read_training_sets(
     *,
     weights: Sequence[float] = (),
     translations: Sequence[Union[str, Path]] = (),
+    paraphrases: Sequence[Union[str, Path]] = (),
 ) -> TrainingSets:
     """Read training sets.
 
@@ -47,6 +50,7 @@ def read_training_sets(
         folders: formatted sets.
         weights: how often the captions of each set count in an epoch; none or one per set.
         translations: folders of translated captions, as stage 2 leaves them.
+        paraphrases: folders of captions that were rewritten, likewise.
 
     Raises:
         UserError: no set, an id that is in two sets, another number of weights than sets, broken files.
@@ -73,10 +77,11 @@ def read_training_sets(
         sets.lengths.update((clip, float(value)) for clip, value in samples.items())
         if weights:
             sets.weights.update(dict.fromkeys(data.wav_scp, weights[number]))
-    for folder in translations:
-        captions = read_captions(folder)
-        sets.translations.update(captions)
-        sets.sources.update(read_caption_sources(folder, captions))
+    for folders, found in ((translations, sets.translations), (paraphrases, sets.paraphrases)):
+        for folder in folders:
+            captions = read_captions(folder)
+            found.update(captions)
+            sets.sources.update(read_caption_sources(folder, captions))
     return sets
 
 

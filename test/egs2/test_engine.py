@@ -540,6 +540,23 @@ def test_a_configuration_may_say_itself_how_it_learns_from_teachers(recipe):
     assert "--teachers nowhere: no such experiment or packed file" in result.stderr
 
 
+def test_paraphrases_are_made_once_and_trained_with(recipe):
+    options = ["--paraphraser", "chat", "--paraphrase_ratio", "0.3", "--le_ratio", "0"]
+    result = recipe.run(*options)
+    assert result.returncode == 0, result.stderr
+    first, second = (call for call in result.calls if call[0] == "translate")
+    assert values(first, "--out_dir") == ["data/a_paraphrased"]
+    assert values(second, "--data_dir") == ["data/b"]
+    assert values(first, "--rewrite") == ["true"]
+    assert values(first, "--translator") == ["chat"]
+    train = call_of(result, "train")
+    assert values(train, "--paraphrase_ratio") == ["0.3"]
+    assert values(train, "--paraphrase_data_dir") == ["data/a_paraphrased", "data/b_paraphrased"]
+    assert names(recipe.run(*options)) == ["score", "report"]
+    tag = recipe.run(*options, "--mlclap_tag", "", "--print_plan", "experiment").stdout
+    assert tag == "exp/mlclap_train_no_le_paraphrases0.3_seed1\n"
+
+
 def test_a_reranker_scores_each_test_set_and_is_scored_beside_the_towers(recipe):
     reranker = recipe.folder / "exp/mlclap_pairs"
     reranker.mkdir(parents=True)

@@ -49,6 +49,9 @@ given_dir=             # with --translator file: folder of the given translation
 le_ratio=              # {0-1} probability that an epoch uses a translated caption; 0: none are made (default: the configuration's)
 le_langs=              # languages of LE (default: all of --langs but the source)
 reference_dir=         # folder of good translations (text, utt2clip, utt2lang), for chrF in quality.md
+paraphraser=none       # {none|chat|file|package.module:Class} who writes further training captions in their own language
+paraphrase_ratio=0.5   # {0-1} probability that an epoch uses a paraphrase
+given_paraphrases=     # with --paraphraser file: folder of the given paraphrases
 test_translator=none   # {none|sonar|file|huggingface|chat|package.module:Class} who translates the test captions into those of --langs that they lack
 ## Training
 mlclap_config=conf/train.yaml  # model and training configuration
@@ -167,10 +170,25 @@ translate() {  # SET LANGUAGES TRANSLATOR OPTIONS...
         python3 -m espnet_mlclap.bin.translate --data_dir "${datadir}/$1" --out_dir "${out}" --device "${device}" "${options[@]}"
 }
 
+rewrite() { # SET: paraphrases of its captions
+    local out=${datadir}/${1}_paraphrased
+    local -a inputs=("${datadir}/$1" "${MLCLAP_ROOT}/conf/translation.yaml")
+    local -a options=(--source_lang "${source_lang}" --rewrite true --translator "${paraphraser}" --nj "${nj}")
+    if [[ -n ${given_paraphrases} ]]; then options+=(--given_dir "${given_paraphrases}") inputs+=("${given_paraphrases}"); fi
+    if [[ -n ${translation_config} ]]; then
+        options+=(--config "${translation_config}") inputs+=("${translation_config}")
+    fi
+    once "${out}/.made" "${expdir}/log/rewrite_$1.log" "${translate_cmd}" \
+        python3 -m espnet_mlclap.bin.translate --data_dir "${datadir}/$1" --out_dir "${out}" --device "${device}" "${options[@]}"
+}
+
 stage_2() {
     local set
     if uses_le && [[ ${skip_train} == false ]]; then
         for set in "${train[@]}"; do translate "${set}" "${le_langs}" "${translator}"; done
+    fi
+    if uses_paraphrases && [[ ${skip_train} == false ]]; then
+        for set in "${train[@]}"; do rewrite "${set}"; done
     fi
     if translates_test; then
         for set in "${tests[@]}"; do translate "${set}" "${target_langs}" "${test_translator}" --test_set true; done
@@ -202,6 +220,16 @@ add_training_sets() { # and their translations, to the caller's arrays `options`
             options+=(--le_data_dir "${datadir}/${set}_le")
             inputs+=("${datadir}/${set}"_le/{text,utt2clip,utt2lang})
         fi
+    done
+}
+
+add_paraphrases() { # to the caller's arrays `options` and `inputs`
+    local set
+    uses_paraphrases || return 0
+    options+=(--paraphrase_ratio "${paraphrase_ratio}")
+    for set in "${train[@]}"; do
+        options+=(--paraphrase_data_dir "${datadir}/${set}_paraphrased")
+        inputs+=("${datadir}/${set}"_paraphrased/{text,utt2clip,utt2lang})
     done
 }
 
@@ -251,6 +279,7 @@ stage_5() {
     mapfile -t inputs <<<"${files}"
     inputs+=("${formatted}/${valid_set}")
     add_training_sets
+    add_paraphrases
     for weight in ${train_weights}; do options+=(--train_data_weight "${weight}"); done
     if uses_le; then options+=(--le_langs "${le_langs}"); fi
     if [[ -n ${init_param} ]]; then options+=(--init_param "${init_param}") inputs+=("${init_param}"); fi

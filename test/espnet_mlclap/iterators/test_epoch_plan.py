@@ -41,6 +41,30 @@ def make_plan(
     )
 
 
+def test_paraphrases_are_drawn_with_a_probability_of_their_own():
+    def plan(ratio, seed=5):
+        lengths = {f"c{number}": 1.0 for number in range(50)}
+        originals = {f"{clip}-o": Caption("a", clip, "eng_Latn") for clip in lengths}
+        translations = {f"{clip}-t": Caption("b", clip, "fra_Latn") for clip in lengths}
+        paraphrases = {f"{clip}-p": Caption("c", clip, "eng_Latn") for clip in [*lengths, "other"]}
+        return EpochPlan(
+            lengths=lengths, originals=originals, translations=translations, paraphrases=paraphrases,
+            options=PlanOptions(batch_size=8, le_ratio=0.2, paraphrase_ratio=ratio, seed=seed),
+        )  # fmt: skip
+
+    drawn = [Counter(key[-1] for key in plan(0.6).draw(epoch)) for epoch in range(1, 41)]
+    assert all(one["o"] == 50 for one in drawn)
+    assert np.mean([one["p"] for one in drawn]) == pytest.approx(30, abs=2)
+    assert np.mean([one["t"] for one in drawn]) == pytest.approx(10, abs=1.5)
+    without = plan(0.0)
+    assert not any(key.endswith("p") for key in without.captions)
+    kept = [key for key in plan(0.6).draw(3) if not key.endswith("p")]
+    assert kept == without.draw(3)  # what else is drawn does not depend on them
+    assert "50 paraphrases at 0.6" in plan(0.6).describe()
+    with pytest.raises(UserError, match="paraphrase_ratio must be between 0 and 1"):
+        plan(1.1)
+
+
 def pairs_of(batches):
     return [key for batch in batches for item in batch for key in item.captions]
 

@@ -148,7 +148,8 @@ class ChatServer:
     def answer(self, body):
         texts = json.loads(body["messages"][1]["content"])
         instruction = body["messages"][0]["content"]
-        lang = instruction.split("the target language is ")[1].split()[0]
+        rewrites = instruction.startswith("Rewrite")
+        lang = "" if rewrites else instruction.split("the target language is ")[1].split()[0]
         step = self.script.pop(0) if self.script else None
         if any(text in self.refused for text in texts):
             step = 400
@@ -161,7 +162,8 @@ class ChatServer:
             return 200, step
         content = step
         if content is None:
-            translations = [self.translation(text, lang) for text in texts]
+            make = self.paraphrase if rewrites else self.translation
+            translations = [make(text, lang) for text in texts]
             content = json.dumps({"translations": translations})
         message = {"role": "assistant", "content": content}
         return 200, {
@@ -173,6 +175,11 @@ class ChatServer:
     def translation(text, lang):
         """What this server makes of a sentence."""
         return f"{lang[:3]} " + " ".join(word[::-1] + "o" for word in text.split())
+
+    @staticmethod
+    def paraphrase(text, lang=""):
+        """The words in the reverse order; a single word stays as it is."""
+        return " ".join(reversed(text.split()))
 
 
 @pytest.fixture

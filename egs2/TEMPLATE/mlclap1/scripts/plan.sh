@@ -42,6 +42,7 @@ make_plan() {
 
     translation="${translator} translates captions into ${le_langs}"
     if ! uses_le; then translation="none for training (--le_ratio 0, --translator none or one language)"; fi
+    if uses_paraphrases; then translation+="; ${paraphraser} writes paraphrases"; fi
     if [[ ${skip_train} == true ]]; then translation="none for training (--${value})"; fi
     titles=("" "data preparation: local/data.sh makes ${datadir}/{$(tr ' ' , <<<"${sets[*]}")}"
         "language enhancement: ${translation}"
@@ -56,6 +57,8 @@ make_plan() {
 
 uses_le() { [[ ! ${le_ratio} =~ ^0*\.?0*$ ]]; }
 
+uses_paraphrases() { [[ ${paraphraser} != none && ! ${paraphrase_ratio} =~ ^0*\.?0*$ ]]; }
+
 translates_test() { [[ ${test_translator} != none && -n ${target_langs} ]]; }
 
 _experiment_tag() { # from the options that are not the recipe's choice
@@ -69,6 +72,7 @@ _experiment_tag() { # from the options that are not the recipe's choice
     tag=$(basename "${mlclap_config}" .yaml)${text_encoder_init:+_${text_encoder_init}}
     if [[ -n ${corpus} ]]; then tag=$(basename "${corpus}" | tr -cs 'A-Za-z0-9.\n' '_')_${tag}; fi
     if uses_le; then tag+=_le${le_ratio}; else tag+=_no_le; fi
+    if uses_paraphrases; then tag+=_paraphrases${paraphrase_ratio}; fi
     if uses_le && [[ ${le_langs} != "${target_langs}" ]]; then tag+=_${le_langs// /_}; fi
     for name in langs translator train_sets valid_set; do
         if chosen "${name}"; then tag+=_${!name//[ :]/_}; fi
