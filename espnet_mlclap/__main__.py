@@ -17,7 +17,16 @@ from espnet_mlclap.utils.registry import did_you_mean
 BIN = Path(__file__).with_name("bin")
 # Each module in bin/ is a command and belongs to one group.
 GROUPS: Dict[str, Tuple[str, ...]] = {
-    "Use a model": ("index", "search", "serve", "moments", "embed", "pack", "import_checkpoint"),
+    "Use a model": (
+        "index",
+        "search",
+        "serve",
+        "moments",
+        "demo",
+        "embed",
+        "pack",
+        "import_checkpoint",
+    ),
     "Score": ("rerank", "score", "score_moments", "zero_shot", "compare", "report"),
     "Data": (
         "download_corpus",

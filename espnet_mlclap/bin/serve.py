@@ -10,6 +10,7 @@ import argparse
 import logging
 import secrets
 import socket
+import webbrowser
 from typing import Optional, Sequence
 
 from espnet_mlclap.search.options import (
@@ -19,7 +20,7 @@ from espnet_mlclap.search.options import (
     find_model,
     open_library,
 )
-from espnet_mlclap.utils.cli import run_command
+from espnet_mlclap.utils.cli import bool_option, run_command
 from espnet_mlclap.utils.errors import UserError
 
 _THIS_MACHINE = ("127.0.0.1", "localhost", "::1")
@@ -33,6 +34,7 @@ def get_parser() -> argparse.ArgumentParser:
     add = parser.add_argument
     add("--host", default="127.0.0.1", help="address to listen on; 0.0.0.0: all of this machine's")
     add("--port", type=int, default=8080, help="to listen on; 0: any that is free")
+    add("--open_browser", type=bool_option, default=False, help="open the page in a browser")
     add("--token", help="that clients must give (default: a new one, beyond this machine)")
     add("--queries_per_minute", type=float, default=120.0, help="of one client")
     add("--burst", type=int, default=30, help="queries that a client may send at once")
@@ -65,14 +67,18 @@ def serve(options: argparse.Namespace) -> None:
     listening.listen()  # whoever reads the address below may connect at once
     name = socket.gethostname() if options.host in ("0.0.0.0", "::") else options.host
     name = f"[{name}]" if ":" in name else name
-    address = f"http://{name}:{listening.getsockname()[1]}/"
-    print(f"open {address}{f'?token={token}' if token else ''}", flush=True)
+    address = f"http://{name}:{listening.getsockname()[1]}/{f'?token={token}' if token else ''}"
+    print(f"open {address}", flush=True)
+    if options.open_browser:
+        webbrowser.open(address)
     app = create_app(lambda: service, settings)
     config = uvicorn.Config(app, log_level="warning", access_log=False, server_header=False)
     uvicorn.Server(config).run(sockets=[listening])
 
 
 def _listen(host: str, port: int) -> socket.socket:
+    if not 0 <= port <= 65535:
+        raise UserError(f"--port {port}: must be from 0 to 65535. Give another --port.")
     try:
         family, kind, protocol, _, address = socket.getaddrinfo(
             host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE

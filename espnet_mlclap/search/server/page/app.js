@@ -115,10 +115,10 @@ function fromAddress() {
     const [window, ...name] = text.split(" ");
     return { window: Number(window), name: name.join(" ") };
   });
+  speak(); // makes the choices of folder and tag
   for (const field of FIELDS) $(field).value = query.get(field) ?? "";
   $("one_per_recording").checked = query.has("one_per_recording");
   $("filters").open = FIELDS.some((field) => query.has(field));
-  speak();
   return Number(query.get("offset") ?? 0);
 }
 
