@@ -1,6 +1,6 @@
 """Arrays of different lengths as one tensor: what the models take."""
 
-from typing import Sequence, Tuple
+from typing import Callable, List, Sequence, Tuple
 
 import numpy as np
 import torch
@@ -11,6 +11,27 @@ from espnet_mlclap.fileio.audio import SAMPLING_RATE
 MOST_PADDED = (
     600 * SAMPLING_RATE
 )  # samples of the clips that are embedded together, with their padding
+
+
+def by_length(
+    encode: Callable[[Tensor, Tensor], Tensor], rows: Tensor, lengths: Tensor, size: int
+) -> Tensor:
+    """Encode rows of similar length together, `size` at a time, each part padded to its own longest.
+
+    Args:
+        encode: rows [n, longest, ...] and lengths [n] to vectors [n, E], each of its row alone.
+        rows: [N, longest, ...].
+        lengths: [N].
+
+    Returns:
+        [N, E], in the order of the rows.
+    """
+    order = lengths.argsort(stable=True)
+    parts: List[Tensor] = []
+    for chosen in order.split(size):
+        own = lengths[chosen]
+        parts.append(encode(rows[chosen, : int(own.max())], own))
+    return torch.cat(parts)[order.argsort()]
 
 
 def pad(arrays: Sequence[np.ndarray], value: float) -> Tuple[Tensor, Tensor]:

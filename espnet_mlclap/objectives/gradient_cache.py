@@ -21,7 +21,7 @@ The gradients are those of the batch at once. Three things are to be said about 
 
 import logging
 from functools import partial
-from typing import Callable, List, Sequence
+from typing import Callable, Sequence
 
 import torch
 from torch import Tensor
@@ -30,6 +30,7 @@ from torch.utils.checkpoint import checkpoint
 
 from espnet_mlclap.models.audio_encoder.masked_batch_norm import PackedBatchNorm
 from espnet_mlclap.models.audio_encoder.recompute import repeated
+from espnet_mlclap.models.padding import by_length
 from espnet_mlclap.models.two_tower import TwoTowerModel
 from espnet_mlclap.utils.errors import UserError
 
@@ -70,13 +71,12 @@ class GradientCache:
 
     def encode_text(self, text: Tensor, text_lengths: Tensor) -> Tensor:
         """As `TwoTowerModel.encode_text`; captions of similar length are embedded together."""
-        order = text_lengths.argsort(stable=True)
-        parts: List[Tensor] = []
-        for chunk in order.split(self.chunk):
-            lengths = text_lengths[chunk]
-            captions = text[chunk, : int(lengths.max())]
-            parts.append(self._remembering_nothing(self.model.encode_text, [captions, lengths]))
-        return torch.cat(parts)[order.argsort()]
+        return by_length(
+            lambda *captions: self._remembering_nothing(self.model.encode_text, captions),
+            text,
+            text_lengths,
+            self.chunk,
+        )
 
     def _remembering_nothing(
         self, encode: Callable[..., Tensor], inputs: Sequence[Tensor]
