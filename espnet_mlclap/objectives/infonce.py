@@ -124,12 +124,19 @@ class InfoNCELoss(AbsLoss):
 
         `embedding_regularisation` and `gather_across_ranks` do not apply: there are no embeddings.
         """
-        logits = similarity.float() / self.current_temperature()
+        logits = self.logits(similarity)
         captions_of_clip = torch.bincount(clip_index, minlength=logits.shape[1]).float()
         own = logits[torch.arange(len(clip_index), device=clip_index.device), clip_index]
         loss_t2a = (torch.logsumexp(logits + captions_of_clip.log(), dim=1) - own).mean()
         loss_a2t = (torch.logsumexp(logits, dim=0)[clip_index] - own).mean()
         return self.mean_of_directions(loss_t2a, loss_a2t)
+
+    def logits(self, similarity: Tensor) -> Tensor:
+        """Similarities over the temperature; pairs that do not count (-inf) give it no gradient."""
+        similarity = similarity.float()
+        counts = torch.isfinite(similarity)
+        scaled = similarity.masked_fill(~counts, 0.0) / self.current_temperature()
+        return scaled.masked_fill(~counts, -torch.inf)
 
     def current_temperature(self) -> Tensor:
         """The temperature, not below the coldest that training bears."""

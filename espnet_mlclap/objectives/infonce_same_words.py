@@ -87,7 +87,7 @@ class SameWordsInfoNCELoss(InfoNCELoss):
         clip_words: Tensor,
     ) -> Tuple[Tensor, Dict[str, Tensor]]:
         """Loss of the pairs of this rank; see `AbsLoss.of_similarities`. A caption's own pair must count."""
-        logits = similarity.float() / self.current_temperature()
+        logits = self.logits(similarity)
         captions_of_clip = torch.bincount(clip_index, minlength=logits.shape[1]).float()
         fits = _fits(words_index, clip_words) & torch.isfinite(logits)  # [B, U]
         positive = logits.masked_fill(~fits, 0.0)

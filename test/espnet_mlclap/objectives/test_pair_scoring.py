@@ -103,6 +103,16 @@ def test_the_loss_is_that_of_the_naive_loop(hard):
     assert stats["pairs"].item() == scored.sum()
 
 
+def test_pairs_that_do_not_count_give_no_gradient_but_a_finite_one():
+    similarity = torch.tensor([[0.9, -torch.inf], [0.3, 0.2]], requires_grad=True)
+    loss = InfoNCELoss(learnable_temperature=True)
+    value, _ = loss.of_similarities(similarity, torch.tensor([0, 1]))
+    value.backward()
+    assert torch.isfinite(similarity.grad).all()
+    assert similarity.grad[0, 1] == 0
+    assert torch.isfinite(loss.temperature.grad)
+
+
 def test_hard_pairs_are_the_most_similar_others_and_the_own():
     similarity = torch.tensor([[0.9, 0.5, 0.1], [0.8, 0.2, 0.3]])
     scored = hard_pairs(similarity, torch.tensor([0, 1]), 1)

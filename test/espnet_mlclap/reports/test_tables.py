@@ -1,6 +1,7 @@
 """Tables: the cells, worked by hand."""
 
 from espnet_mlclap.evaluation.scores import SetScores
+from espnet_mlclap.reports.reranked import reranked_tables
 from espnet_mlclap.reports.tables import (
     comparison_tables,
     direction_table,
@@ -100,3 +101,28 @@ def test_lists_of_relevant_clips():
     }
     rows = relevance_table(scores).rows
     assert rows == [["eng_Latn", "7", "2.8", *["33.3 [30.0, 40.0]"] * 5]]
+
+
+def test_towers_stand_beside_what_rerankers_make_of_it():
+    def figures(value):
+        names = ("R@1", "R@10", "mAP@10", "mAP@16")
+        ways = {way: dict.fromkeys(names, value) for way in ("t2a", "a2t")}
+        bounds = {way: dict.fromkeys(names, [value - 5, value + 5]) for way in ("t2a", "a2t")}
+        return {**ways, "intervals": bounds}
+
+    gap = {way: dict.fromkeys(("R@1", "mAP@10"), [5.0, 1.0, 9.0]) for way in ("t2a", "a2t")}
+    scores = english(eng_Latn={**entry(30.0), **figures(30.0)}, fra_Latn=entry(20.0))
+    scores["eng_Latn"]["reranked"] = {
+        "x, top 50": {**figures(35.0), "difference": gap},
+        "x, full matrix": figures(20.0),
+    }
+    text_to_audio, audio_to_text = reranked_tables(scores)
+    assert text_to_audio.headers == [
+        "Text to audio, reranked", "by", "R@1", "R@10", "mAP@10", "difference R@1", "difference mAP@10",
+    ]  # fmt: skip
+    towers, best, full = text_to_audio.rows
+    assert towers == ["eng_Latn", "two towers", *["30.0 [25.0, 35.0]"] * 3, "", ""]
+    assert best == ["", "x, top 50", *["35.0 [30.0, 40.0]"] * 3, *["+5.0 [+1.0, +9.0] *"] * 2]
+    assert full[-1] == ""
+    assert audio_to_text.headers[0] == "Audio to text, reranked"
+    assert reranked_tables(english(eng_Latn=entry(1.0))) == []
