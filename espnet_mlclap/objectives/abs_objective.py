@@ -64,7 +64,7 @@ class AbsObjective(AbsESPnetModel):
             if name in learnt and learnt[name].shape == value.shape:
                 value.copy_(learnt[name])
                 logging.info(
-                    f"{name} starts at {learnt[name].tolist():g}, as the weights of init_param"
+                    f"{name} starts at {learnt[name].tolist()}, as in the weights of init_param"
                 )
 
     def collect_feats(self, **batch: Any) -> Dict[str, torch.Tensor]:

@@ -44,3 +44,18 @@ def test_estimated_correspondences(shared_dir):
         numbers = table.printed(name, "Clotho")
         assert " / ".join(f"{number:.2f}" for number in numbers) in text, name
         assert name in table.rows.values()
+
+
+def test_consistency_over_languages(shared_dir):
+    """ATRI: R@1 of both directions, means of eight languages, and text to audio in English, on AudioCaps."""
+    table = read_printed_figures(RECIPE / "conf/papers/consistency.yaml").tables["consistency"]
+    assert table.language == "mean"
+    text = (shared_dir / "DESIGN.md").read_text(encoding="utf-8")
+    rows = [table.printed(name, "AudioCaps") for name in ("mixture", "co_anchor", "one_to_k")]
+    both = " -> ".join(
+        f"{t2a:.2f} / {a2t:.2f} ({name})"
+        for (t2a, a2t, *_), name in zip(rows, ("ML-CLAP", "CACL", "KCL"))
+    )
+    assert both in text
+    assert " -> ".join(f"{row[2]:.2f}" for row in rows) in text
+    assert {"mixture", "co_anchor", "one_to_k"} < set(table.rows.values())

@@ -6,6 +6,8 @@ import pytest
 import torch
 from torch.nn.functional import normalize
 
+from espnet_mlclap.checkpoints.state_dict import without_learnt
+from espnet_mlclap.objectives.contrastive import ContrastiveObjective
 from espnet_mlclap.objectives.sigmoid import SigmoidLoss
 from espnet_mlclap.utils.errors import UserError
 
@@ -42,6 +44,25 @@ def test_equals_the_double_loop_with_its_gradients(groups):
     assert stats["loss"] == pytest.approx(found.item())
     assert stats["temperature"] == pytest.approx(0.2)
     assert stats["loss_positive"] + stats["loss_negative"] == pytest.approx(found.item())
+
+
+def test_what_it_learns_is_saved_with_the_weights_and_taken_up_again():
+    trained, next_one, fixed = (
+        ContrastiveObjective(model=torch.nn.Linear(2, 2), loss=SigmoidLoss(learnable=learnable))
+        for learnable in (True, True, False)
+    )
+    with torch.no_grad():
+        trained.loss.log_scale.fill_(3.0)
+        trained.loss.bias.fill_(-7.0)
+    saved = trained.weights()
+    assert set(saved) == {"weight", "bias", "loss.log_scale", "loss.bias"}
+    model, learnt = without_learnt(saved)
+    assert set(model) == {"weight", "bias"}
+    next_one.start_from(learnt)
+    assert (next_one.loss.log_scale, next_one.loss.bias) == (3.0, -7.0)
+    fixed.start_from(learnt)  # what is not learnt stays as the configuration says
+    assert fixed.loss.bias == -10
+    assert set(fixed.weights()) == {"weight", "bias"}
 
 
 def test_starts_as_in_the_paper():
