@@ -53,6 +53,8 @@ def get_parser() -> argparse.ArgumentParser:
     add_reranker_options(parser)
     add_library_options(parser)
     add("--audio_dir", help="index this folder first, and search only there")
+    # of earlier versions, for scripts that give it: what cannot be read is left out in any case
+    add("--skip_bad_audio", type=bool_option, default=True, help=argparse.SUPPRESS)
     add("--batch_size", type=int, default=16, help="windows encoded together")
     return parser
 
