@@ -42,6 +42,7 @@ EXTRAS = {
     "chat": ["openai>=3", "sacrebleu"],
     "test": [
         "httpx",
+        "hypothesis",
         "milvus==2.3.5; sys_platform == 'linux'",  # a server that tests start
         "playwright",
         "pytest",

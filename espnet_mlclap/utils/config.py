@@ -135,7 +135,11 @@ def _layers(path: Path) -> List[Tuple[Path, Dict[str, Any]]]:
         if base is None:
             return layers
         path = path.parent / str(base)
-        if path.resolve() in (file for file, _ in layers):
+        try:
+            again = path.resolve() in (file for file, _ in layers)
+        except (OSError, RuntimeError, ValueError) as error:  # links in a circle, a NUL in the name
+            raise UserError(f"{layers[-1][0]}: base: {base!r} cannot be read ({error}).") from error
+        if again:
             raise UserError(f"{layers[-1][0]}: base: {base} is in the end based on this very file.")
 
 

@@ -1,5 +1,6 @@
 """A dozen short tones with captions, a training on them that takes a second, small sets of embeddings."""
 
+import fcntl
 from pathlib import Path
 
 import numpy as np
@@ -75,9 +76,17 @@ def train(options, folder, epochs=3, *more):
 
 
 @pytest.fixture(scope="session")
-def experiment(training_options, tmp_path_factory):
-    """Folder of a training of three epochs that nothing interrupted."""
-    return train(training_options, tmp_path_factory.mktemp("experiment") / "exp")
+def experiment(training_options, tmp_path_factory, worker_id):
+    """Folder of a training of three epochs that nothing interrupted, made once for all workers of pytest."""
+    if worker_id == "master":
+        return train(training_options, tmp_path_factory.mktemp("experiment") / "exp")
+    shared = tmp_path_factory.getbasetemp().parent / "experiment"
+    with open(f"{shared}.lock", "w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not (shared / "done").exists():
+            train(training_options, shared / "exp")
+            (shared / "done").touch()
+    return shared / "exp"
 
 
 @pytest.fixture

@@ -2,6 +2,7 @@
 
 import os
 
+from espnet_mlclap.utils.errors import UserError
 from espnet_mlclap.utils.shown import shown
 
 
@@ -14,3 +15,14 @@ def test_what_would_act_on_a_terminal_is_escaped():
 def test_what_people_write_stays():
     for name in ("Été.wav", "日本語\u3000音.wav", "👩‍🚒 fire.wav", " a b "):
         assert shown(name) == name
+
+
+def test_an_error_stays_short_whatever_it_quotes():
+    message = str(UserError(f"a.csv:1: {'x' * 9000} is no name. Rename it."))
+    assert len(message) < 600
+    assert message.startswith("a.csv:1: xxx")
+    assert message.endswith("xxx is no name. Rename it.")
+    many = str(UserError(f"a.csv: the columns are {', '.join(map(str, range(9000)))}. Remove some."))
+    assert len(many) < 4100
+    assert many.endswith("8999. Remove some.")
+    assert str(UserError("short")) == "short"
