@@ -108,6 +108,7 @@ def ask(folder: Path, mixture: Mixture, options: argparse.Namespace) -> Dict[str
         found.append(
             [(hit.recording.id - 1) * PER_RECORDING + round(hit.start / 5) for hit in hits]
         )
+    index = store.describe()["index"]
     start = time.perf_counter()
     more = recordings(10**9, mixture.block(7, 1000))
     store.upsert(more)
@@ -123,7 +124,7 @@ def ask(folder: Path, mixture: Mixture, options: argparse.Namespace) -> Dict[str
         "add_1000_s": added,
         "remove_1000_s": time.perf_counter() - start,
         "memory_gib": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20,
-        "index": store.describe()["index"],
+        "index": index,
         "found": found,
     }
 

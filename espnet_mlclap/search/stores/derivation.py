@@ -17,6 +17,9 @@ from espnet_mlclap.utils.atomic import atomic_open
 _FACTS = "index.json"
 _ROWS = 20_000  # read at once
 _OUTGROWN = 10  # times as many windows as the lists were made for: they are made anew
+_EXACT_MEANWHILE = (
+    2  # times `exact_up_to`: lists are made at the end of an indexing, not while someone waits
+)
 _LISTED_REMOVALS = 1_000_000
 
 
@@ -36,7 +39,7 @@ class Derivation:
 
     Args:
         database: with the tables `windows`, `vectors`, `removed` and `store`.
-        folder: where an index with inverted lists is saved.
+        folder: where the index is saved.
         codec: of the vectors.
         exact_up_to: windows up to which all are compared.
     """
@@ -67,11 +70,12 @@ class Derivation:
         return self._index
 
     def save(self) -> None:
-        """Make new lists if they are outgrown, and write them."""
+        """Make lists where they are due or outgrown, and write the index."""
         index = self.current()
-        if not index.exact and len(index) > _OUTGROWN * self._made_for:
+        most = self._exact_up_to if index.exact else _OUTGROWN * self._made_for
+        if len(index) > most:
             index = self._index = self._derive(self._state)
-        if index.exact or self._saved == self._state:
+        elif self._saved == self._state:
             return
         self._folder.mkdir(parents=True, exist_ok=True)
         old = self._facts()
@@ -140,7 +144,8 @@ class Derivation:
             index.add(ids, vectors)
         self._state = now
         count = self._one("SELECT count(*) FROM windows")
-        return count == len(index) and not (index.exact and count > self._exact_up_to)
+        due = index.exact and count > _EXACT_MEANWHILE * self._exact_up_to
+        return count == len(index) and not due
 
     def _derive(self, now: _State) -> DerivedIndex:
         count = self._one("SELECT count(*) FROM windows")

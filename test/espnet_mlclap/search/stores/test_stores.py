@@ -200,10 +200,13 @@ def test_the_saved_lists_are_followed_or_made_again(tmp_path, caplog):
     check(store, made[:10])
     assert store.describe()["index"] == "exact"
     store.finish()
-    assert not list(tmp_path.glob("*.faiss"))
-    store.upsert(made[10:])
-    check(store, made, top=20)
+    store.upsert(made[10:30])
+    check(store, made[:30], top=20)
+    assert store.describe()["index"] == "exact", "nobody waits for lists in a search"
+    store.finish()
     assert "inverted lists" in store.describe()["index"]
+    store.upsert(made[30:])
+    check(store, made, top=20)
     store.finish()
     (first,) = tmp_path.glob("*.faiss")
     caplog.clear()
