@@ -51,7 +51,7 @@ def test_every_other_file_is_package_data(arguments):
 # What a room may import beyond the plain installation. Rooms that are not here: nothing.
 EXTRAS_OF_ROOM = {
     "corpora": {"corpora"},
-    "checkpoints": {"sonar"},
+    "checkpoints": {"sonar", "huggingface"},
     "models": {"sonar", "huggingface", "sentence_transformers"},
     "objectives": {"train"},
     "language_enhancement": {"sonar", "huggingface", "chat"},
