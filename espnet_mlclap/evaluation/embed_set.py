@@ -22,6 +22,7 @@ from espnet_mlclap.models.embed_captions import embed_captions
 from espnet_mlclap.models.finite import check_clips
 from espnet_mlclap.models.padding import MOST_PADDED, pad
 from espnet_mlclap.models.two_tower import TwoTowerModel
+from espnet_mlclap.objectives.gather import sum_over_ranks, this_rank, world_size
 from espnet_mlclap.utils.batches import batches_by_length, consecutive
 from espnet_mlclap.utils.progress import progress_bar
 
@@ -37,6 +38,7 @@ def embed_set(
     device: Union[str, torch.device] = "cpu",
     clips_per_batch: int = CLIPS_PER_BATCH,
     num_workers: int = 0,
+    over_ranks: bool = False,
 ) -> EmbeddingSet:
     """Embed all clips and captions of a set.
 
@@ -48,6 +50,8 @@ def embed_set(
         device: where to compute.
         clips_per_batch: clips that are encoded together. Another number may change the last bits.
         num_workers: processes that read clips; changes nothing but time.
+        over_ranks: each rank of a training embeds its share of the batches, and gets the others'. All must
+            call this with the same weights.
 
     Returns:
         The vectors, clips and captions sorted by the bytes of their ids.
@@ -59,14 +63,19 @@ def embed_set(
     device = torch.device(device)
     with evaluating(model):
         clips = sorted_ids(data.wav_scp)
-        audio = _embed_clips(model, data, clips, device, clips_per_batch, num_workers)
+        rank, ranks = (this_rank(), world_size()) if over_ranks else (0, 1)
+        audio = _embed_clips(model, data, clips, device, clips_per_batch, num_workers, rank, ranks)
         captions = sorted_ids(data.captions)
         text = embed_captions(
             model,
             [(data.captions[key].text, data.captions[key].lang) for key in captions],
             normalize=normalize,
             device=device,
+            rank=rank,
+            ranks=ranks,
         )
+    if ranks > 1:
+        audio, text = sum_over_ranks(audio, device), sum_over_ranks(text, device)
     row_of = {clip: row for row, clip in enumerate(clips)}
     return EmbeddingSet(
         path=Path(path),
@@ -130,6 +139,8 @@ def clip_batches(
     clips: Sequence[str],
     clips_per_batch: int,
     num_workers: int,
+    rank: int = 0,
+    ranks: int = 1,
 ) -> Iterator[Tuple[List[int], Tensor, Tensor]]:
     """Clips of a set in batches as the model's encoder takes them, with their places in `clips`.
 
@@ -137,7 +148,7 @@ def clip_batches(
     """
     samples: Dict[str, str] = data.extra.get("utt2num_samples", {})
     lengths = [int(samples.get(clip, 0)) for clip in clips]
-    batches = batches_by_length(lengths, clips_per_batch, MOST_PADDED)
+    batches = batches_by_length(lengths, clips_per_batch, MOST_PADDED)[rank::ranks]
     locations = [data.wav_scp[clips[row]] for batch in batches for row in batch]
     loader = _loader(model, locations, consecutive(batches), num_workers)
     for rows, (audio, lengths_of_batch) in zip(batches, loader):
@@ -151,11 +162,14 @@ def _embed_clips(
     device: torch.device,
     clips_per_batch: int,
     num_workers: int,
+    rank: int,
+    ranks: int,
 ) -> np.ndarray:
-    """[clips, E]"""
-    vectors = np.empty((len(clips), model.embed_size), dtype=np.float32)
+    """[clips, E], 0 in the rows of the other ranks."""
+    vectors = np.zeros((len(clips), model.embed_size), dtype=np.float32)
     with progress_bar("embedding clips", len(clips), "clips") as bar:
-        for rows, audio, lengths in clip_batches(model, data, clips, clips_per_batch, num_workers):
+        batches = clip_batches(model, data, clips, clips_per_batch, num_workers, rank, ranks)
+        for rows, audio, lengths in batches:
             embedded = model.encode_audio(audio.to(device), lengths.to(device))
             vectors[rows] = embedded.cpu().numpy()
             check_clips(vectors[rows], [clips[row] for row in rows])

@@ -69,6 +69,7 @@ class ValidationSet:
             normalize=self.normalize,
             device=device,
             num_workers=self.num_workers,
+            over_ranks=True,
         )
 
 

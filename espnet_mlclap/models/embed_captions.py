@@ -1,6 +1,7 @@
 """Captions to vectors, in batches of similar length: for Python users, for stage 6 and for validation."""
 
 import warnings
+from itertools import islice
 from typing import Callable, Iterator, List, Optional, Sequence, Tuple, Union
 
 import numpy as np
@@ -24,6 +25,8 @@ def embed_captions(
     device: Union[str, torch.device] = "cpu",
     batch_size: int = CAPTIONS_PER_BATCH,
     show_progress: bool = True,
+    rank: int = 0,
+    ranks: int = 1,
 ) -> np.ndarray:
     """Embed captions, each in its own language; to be called without gradients.
 
@@ -34,6 +37,7 @@ def embed_captions(
         device: where to compute.
         batch_size: captions that are encoded together. Another number may change the last bits.
         show_progress: on the standard error output, if it takes longer than two seconds.
+        rank, ranks: of the batches, every so-and-so-many-th from this one; the other rows are 0.
 
     Returns:
         [captions, E] float32 unit vectors, in the order given.
@@ -41,10 +45,11 @@ def embed_captions(
     Raises:
         UserError: a language that the text encoder does not know, or a caption of which the model makes NaN.
     """
-    rows = np.empty((len(captions), model.embed_size), dtype=np.float32)
+    rows = np.zeros((len(captions), model.embed_size), dtype=np.float32)
     bar = progress_bar("embedding captions", len(captions), "captions", show=show_progress)
     with bar:
-        for chosen, text, lengths in caption_batches(model, captions, normalize, batch_size):
+        batches = caption_batches(model, captions, normalize, batch_size)
+        for chosen, text, lengths in islice(batches, rank, None, ranks):
             rows[chosen] = model.encode_text(text.to(device), lengths.to(device)).cpu().numpy()
             bar.update(len(chosen))
     check_captions(rows, [text for text, _ in captions])

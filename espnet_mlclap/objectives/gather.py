@@ -2,6 +2,7 @@
 
 from typing import List
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -12,6 +13,25 @@ def world_size() -> int:
     if distributed.is_available() and distributed.is_initialized():
         return distributed.get_world_size()
     return 1
+
+
+def this_rank() -> int:
+    """Number of this process among the ranks, from 0."""
+    return torch.distributed.get_rank() if world_size() > 1 else 0
+
+
+def sum_over_ranks(rows: np.ndarray, device: torch.device) -> np.ndarray:
+    """The sum of what the ranks have; whole rows, where each has some of them and 0 for the others.
+
+    Args:
+        rows: float32 of the same shape on every rank.
+        device: on which the ranks exchange.
+    """
+    if world_size() == 1:
+        return rows
+    summed = torch.from_numpy(rows).to(device)
+    torch.distributed.all_reduce(summed)
+    return summed.cpu().numpy()
 
 
 def gather_rows(rows: Tensor) -> List[Tensor]:

@@ -174,9 +174,13 @@ def _validate(
 ) -> None:
     """Report the figures of the model.
 
-    Every rank computes them, so that none waits longer than torch.distributed allows; those of the first
-    rank count for all. (Batch normalisation's averages differ from rank to rank, and its are saved.)
+    The ranks share the embedding, and each computes the figures; those of the first rank count for all. The
+    averages of batch normalisation, which differ from rank to rank, are those of the first rank, which are
+    saved, too (as they are at the beginning of each step).
     """
+    if distributed_option.distributed:
+        for buffer in objective.model.buffers():
+            torch.distributed.broadcast(buffer, src=0)
     stats = [validation(objective.model, "cuda" if options.ngpu > 0 else "cpu")]
     if distributed_option.distributed:
         torch.distributed.broadcast_object_list(stats, src=0)
