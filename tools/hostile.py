@@ -116,7 +116,7 @@ def table(now: Counts, before: Optional[Counts]) -> List[str]:
         lines.append(f"| {name} | {' | '.join(map(str, figures))} |")
     lines.append(f"| all | {len(now)} kinds | {' | '.join(map(str, total))} |")
     skipped = sum(counts["skipped"] for counts in now.values())
-    return [*lines, "", f"{skipped} cases were skipped."] if skipped else lines
+    return [*lines, "", f"Cases that were skipped: {skipped}."] if skipped else lines
 
 
 def main() -> int:

@@ -11,6 +11,7 @@ from typing import Any, Dict, Mapping, NamedTuple, Union
 
 from torch import Tensor
 
+from espnet_mlclap.checkpoints.state_dict import check_state_dict
 from espnet_mlclap.utils.errors import UserError
 
 # Longest first, since the pooler is a part of the text model there.
@@ -96,6 +97,7 @@ def read_clap(checkpoint: str) -> ClapCheckpoint:
             f"{checkpoint}: cannot be loaded ({str(error).splitlines()[0]}). Fetch it first: hf download "
             f"{checkpoint}"
         ) from error
+    check_state_dict(model.state_dict(), str(checkpoint))
     config = model.config
     for part in (config.text_config, config.audio_config):
         if part.projection_hidden_act != "relu":

@@ -58,7 +58,9 @@ def check_state_dict(states: Any, where: str) -> None:
 
 
 def _finite(tensor: Tensor) -> bool:
-    return not tensor.is_floating_point() or bool(torch.isfinite(tensor).all())
+    if tensor.is_meta or not tensor.is_floating_point():  # only laid out, without numbers
+        return True
+    return bool(torch.isfinite(tensor).all())
 
 
 def load_weights(model: torch.nn.Module, states: Mapping[str, Tensor], where: str) -> None:

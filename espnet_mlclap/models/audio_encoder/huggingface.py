@@ -9,6 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from espnet_mlclap.checkpoints.state_dict import check_state_dict
 from espnet_mlclap.fileio.audio import Waveform, load_samples, to_mono
 from espnet_mlclap.fileio.clip_reader import ClipReader
 from espnet_mlclap.models.audio_encoder.abs_audio_encoder import AbsAudioEncoder
@@ -99,6 +100,8 @@ class HuggingfaceAudioEncoder(AbsAudioEncoder):
             raise UserError(
                 f"{_WHERE}: model {model}: cannot be loaded ({reason}).{hint}"
             ) from error
+        if init == "pretrained":
+            check_state_dict(self.model.state_dict(), f"{_WHERE}: model {model}")
         with torch.device("cpu"):  # also where the model is only laid out
             self._frames = len(self._family.features(np.zeros(self._family.window, np.float32)))
 

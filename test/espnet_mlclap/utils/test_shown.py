@@ -22,7 +22,9 @@ def test_an_error_stays_short_whatever_it_quotes():
     assert len(message) < 600
     assert message.startswith("a.csv:1: xxx")
     assert message.endswith("xxx is no name. Rename it.")
-    many = str(UserError(f"a.csv: the columns are {', '.join(map(str, range(9000)))}. Remove some."))
+    many = str(
+        UserError(f"a.csv: the columns are {', '.join(map(str, range(9000)))}. Remove some.")
+    )
     assert len(many) < 4100
     assert many.endswith("8999. Remove some.")
     assert str(UserError("short")) == "short"
