@@ -593,6 +593,10 @@ def test_a_second_corpus_waits_until_the_first_is_scored(recipe, tmp_path):
         "--corpus", str(tmp_path / "C"), "--mlclap_tag", "u"
     )  # reads the same data only
     assert again.wait() == 0, again.stderr.read()
+    other = recipe.start(
+        "--corpus", str(tmp_path / "C"), "--mlclap_tag", "w", "--le_ratio", "0"
+    )  # other statistics of the same data
+    assert other.wait() == 0, other.stderr.read()
     second = recipe.start("--corpus", str(tmp_path / "D"), "--mlclap_tag", "v", "--stop_stage", "4")
     lines = iter(second.stdout.readline, "")
     assert any("another run of this recipe uses the data here; waiting" in line for line in lines)
@@ -603,7 +607,7 @@ def test_a_second_corpus_waits_until_the_first_is_scored(recipe, tmp_path):
     assert (recipe.folder / "data/.corpus").read_text() == f"{tmp_path / 'D'}\n"
     calls = [line.split()[0] for line in recipe.calls_file.read_text().splitlines()]
     assert "report" in calls[:-1]
-    assert calls[-1] == "format_audio"
+    assert calls[-1] == "check_data"
     late = recipe.run("--corpus", str(tmp_path / "C"), "--stage", "5")
     assert late.returncode == 2
     assert "holds the corpus" in late.stderr

@@ -396,11 +396,11 @@ seconds_of_stage() {  # measured on two CPU cores, where the recipe has written 
         seconds=$(seconds_of_stage "${current}")
         echo "Stage ${current}: ${titles[current]}${seconds:+ (about ${seconds} s)}"
         claim=""
-        if ((current <= 4)); then
+        if ((current <= 3)); then
             claim=claim_data
         else
             share_data
-            lock "${experiment}/.lock"
+            if ((current == 4)); then lock "${statsdir}/.lock"; else lock "${experiment}/.lock"; fi
         fi
         start=${SECONDS}
         "stage_${current}"

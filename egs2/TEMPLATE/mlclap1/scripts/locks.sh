@@ -1,8 +1,8 @@
 # shellcheck shell=bash
 # Who may read and write the data (data directories and formatted audio) when several runs share a folder.
 #
-# A run reads the data from its first stage to its last, together with others; as long as it writes them it has them
-# for itself. Two files say so: who holds WRITER is the only one that may ask for READERS alone, and does not give
+# A run reads the data from its first stage to its last, together with others; as long as it writes them (stages 1 to
+# 3, where something is to be done) it has them for itself. Two files say so: who holds WRITER is the only one that may ask for READERS alone, and does not give
 # it back before it is a reader again; so nothing can change between what a run has made and its use of it.
 
 _held=none # of the data: none, shared or alone
