@@ -86,7 +86,7 @@ def _value(value: Any, wanted: Any, where: str) -> Any:
         content = check_mapping(value, where)
         return {key: _value(item, inside[1], f"{where}: {key}") for key, item in content.items()}
     if origin in (tuple, list, collections.abc.Sequence):
-        if not isinstance(value, list):
+        if not isinstance(value, (list, tuple)):
             raise UserError(f"{where}: must be a list, not {value!r}.")
         of_any_length = origin is not tuple or inside[-1] is ...
         kinds = [inside[0]] * len(value) if of_any_length else inside

@@ -1,12 +1,13 @@
 """Settings as dataclasses: every key and type is checked, and mistakes are named with their place."""
 
 from dataclasses import dataclass
-from typing import Mapping, Optional, Tuple
+from pathlib import Path
+from typing import Dict, Mapping, Optional, Sequence, Tuple, Union
 
 import pytest
 
 from espnet_mlclap.utils.errors import UserError
-from espnet_mlclap.utils.settings import build_settings
+from espnet_mlclap.utils.settings import build_settings, check_types, constructor_types
 
 
 @dataclass(frozen=True)
@@ -64,3 +65,49 @@ def test_every_kind_of_field():
 def test_mistakes_are_named_with_their_place(change, message):
     with pytest.raises(UserError, match=message):
         build_settings(Whole, {**GOOD, **change}, "x.yaml")
+
+
+class Unknown:
+    def __init__(
+        self,
+        *,
+        size: int,
+        rates: Sequence[float] = (),
+        name: str = None,
+        place: Union[str, Path] = "x",
+        more: Optional[Dict[str, int]] = None,
+        other: "np.ndarray" = None,  # noqa: F821 a name that is not known here
+    ):
+        pass
+
+
+class Known:
+    def __init__(
+        self, *, size: int, names: Optional[Sequence[str]] = None, table: Mapping[str, int] = None
+    ):
+        pass
+
+
+def test_the_arguments_that_a_class_declares():
+    assert constructor_types(Unknown) == {}, "types that cannot be known are not checked"
+    types = constructor_types(Known)
+    check_types({"size": 1, "names": ["a"], "table": None, "unknown": 7}, types, "conf")
+    check_types({"names": ("a",)}, types, "conf")
+    for content, message in (
+        ({"size": 1.5}, "conf: size: must be int, not 1.5"),
+        ({"size": None}, "conf: size: must be int, not None"),
+        ({"size": float("nan")}, "conf: size: must be int, not nan"),
+        ({"names": "a"}, "conf: names: must be a list, not 'a'"),
+        ({"names": [1]}, "conf: names: must be str, not 1"),
+        ({"table": {"a": "x"}}, "conf: table: a: must be int, not 'x'"),
+        ({"table": 7}, "conf: table: must hold `key: value` lines"),
+    ):
+        with pytest.raises(UserError, match=message):
+            check_types(content, types, "conf")
+    with pytest.raises(UserError, match="conf: the key 'size' is missing"):
+        check_types({}, types, "conf", required=True)
+
+
+def test_no_number_is_not_a_number():
+    with pytest.raises(UserError, match="share: must be float, not nan"):
+        build_settings(Part, {"size": 1, "share": float("nan")}, "x.yaml")
