@@ -112,3 +112,20 @@ def test_a_packed_model_is_tested_without_training(whole, copy_recipe, tmp_path)
         assert f"Stage {stage} is left out: --download_model" in output
     assert recipe.scores() == whole.scores()
     assert not (recipe.folder / "dump/flac/train_clotho").exists()
+
+
+def test_a_reranker_is_trained_by_two_ranks_and_scored_beside_the_towers(whole):
+    output = whole.finish(
+        *("--mlclap_tag", "pairs", "--mlclap_config", "conf/tuning/co_attention_single.yaml"),
+        *("--init_param", "exp/mlclap_t/valid.mAP@10.best.pth", "--cpu_ranks", "2"),
+        *("--reranker", "own", "--rerank_top", "3 all", "--stage", "5"),
+    )
+    assert output.count("pairs per second") == 2
+    assert "Text to audio, reranked" in output
+    first, last = losses(whole, "pairs")
+    assert last < first
+    scores, towers = whole.scores("pairs")["test"], whole.scores()["test"]
+    assert scores["mean"] == towers["mean"]  # the towers are those that it started from
+    assert set(scores["fra_Latn"]["reranked"]) == {"pairs, top 3", "pairs, full matrix"}
+    difference = scores["fra_Latn"]["reranked"]["pairs, top 3"]["difference"]["t2a"]["R@1"]
+    assert difference[1] <= difference[0] <= difference[2]
