@@ -1,9 +1,11 @@
 """The figures of the ML-CLAP paper are those that it prints."""
 
+import shlex
 from pathlib import Path
 
 import pytest
 
+from espnet_mlclap.bin import run_experiments
 from espnet_mlclap.experiments.printed import Column, read_printed_figures
 
 RECIPE = Path(__file__).resolve().parents[3] / "egs2/audiocaps_clotho/mlclap1"
@@ -59,3 +61,22 @@ def test_consistency_over_languages(shared_dir):
     assert both in text
     assert " -> ".join(f"{row[2]:.2f}" for row in rows) in text
     assert {"mixture", "co_anchor", "one_to_k"} < set(table.rows.values())
+
+
+def test_the_command_of_estimated_correspondences(monkeypatch, capsys):
+    """The one in the README: every student after its teachers, from the weights of stage 1."""
+    command = ["--papers", "correspondences", "--tables", "stages"]
+    assert " ".join(["./run_experiments.sh", *command]) in (RECIPE / "README.md").read_text()
+    monkeypatch.chdir(RECIPE)
+    run_experiments.main([*command, "--dry_run", "true"])
+    lines = [line for line in capsys.readouterr().out.splitlines() if " --stage 5 " in line]
+    tags = [line.split("--mlclap_tag ")[1].split()[0] for line in lines]
+    for tag, line in zip(tags, lines):
+        words = shlex.split(line)
+        if "--teachers" in words:
+            needed = words[words.index("--teachers") + 1].split()
+            start = words[words.index("--init_param") + 1].removesuffix("/valid.mAP@10.best.pth")
+            before = [f"exp/mlclap_{other}" for other in tags[: tags.index(tag)]]
+            assert {*needed, start} <= set(before), tag
+    ensemble = next(line for line in lines if "ensemble_seeds_seed1" in line)
+    assert "'exp/mlclap_stage1_seed1 exp/mlclap_stage1_seed2 exp/mlclap_stage1_seed3'" in ensemble
