@@ -28,12 +28,8 @@ from esc10_corpus import SOURCE_LANG, read_sets  # noqa: E402
 from scenes.corpus import draw_claims, draw_scenes, load_config  # noqa: E402
 
 from espnet_mlclap.evaluation.embeddings import EmbeddingSet  # noqa: E402
-from espnet_mlclap.evaluation.scores import (  # noqa: E402
-    mean_of_languages,
-    read_relevant_clips,
-    score_set,
-)
-from espnet_mlclap.fileio.data_dir import DataDir  # noqa: E402
+from espnet_mlclap.evaluation.scores import mean_of_languages, score_set  # noqa: E402
+from espnet_mlclap.fileio.data_dir import DataDir, read_table  # noqa: E402
 from espnet_mlclap.iterators.epoch_plan import EpochPlan, PlanOptions  # noqa: E402
 from espnet_mlclap.models.registry import build_model  # noqa: E402
 from espnet_mlclap.objectives.correspondences import join_teachers  # noqa: E402
@@ -177,7 +173,8 @@ def embedding_set(models: Sequence[Trained], name: str) -> EmbeddingSet:
 def score(*models: Trained) -> Dict[str, float]:
     """Figures of the English test captions by column."""
     embeddings = embedding_set(models, "test")
-    relevant = read_relevant_clips(DATA / "relevant_test", embeddings)
+    listed = read_table(DATA / "relevant_test")  # of captions in all languages
+    relevant = {key: listed[key].split() for key in embeddings.captions}
     entry = score_set(embeddings, replicates=0, relevant=relevant)["eng_Latn"]
     ways = {"fits": entry["multiple_positives"]["t2a"], "t2a": entry["t2a"], "a2t": entry["a2t"]}
     return {column: ways[column.split()[0]][column.split()[1]] for column in COLUMNS}
