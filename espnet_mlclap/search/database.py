@@ -4,12 +4,31 @@ import contextlib
 import sqlite3
 import threading
 from pathlib import Path
-from typing import Iterator, Optional, Union
+from typing import Any, Iterator, Optional, Union
 
 from espnet_mlclap.utils.atomic import make_dir
 from espnet_mlclap.utils.errors import UserError
 
 _SECONDS_TO_WAIT = 60.0  # for another process's transaction, which takes a fraction of a second
+
+
+class _Connection(sqlite3.Connection):
+    """Says which file it is that is found to be damaged."""
+
+    path = Path()
+
+    def execute(self, *arguments: Any) -> sqlite3.Cursor:
+        try:
+            return super().execute(*arguments)
+        except sqlite3.DatabaseError as error:
+            if (
+                type(error) is not sqlite3.DatabaseError
+            ):  # locked, full, a row that is there already ...
+                raise
+            raise UserError(
+                f"{self.path}: damaged, or not a library of recordings ({error}). Name another folder with "
+                "--library, or remove this one and run `mlclap index` again."
+            ) from error
 
 
 class Database:
@@ -28,14 +47,7 @@ class Database:
         self._local = threading.local()
         self._all: list = []
         self._lock = threading.Lock()
-        try:
-            self.connection.execute("SELECT count(*) FROM sqlite_master")
-        except sqlite3.DatabaseError as error:
-            raise UserError(
-                f"{self.path}: not a library of recordings ({error}). Name another folder with "
-                f"--library, or remove "
-                "this one and run `mlclap index` again."
-            ) from error
+        self.connection.execute("SELECT count(*) FROM sqlite_master")
 
     @property
     def connection(self) -> sqlite3.Connection:
@@ -48,7 +60,9 @@ class Database:
                     timeout=_SECONDS_TO_WAIT,
                     isolation_level=None,
                     check_same_thread=False,  # `close` closes them all
+                    factory=_Connection,
                 )
+                found.path = self.path
                 found.execute("PRAGMA journal_mode = WAL")
                 found.execute("PRAGMA synchronous = NORMAL")
                 found.execute("PRAGMA foreign_keys = ON")

@@ -14,7 +14,7 @@ class Codec:
 
     Attributes:
         encode: vectors [n, E] float32 to n byte strings.
-        decode: n byte strings to vectors [n, E] float32.
+        decode: n byte strings to vectors [n, E] float32; a `UserError` where they are none, or not finite.
     """
 
     encode: Callable[[np.ndarray], Sequence[bytes]]
@@ -23,8 +23,8 @@ class Codec:
 
 def _plain(dtype: str) -> Codec:
     def decode(rows: Sequence[bytes]) -> np.ndarray:
-        values = np.frombuffer(b"".join(rows), dtype=dtype)
-        return values.reshape(len(rows), -1).astype(np.float32)
+        values = np.frombuffer(_joined(rows), dtype=dtype)
+        return _finite(values.reshape(len(rows), -1).astype(np.float32))
 
     return Codec(lambda vectors: [row.tobytes() for row in vectors.astype(dtype)], decode)
 
@@ -37,9 +37,32 @@ def _encode_int8(vectors: np.ndarray) -> Sequence[bytes]:
 
 
 def _decode_int8(rows: Sequence[bytes]) -> np.ndarray:
-    table = np.frombuffer(b"".join(rows), dtype=np.uint8).reshape(len(rows), -1)
+    table = np.frombuffer(_joined(rows), dtype=np.uint8).reshape(len(rows), -1)
     scale = table[:, :4].copy().view("<f4")
-    return table[:, 4:].view(np.int8).astype(np.float32) * scale
+    return _finite(table[:, 4:].view(np.int8).astype(np.float32) * scale)
+
+
+def _joined(rows: Sequence[bytes]) -> bytes:
+    """The bytes of rows of one length.
+
+    Raises:
+        UserError: something else than bytes, or rows of several lengths.
+    """
+    if not all(isinstance(row, bytes) for row in rows) or len(set(map(len, rows))) > 1:
+        raise _damaged("vectors of several sizes, or something else in place of one")
+    return b"".join(rows)
+
+
+def _finite(vectors: np.ndarray) -> np.ndarray:
+    if not np.isfinite(vectors).all():
+        raise _damaged("NaN or infinity in a vector")
+    return vectors
+
+
+def _damaged(what: str) -> UserError:
+    return UserError(
+        f"the library's database is damaged: {what}. Remove the library and run `mlclap index` again."
+    )
 
 
 #: By name: bytes for each number of a vector 4, 2 and 1.
