@@ -22,6 +22,7 @@ _AMIN = 1e-10  # power that stands for silence: -100 dB
 # all at once), elsewhere as many as bound the spectrogram to about 110 MB.
 _SAMPLES_PER_PASS = {"cpu": 2**19}
 _SAMPLES_PER_PASS_ELSEWHERE = 2**23
+_FRAMES_PER_PASS = 2**15  # of a long clip: an hour's spectrogram would take gigabytes
 
 
 def num_frames(num_samples: torch.Tensor) -> torch.Tensor:
@@ -96,6 +97,16 @@ class LogMel(torch.nn.Sequential):
     def _decibels(self, audio: torch.Tensor, audio_lengths: torch.Tensor) -> torch.Tensor:
         """[clips, frames, 64] without a floor but -100 dB."""
         audio = _reflect_ends(audio.float(), audio_lengths, N_FFT // 2)
+        frames = 1 + (audio.size(1) - N_FFT) // HOP_LENGTH
+        blocks = [
+            self._decibels_of_frames(audio, first, min(_FRAMES_PER_PASS, frames - first))
+            for first in range(0, frames, _FRAMES_PER_PASS)
+        ]
+        return blocks[0] if len(blocks) == 1 else torch.cat(blocks, dim=1)
+
+    def _decibels_of_frames(self, audio: torch.Tensor, first: int, count: int) -> torch.Tensor:
+        start = first * HOP_LENGTH
+        audio = audio[:, start : start + (count - 1) * HOP_LENGTH + N_FFT]
         spectrum = torch.stft(
             audio,
             N_FFT,

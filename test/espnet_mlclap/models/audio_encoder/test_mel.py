@@ -83,3 +83,12 @@ def test_many_clips_are_split_into_passes_without_a_trace(monkeypatch):
     expected = LogMel()(audio, lengths)
     monkeypatch.setattr("espnet_mlclap.models.audio_encoder.mel._SAMPLES_PER_PASS", {"cpu": 1})
     torch.testing.assert_close(LogMel()(audio, lengths), expected, atol=1e-4, rtol=0)
+
+
+def test_a_long_clip_in_parts_is_the_same(monkeypatch):
+    audio = torch.randn(2, 50_000, generator=torch.Generator().manual_seed(0)) * 0.1
+    lengths = torch.tensor([50_000, 31_000])
+    whole = LogMel()(audio, lengths)
+    for frames in (1, 7, 100, 313):
+        monkeypatch.setattr("espnet_mlclap.models.audio_encoder.mel._FRAMES_PER_PASS", frames)
+        torch.testing.assert_close(LogMel()(audio, lengths), whole, atol=1e-4, rtol=0)
