@@ -9,8 +9,8 @@ there in all K languages of the set:
     spread   R@1 in the best language minus R@1 in the worst, in per cent points
 
 A model can be consistent by being bad everywhere: both are to be read next to R@1. And both are above 0 by
-chance alone, the more so the fewer clips there are; the intervals (over clips, drawn for all languages
-alike) say how far.
+chance alone, the more so the fewer clips there are. The intervals are over clips, drawn for all languages
+alike; those of a spread lie somewhat high, since a draw spreads the languages further.
 """
 
 from typing import Any, Dict, List, Mapping, Optional
