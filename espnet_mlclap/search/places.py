@@ -2,7 +2,7 @@
 
 import json
 from pathlib import Path
-from typing import List, NamedTuple, Optional, Union
+from typing import NamedTuple, Optional, Union
 
 from espnet_mlclap.utils.atomic import atomic_open, make_dir
 from espnet_mlclap.utils.errors import UserError
@@ -54,11 +54,6 @@ def last_model(library: Optional[Union[str, Path]] = None) -> KnownModel:
             "mlclap index FOLDER --model_dir EXPERIMENT."
         )
     return KnownModel(**json.loads(found[-1].read_text(encoding="utf-8")))
-
-
-def all_libraries() -> List[Path]:
-    """Folders of the user's libraries, the one used last at the end."""
-    return [path.parent for path in sorted(libraries_dir().glob(f"*/{_MODEL_FILE}"), key=_changed)]
 
 
 def _changed(path: Path) -> int:

@@ -114,6 +114,10 @@ class AbsStore(ABC):
         """A window by its id: recording, start, end, vector [E]; None if it is not there."""
 
     @abstractmethod
+    def recording(self, recording: int) -> Optional[Recording]:
+        """A recording by its id; None if it is not there."""
+
+    @abstractmethod
     def finish(self) -> None:
         """Called after a series of changes, to keep what was derived from them."""
 

@@ -236,6 +236,13 @@ class LocalStore(AbsStore):
             (found,) = self._found(np.array([window]), np.zeros(1))
             return found.recording, found.start, found.end, self._codec.decode([row[0]])[0]
 
+    def recording(self, recording: int) -> Optional[Recording]:
+        with self._database.snapshot() as connection:
+            row = connection.execute(
+                "SELECT id, path, changed, duration FROM recordings WHERE id = ?", [recording]
+            ).fetchone()
+            return Recording(*row, self._tags([recording]).get(recording, ())) if row else None
+
     def finish(self) -> None:
         with self._lock:
             with self._database.snapshot():

@@ -205,6 +205,16 @@ class MilvusStore(AbsStore):
             return _recording(row), row["start"], row["stop"], vector
         return None
 
+    def recording(self, recording: int) -> Optional[Recording]:
+        rows = self._client.query(
+            self._options.collection,
+            filter=f"recording == {int(recording)}",
+            output_fields=list(_ABOUT),
+            limit=1,
+            consistency_level=self._options.consistency,
+        )
+        return _recording(rows[0]) if rows else None
+
     def finish(self) -> None:
         """Nothing: the server keeps its own index."""
 

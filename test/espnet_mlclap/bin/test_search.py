@@ -71,12 +71,6 @@ def test_the_library_belongs_to_what_the_model_computes(experiment, recordings, 
     # from now on neither model nor folder need be named
     assert len(hits(capsys, "rain")) == 4
     assert "0 embedded, 4 unchanged" in run(capsys, index)[1].out
-    # another checkpoint: another model
-    other = ["--model_dir", experiment, "--model_file", "1epoch.pth"]
-    if not (experiment / "1epoch.pth").exists():
-        other[-1] = "checkpoint.pth"
-        return
-    assert "4 embedded" in run(capsys, index, recordings, *other)[1].out
 
 
 def test_ways_of_asking(experiment, recordings, capsys):

@@ -157,6 +157,8 @@ def test_a_store_through_its_life(store):
         truth = next(windows for about, windows in made if about.id == recording.id)
         np.testing.assert_allclose(windows.vectors, truth.vectors, atol=1e-3)
         np.testing.assert_array_equal(windows.spans, truth.spans)
+    assert store.recording(made[2][0].id) == made[2][0]
+    assert store.recording(12345) is None
     assert store.find(2**40) is None
     assert len(store.windows(12345).spans) == 0
     # emptied, and filled again
