@@ -21,4 +21,5 @@ exec ./mlclap.sh \
     --zero_shot true \
     --zero_shot_prompts data/prompts.tsv \
     --relevant_clips test=data/relevant_test \
+    --inference_model latest.pth \
     -- "$@"
