@@ -6,7 +6,7 @@ import json
 import pytest
 
 LABELS = ("dog", "rain", "sneezing")
-META = ("source_lang", "mean")  # next to the languages in scores.json
+META = ("source_lang", "mean", "consistency")  # next to the languages in scores.json
 OPTIONS = [
     *("--mlclap_args", "--max_epoch 3 --batch_size 16 --num_workers 0"),
     *("--mlclap_tag", "t"),
