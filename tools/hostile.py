@@ -29,57 +29,76 @@ Counts = Dict[str, Dict[str, int]]  # by "part | kind": cases tried, right and s
 
 
 class Collector:
-    """A plugin of pytest that counts the cases of each kind."""
+    """A plugin of pytest that notes what came of each case: a line [case, kind, outcome], at once.
 
-    def __init__(self) -> None:
-        self.counts: Counts = defaultdict(lambda: {"tried": 0, "right": 0, "skipped": 0})
+    Args:
+        out: the file of lines. Cases that it has already are left out; one that was begun and has no outcome
+            has ended its process.
+    """
+
+    def __init__(self, out: Path):
+        self.out = out
         self._kinds: Dict[str, str] = {}
 
-    def pytest_collection_finish(self, session: pytest.Session) -> None:
-        """Learn which kind each case is of."""
-        for item in session.items:
+    def pytest_collection_modifyitems(self, items: List[pytest.Item]) -> None:
+        """Learn which kind each case is of, and leave out what was tried."""
+        tried = {case for case, _, _ in read_outcomes(self.out)}
+        items[:] = [item for item in items if item.nodeid not in tried]
+        for item in items:
             kind = _first_line(item.function.__doc__ or item.originalname)
             part = _first_line(item.module.__doc__ or item.module.__name__)
             self._kinds[item.nodeid] = f"{part} | {kind}"
 
+    def pytest_runtest_logstart(self, nodeid: str) -> None:
+        """Note that a case begins."""
+        self._note(nodeid, "begun")
+
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
-        """Count a case once: by its set-up if that fails or skips it, else by its call."""
+        """Note a case's outcome: of its set-up if that fails or skips it, else of its call."""
         if report.when == "call" or (report.when == "setup" and not report.passed):
-            counts = self.counts[self._kinds[report.nodeid]]
-            if report.skipped:
-                counts["skipped"] += 1
-            else:
-                counts["tried"] += 1
-                counts["right"] += report.passed
+            self._note(report.nodeid, report.outcome)
+
+    def _note(self, case: str, outcome: str) -> None:
+        with self.out.open("a", encoding="utf-8") as file:
+            file.write(json.dumps([case, self._kinds[case], outcome]) + "\n")
+
+
+def read_outcomes(out: Path) -> List[List[str]]:
+    """The lines of a `Collector`."""
+    return [json.loads(line) for line in out.read_text(encoding="utf-8").splitlines()]
+
+
+def count(outcomes: List[List[str]]) -> Counts:
+    """Cases of each kind: tried, right and skipped; what has begun and not ended is not right."""
+    counts: Counts = defaultdict(lambda: {"tried": 0, "right": 0, "skipped": 0})
+    last = {case: (kind, outcome) for case, kind, outcome in outcomes}
+    for kind, outcome in last.values():
+        counts[kind]["skipped" if outcome == "skipped" else "tried"] += 1
+        counts[kind]["right"] += outcome == "passed"
+    return counts
 
 
 def _first_line(text: str) -> str:
     return inspect.cleandoc(text).splitlines()[0].rstrip(".")
 
 
-def count(package: Path, out: Path) -> int:
-    """Run the cases against the package in the folder `package` and write their counts; pytest's status."""
-    collector = Collector()
+def run_cases(package: Path, out: Path) -> int:
+    """Run the cases that `out` does not have yet against the package in a folder; pytest's status."""
     paths = f"pythonpath={package} {package / 'egs2/mini/mlclap1/local'}"
-    status = pytest.main(
-        [str(KINDS), "-q", "-o", paths, "-p", "no:cacheprovider", "--tb=line"], plugins=[collector]
-    )
-    out.write_text(json.dumps(collector.counts), encoding="utf-8")
-    return status
+    options = ["-q", "-o", paths, "-p", "no:cacheprovider", "--tb=line"]
+    return pytest.main([str(KINDS), *options], plugins=[Collector(out)])
 
 
 def counted(package: Path) -> Counts:
     """The counts of a package, computed in a process that imports this one and no other."""
     with tempfile.TemporaryDirectory() as folder:
-        out = Path(folder) / "counts.json"
+        out = Path(folder) / "outcomes"
+        out.touch()
         environment = {**os.environ, "PYTHONPATH": str(package)}
-        subprocess.run(
-            [sys.executable, __file__, "--package", str(package), "--counts", str(out)],
-            env=environment,
-            stdout=sys.stderr,
-            check=False,
-        )
-        return json.loads(out.read_text(encoding="utf-8"))
+        command = [sys.executable, __file__, "--package", str(package), "--outcomes", str(out)]
+        while subprocess.run(command, env=environment, stdout=sys.stderr).returncode < 0:
+            print("a case ended the process; the others go on", file=sys.stderr)
+        return count(read_outcomes(out))
 
 
 @contextmanager
@@ -124,10 +143,10 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--before", metavar="COMMIT", help="also try the cases on this commit")
     parser.add_argument("--package", type=Path, help=argparse.SUPPRESS)
-    parser.add_argument("--counts", type=Path, help=argparse.SUPPRESS)
+    parser.add_argument("--outcomes", type=Path, help=argparse.SUPPRESS)
     options = parser.parse_args()
-    if options.counts is not None:
-        return count(options.package, options.counts)
+    if options.outcomes is not None:
+        return run_cases(options.package, options.outcomes)
     before = None
     if options.before:
         with work_tree(options.before) as tree:
