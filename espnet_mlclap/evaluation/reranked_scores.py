@@ -13,6 +13,7 @@ from espnet_mlclap.evaluation.confidence import REPLICATES, bootstrap_intervals
 from espnet_mlclap.evaluation.embeddings import EmbeddingSet
 from espnet_mlclap.evaluation.metrics import (
     DCASE_MAP_AT,
+    MAP_AT,
     Places,
     QueryValues,
     query_values,
@@ -68,7 +69,7 @@ def add_reranked(
         if pairs:
             caption, clip = np.array(pairs).T
             of_lists = [
-                {"t2a": query_values(places, None, DCASE_MAP_AT)}
+                {"t2a": query_values(places, None, (MAP_AT, DCASE_MAP_AT))}
                 for places in (
                     Places(caption, ranks.t2a_greater, ranks.t2a_equal)
                     for ranks in _ranks(embeddings, pair_scores, lang, (caption, clip))
