@@ -23,15 +23,8 @@ EXTRAS = {
     "sonar": ["fairseq2>=0.8.1,<0.9", "sacrebleu", "sonar-space>=0.5.0,<0.6"],
     # training, and the figures of training and scoring
     "train": ["espnet>=202511,<202512", "humanfriendly", "matplotlib", "tensorboard", "typeguard"],
-    # a library of recordings: its index, its server, and a Milvus cluster as its store
-    "search": [
-        "faiss-cpu>=1.11",
-        "fastapi",
-        "platformdirs",
-        "pydantic>=2",
-        "pymilvus>=2.6",
-        "uvicorn",
-    ],
+    # the server and its page, and a Milvus cluster as the store of a library
+    "search": ["fastapi", "pydantic>=2", "pymilvus>=2.6", "uvicorn"],
     # downloads of public corpora
     "corpora": ["py7zr", "yt-dlp"],
     # text encoders and translators of transformers
@@ -80,9 +73,11 @@ setup(
     package_data={"espnet_mlclap": ["*/*.yaml", "search/server/page/*"]},
     python_requires=">=3.10,<3.13",
     install_requires=[
+        "faiss-cpu>=1.11",
         "huggingface-hub",
         "kaldiio",
         "numpy>=2",
+        "platformdirs",
         "pyyaml",
         "regex",
         "safetensors",

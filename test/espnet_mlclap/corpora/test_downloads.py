@@ -336,4 +336,4 @@ def test_the_table_names_every_file_that_is_fetched():
     } < names
     for row in read_published(fetch.FILES).values():
         assert row.licence
-        assert Path(row.file).suffix in (".csv", ".json", ".7z", ".zip")
+        assert Path(row.file).suffix in (".csv", ".json", ".jsonl", ".7z", ".zip")
