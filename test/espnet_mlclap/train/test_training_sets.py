@@ -88,7 +88,7 @@ def test_what_is_wrong_is_named(folders, tmp_path):
         read_training_sets([folders["two"]])
     with pytest.raises(UserError, match="nowhere: no such data directory"):
         read_training_languages([tmp_path / "nowhere"])
-    write_table(folders["one_le"] / "utt2source", {"stranger": "a.1"})
     captions = DataDir.read(folders["one_le"]).captions
+    write_table(folders["one_le"] / "utt2source", {"stranger": "a.1"})
     with pytest.raises(UserError, match=r"utt2source:1: 'stranger' is not in .*text"):
         read_caption_sources(folders["one_le"], captions)
