@@ -11,6 +11,7 @@ from espnet_mlclap.utils.settings import check_types
 
 # Facts of config.yaml that a report prints, where the configuration has them.
 REPORTED_FACTS = (
+    "model",
     "audio_encoder",
     "audio_encoder_conf",
     "audio_pooling",
@@ -21,6 +22,8 @@ REPORTED_FACTS = (
     "text_pooling",
     "text_projection",
     "text_projection_conf",
+    "co_attention",
+    "co_attention_conf",
     "objective",
     "objective_conf",
     "loss_conf",
@@ -47,6 +50,7 @@ REPORTED_FACTS = (
 )
 # What a report does not print: what the paper does.
 _USUAL = {
+    "model": "two_tower", "co_attention": "iterating",
     "audio_pooling": "mean", "audio_projection": "mlp", "text_pooling": "mean", "text_projection": "mlp",
     "objective": "contrastive", "crop": "none", "clip_captions": "all", "le_sharing": "each",
 }  # fmt: skip

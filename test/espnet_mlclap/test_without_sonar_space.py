@@ -47,7 +47,7 @@ def test_embedding_scoring_and_searching(name, experiment, tones, request, tmp_p
         ["embed", "--model_dir", model_dir, "--data_dir", tones / "valid", "--out_dir", out],
         ["score", "--inference_dir", tmp_path / "inf", "--bootstrap", "5"],
         ["search", "un chien", "--model_dir", model_dir, "--audio_dir", tones / "audio",
-         "--index", tmp_path / "index.npz", "--lang", "fra_Latn", "--top", "2"],
+         "--library", tmp_path / "library", "--lang", "fra_Latn", "--top", "2"],
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
     expected = MLCLAP.from_pretrained(experiment).encode_text("Ein Hund bellt twice", "deu_Latn")

@@ -67,7 +67,7 @@ def test_parts_of_the_model_are_facts_where_they_are_not_the_usual_ones(tmp_path
     config.write_text("".join(f"{kind}: {name}\n" for kind, name in usual.items()))
     assert set(read_facts(tmp_path)) == {"audio_encoder", "text_encoder"}
     config.write_text("".join(f"{kind}: other\n" for kind in usual))
-    assert set(read_facts(tmp_path)) == set(usual) - {"model", "loss"}
+    assert set(read_facts(tmp_path)) == set(usual) - {"loss"}
 
 
 def test_long_values_are_cut_short(tmp_path):
