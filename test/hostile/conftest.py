@@ -18,7 +18,7 @@ from espnet_mlclap.checkpoints.sonar_architecture import PUBLISHED_SONAR
 from espnet_mlclap.models.registry import build_model
 from espnet_mlclap.utils.config import BEST_MODEL
 
-_SECONDS = 20  # for one case
+_SECONDS = 90  # for one case, on a busy machine too; what hangs takes for ever
 
 
 def pytest_configure(config):

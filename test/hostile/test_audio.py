@@ -7,6 +7,7 @@ import os
 import shutil
 import struct
 import subprocess
+import sys
 
 import numpy as np
 import pytest
@@ -300,6 +301,6 @@ assert len(read_mono(sys.argv[1])) == 60 * 16000
 print((resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) // 1024)
 """
     write(tmp_path / "s.flac", 1.0)
-    command = ["python3", "-c", code, tmp_path / "x.flac", tmp_path / "s.flac"]
+    command = [sys.executable, "-c", code, tmp_path / "x.flac", tmp_path / "s.flac"]
     ended = subprocess.run(command, capture_output=True, text=True, check=True)
     assert int(ended.stdout) < 20
