@@ -64,5 +64,5 @@ def _check_archive(path: Path) -> None:
                 with archive.open(info) as member:
                     while member.read(_BLOCK):
                         pass
-    except (zipfile.BadZipFile, OSError, EOFError, ValueError, NotImplementedError) as error:
+    except (zipfile.BadZipFile, OSError, EOFError, ValueError, RuntimeError) as error:
         raise UserError(f"{damaged} ({error}). Get it again, or train again.") from error

@@ -38,8 +38,15 @@ _MOST_MEMBERS = 10_000
 _MOST_OTHER_BYTES = 256 << 20  # of all but the weights together: tokenizers, pictures
 _BLOCK = 1 << 20
 _ZIP = b"PK\x03\x04"
-_BROKEN = (OSError, EOFError, ValueError, zipfile.BadZipFile, tarfile.TarError, zlib.error, RuntimeError,
-           NotImplementedError)  # fmt: skip
+_BROKEN = (
+    OSError,
+    EOFError,
+    ValueError,
+    zipfile.BadZipFile,
+    tarfile.TarError,
+    zlib.error,
+    RuntimeError,
+)
 
 Files = Dict[str, Path]
 #: Gets the files that are unpacked already; gives the most bytes that the weights may have.
