@@ -4,7 +4,6 @@ A new encoder, pooling or projection is one class and one line here; a class of 
 package is named as `package.module:Class`.
 """
 
-import inspect
 from typing import Any, Dict, Mapping, Optional, Sequence
 
 from espnet_mlclap.models.two_tower import TwoTowerModel
@@ -12,7 +11,11 @@ from espnet_mlclap.utils.config import check_keys
 from espnet_mlclap.utils.errors import UserError
 from espnet_mlclap.utils.registry import Registry
 from espnet_mlclap.utils.resources import is_shortage
-from espnet_mlclap.utils.settings import check_types, constructor_types
+from espnet_mlclap.utils.settings import (
+    check_types,
+    constructor_parameters,
+    constructor_types,
+)
 
 _MODELS = "espnet_mlclap.models"
 
@@ -126,7 +129,7 @@ def build_model(config: Mapping[str, Any]) -> TwoTowerModel:
         parts[f"{side}_projection"] = _build(
             projection, config, input_size=pooled.output_size(), output_size=embed_size
         )
-    wanted = inspect.signature(_model_class(config).__init__).parameters
+    wanted = constructor_parameters(_model_class(config))
     if co_attentions.kind in wanted:
         sizes = {
             f"{side}_size": parts[f"{side}_encoder"].output_size() for side in ("audio", "text")
@@ -148,9 +151,8 @@ def build_part(registry: Registry, name: str, conf: Mapping[str, Any], **given: 
         UserError: a key that the class does not have, or a value out of its range.
     """
     cls = registry.get(name)
-    parameters = inspect.signature(cls.__init__).parameters
     where = f"{registry.kind}_conf of {name}"
-    check_keys(conf, [key for key in parameters if key != "self" and key not in given], where)
+    check_keys(conf, [key for key in constructor_parameters(cls) if key not in given], where)
     check_types(conf, constructor_types(cls), where)
     try:
         return cls(**conf, **given)
@@ -175,7 +177,7 @@ def _embed_size(config: Mapping[str, Any]) -> int:
     check_types(conf, {"embed_size": int}, "model_conf")
     if conf.get("embed_size", 1) < 1:
         raise UserError(f"model_conf: embed_size must be 1 or more, not {conf['embed_size']}")
-    default = inspect.signature(_model_class(config).__init__).parameters["embed_size"].default
+    default = constructor_parameters(_model_class(config))["embed_size"].default
     return conf.get("embed_size", default)
 
 

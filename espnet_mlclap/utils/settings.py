@@ -57,17 +57,35 @@ def check_types(
             raise UserError(f"{where}: the key {key!r} is missing.")
 
 
+def constructor_parameters(cls: type) -> Dict[str, inspect.Parameter]:
+    """The arguments of a class by name, where `**others` stands for those of the next class above it."""
+    found: Dict[str, inspect.Parameter] = {}
+    for owner in cls.__mro__:
+        if "__init__" not in vars(owner):
+            continue
+        parameters = list(inspect.signature(owner.__init__).parameters.values())[1:]
+        for parameter in parameters:
+            if parameter.kind not in (parameter.VAR_KEYWORD, parameter.VAR_POSITIONAL):
+                found.setdefault(parameter.name, parameter)
+        if not any(parameter.kind == parameter.VAR_KEYWORD for parameter in parameters):
+            break
+    return found
+
+
 def constructor_types(cls: type) -> Dict[str, Any]:
     """The types of the arguments of a class, as far as it states them, for `check_types`."""
-    parameters = inspect.signature(cls.__init__).parameters
-    try:
-        hints = typing.get_type_hints(cls.__init__)
-    except NameError:  # of a module that is imported for type checkers alone
-        return {}
+    parameters = constructor_parameters(cls)
+    hints: Dict[str, Any] = {}
+    for owner in cls.__mro__:
+        try:
+            stated = typing.get_type_hints(owner.__init__)
+        except NameError:  # of a module that is imported for type checkers alone
+            continue
+        hints = {**stated, **hints}
     return {
-        name: Optional[hint] if parameters[name].default is None else hint
-        for name, hint in hints.items()
-        if name in parameters
+        name: Optional[hints[name]] if parameter.default is None else hints[name]
+        for name, parameter in parameters.items()
+        if name in hints
     }
 
 

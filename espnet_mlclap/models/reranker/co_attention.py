@@ -13,7 +13,7 @@ Legend: n items or pairs, t and s tokens of clip and caption, d width.
 """
 
 from abc import ABC, abstractmethod
-from typing import List, NamedTuple, Optional, Tuple
+from typing import Any, List, NamedTuple, Optional, Tuple
 
 from torch import Tensor, nn
 
@@ -143,26 +143,8 @@ class SingleCoAttention(AbsCoAttention):
     Args: those of `AbsCoAttention`.
     """
 
-    def __init__(
-        self,
-        *,
-        audio_size: int,
-        text_size: int,
-        width: int = 512,
-        heads: int = 8,
-        feed_forward: int = 2048,
-        dropout: float = 0.1,
-        audio_neighbours: int = 1,
-    ):
-        super().__init__(
-            audio_size=audio_size,
-            text_size=text_size,
-            width=width,
-            heads=heads,
-            feed_forward=feed_forward,
-            dropout=dropout,
-            audio_neighbours=audio_neighbours,
-        )
+    def __init__(self, **sizes: Any):
+        super().__init__(**sizes)
         self.guided = BothSides(**self._sizes)
 
     def attend(
@@ -181,27 +163,8 @@ class StackingCoAttention(AbsCoAttention):
         UserError: fewer than one module.
     """
 
-    def __init__(
-        self,
-        *,
-        audio_size: int,
-        text_size: int,
-        modules: int = 3,
-        width: int = 512,
-        heads: int = 8,
-        feed_forward: int = 2048,
-        dropout: float = 0.1,
-        audio_neighbours: int = 1,
-    ):
-        super().__init__(
-            audio_size=audio_size,
-            text_size=text_size,
-            width=width,
-            heads=heads,
-            feed_forward=feed_forward,
-            dropout=dropout,
-            audio_neighbours=audio_neighbours,
-        )
+    def __init__(self, *, modules: int = 3, **sizes: Any):
+        super().__init__(**sizes)
         if modules < 1:
             raise UserError(f"co_attention_conf: modules must be 1 or more, not {modules}")
         # the first module's self-attention is `first`, which depends on no pair
@@ -227,27 +190,8 @@ class IteratingCoAttention(AbsCoAttention):
         UserError: fewer than one iteration.
     """
 
-    def __init__(
-        self,
-        *,
-        audio_size: int,
-        text_size: int,
-        iterations: int = 3,
-        width: int = 512,
-        heads: int = 8,
-        feed_forward: int = 2048,
-        dropout: float = 0.1,
-        audio_neighbours: int = 1,
-    ):
-        super().__init__(
-            audio_size=audio_size,
-            text_size=text_size,
-            width=width,
-            heads=heads,
-            feed_forward=feed_forward,
-            dropout=dropout,
-            audio_neighbours=audio_neighbours,
-        )
+    def __init__(self, *, iterations: int = 3, **sizes: Any):
+        super().__init__(**sizes)
         if iterations < 1:
             raise UserError(f"co_attention_conf: iterations must be 1 or more, not {iterations}")
         self.iterations = iterations

@@ -7,18 +7,14 @@ Legend: U clips, B captions, P pairs, t and s tokens of clip and caption, d widt
 """
 
 from contextlib import nullcontext
-from typing import ClassVar, List, Optional, Tuple
+from typing import Any, ClassVar, List, Tuple
 
 import torch
 from torch import Tensor
 from torch.nn.functional import cosine_similarity
 from torch.utils.checkpoint import checkpoint
 
-from espnet_mlclap.models.audio_encoder.abs_audio_encoder import AbsAudioEncoder
-from espnet_mlclap.models.pooling import AbsPooling
-from espnet_mlclap.models.projection import AbsProjection
 from espnet_mlclap.models.reranker.co_attention import AbsCoAttention, AttentionMaps
-from espnet_mlclap.models.text_encoder.abs_text_encoder import AbsTextEncoder
 from espnet_mlclap.models.tokens import Tokens
 from espnet_mlclap.models.two_tower import TwoTowerModel
 from espnet_mlclap.utils.errors import UserError
@@ -35,8 +31,7 @@ class CoAttentionModel(TwoTowerModel):
         one_token: go on with an encoder that gives one vector per clip or caption, as its only token.
         pairs_per_chunk: pairs that are computed at a time. In training the pairs of a chunk are computed
             again for the gradients, so that memory holds the activations of one chunk, whatever the batch.
-        audio_encoder, text_encoder, audio_pooling, text_pooling, audio_projection, text_projection,
-            embed_size, amp_dtype, freeze_text_encoder: as in `TwoTowerModel`.
+        towers: the arguments of `TwoTowerModel`.
 
     Raises:
         UserError: an encoder without tokens, unless `one_token`; `pairs_per_chunk` below 1.
@@ -47,32 +42,14 @@ class CoAttentionModel(TwoTowerModel):
     def __init__(
         self,
         *,
-        audio_encoder: AbsAudioEncoder,
-        text_encoder: AbsTextEncoder,
-        audio_pooling: AbsPooling,
-        text_pooling: AbsPooling,
-        audio_projection: AbsProjection,
-        text_projection: AbsProjection,
         co_attention: AbsCoAttention,
-        embed_size: int = 1024,
-        amp_dtype: Optional[str] = None,
-        freeze_text_encoder: bool = False,
         freeze_towers: bool = True,
         one_token: bool = False,
         pairs_per_chunk: int = 64,
+        **towers: Any,
     ):
-        super().__init__(
-            audio_encoder=audio_encoder,
-            text_encoder=text_encoder,
-            audio_pooling=audio_pooling,
-            text_pooling=text_pooling,
-            audio_projection=audio_projection,
-            text_projection=text_projection,
-            embed_size=embed_size,
-            amp_dtype=amp_dtype,
-            freeze_text_encoder=freeze_text_encoder,
-        )
-        for kind, encoder in (("audio", audio_encoder), ("text", text_encoder)):
+        super().__init__(**towers)
+        for kind, encoder in (("audio", self.audio_encoder), ("text", self.text_encoder)):
             if not (one_token or encoder.gives_tokens):
                 raise UserError(
                     f"{kind}_encoder: {type(encoder).__name__} gives one vector per "

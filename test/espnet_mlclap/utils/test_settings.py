@@ -7,7 +7,12 @@ from typing import Dict, Mapping, Optional, Sequence, Tuple, Union
 import pytest
 
 from espnet_mlclap.utils.errors import UserError
-from espnet_mlclap.utils.settings import build_settings, check_types, constructor_types
+from espnet_mlclap.utils.settings import (
+    build_settings,
+    check_types,
+    constructor_parameters,
+    constructor_types,
+)
 
 
 @dataclass(frozen=True)
@@ -106,6 +111,30 @@ def test_the_arguments_that_a_class_declares():
             check_types(content, types, "conf")
     with pytest.raises(UserError, match="conf: the key 'size' is missing"):
         check_types({}, types, "conf", required=True)
+
+
+class Above(Known):
+    def __init__(self, *, depth: int = 3, size: float = 1.0, **others):
+        super().__init__(size=round(size), **others)
+
+
+class OfAbove(Above):
+    pass
+
+
+class Closed(Above):
+    def __init__(self, *, width: int):
+        super().__init__(depth=width)
+
+
+def test_other_arguments_are_those_of_the_class_above():
+    for cls in (Above, OfAbove):
+        assert list(constructor_parameters(cls)) == ["depth", "size", "names", "table"]
+        assert constructor_types(cls)["size"] is float, "what a class says of its own comes first"
+        with pytest.raises(UserError, match="conf: names: must be a list"):
+            check_types({"names": "a"}, constructor_types(cls), "conf")
+    assert list(constructor_parameters(Closed)) == ["width"]
+    assert constructor_types(Closed) == {"width": int}
 
 
 def test_no_number_is_not_a_number():
