@@ -100,7 +100,8 @@ def _by_libsndfile(
 
     if not promise.libsndfile:
         return None
-    file.seek(0)
+    # not `file.seek`, which leaves the descriptor where it is if Python has read that far already
+    os.lseek(file.fileno(), 0, os.SEEK_SET)
     try:  # by the open file: names that are not UTF-8 work, and the ending of the name plays no part
         sound = soundfile.SoundFile(file.fileno(), closefd=False)
     except soundfile.LibsndfileError:

@@ -36,6 +36,14 @@ def test_formats_of_libsndfile(tmp_path, suffix, channels):
     assert 0.4 < np.abs(samples).max() < 0.6
 
 
+@pytest.mark.parametrize("suffix", ["wav", "flac", "ogg"])
+def test_what_libsndfile_reads_needs_no_ffmpeg(tmp_path, monkeypatch, suffix):
+    """Whose processes take a hundred times as long."""
+    soundfile.write(tmp_path / f"x.{suffix}", np.zeros(40000), 16000)
+    monkeypatch.setenv("PATH", str(tmp_path))
+    assert len(read_audio(tmp_path / f"x.{suffix}").samples) == 40000
+
+
 @pytest.mark.skipif(shutil.which("ffmpeg") is None, reason="ffmpeg is not installed")
 def test_other_formats_go_through_ffmpeg(tmp_path):
     soundfile.write(tmp_path / "x.wav", tone(), 16000)
