@@ -2,25 +2,17 @@
 
 import hashlib
 from pathlib import Path
-from typing import Any, Callable, Dict, List, Mapping, Optional, Sequence
+from typing import Any, Callable, List, Optional, Sequence
 
 import numpy as np
-from torch import Tensor
 
 from espnet_mlclap.fileio.audio import SAMPLING_RATE, AudioError, Waveform, load_samples, to_mono
 from espnet_mlclap.fileio.clip_reader import ClipReader
 from espnet_mlclap.models.audio_encoder.abs_audio_encoder import AbsAudioEncoder
-from espnet_mlclap.models.frozen.encoder import (
-    CachedVectors,
-    FrozenEncoder,
-    check_version,
-    exported,
-)
+from espnet_mlclap.models.frozen.encoder import CachedVectors
+from espnet_mlclap.models.frozen.part import FrozenPart
 from espnet_mlclap.models.frozen.store import VectorStore
-from espnet_mlclap.models.tokens import Tokens, length_mask
-from espnet_mlclap.utils.errors import UserError
 
-_WHERE = "audio_encoder_conf of frozen"
 _PROBE_SECONDS = 1.0  # of noise, to find out how wide the vectors are
 
 
@@ -102,84 +94,30 @@ def keys_of_clips(store: VectorStore, locations: Sequence[str]) -> List[bytes]:
     return keys
 
 
-class FrozenAudioEncoder(AbsAudioEncoder):
+class FrozenAudioEncoder(FrozenPart, AbsAudioEncoder):
     """Vectors of clips by an encoder that is not trained: one token per clip, or its tokens.
 
     The encoder gets the clips as they are in the formatted set. Where it needs more than 16 kHz, format with
     `--audio_format original`, which leaves the recordings as they are.
 
     Args:
-        encoder: `package.module:Class`; see `espnet_mlclap.models.frozen.encoder`.
-        options: arguments of that class.
-        store: folder in which vectors are kept; None: they are computed again by every process.
-        store_dtype: "float32" or "float16".
-        batch_size: clips that the encoder gets at once.
         sampling_rate: Hz of the waveforms that the encoder needs, where it does not say so itself.
-        version: of the encoder that a model was trained with; another one that is installed is refused.
-        tokens: take the encoder's tokens (`encode_tokens`) instead of its vectors, for co-attention.
+        frozen: the arguments of `FrozenPart`.
 
     Raises:
         UserError: the encoder cannot be loaded, or is of another version.
     """
 
-    cache_paths = ("store",)
+    where = "audio_encoder_conf of frozen"
 
-    def __init__(
-        self,
-        *,
-        encoder: str,
-        options: Optional[Mapping[str, Any]] = None,
-        store: Optional[str] = None,
-        store_dtype: str = "float32",
-        batch_size: int = 16,
-        sampling_rate: Optional[int] = None,
-        version: Optional[str] = None,
-        tokens: bool = False,
-    ):
-        super().__init__()
-        self.gives_tokens = tokens
-        self.encoder = FrozenEncoder(encoder, options, _WHERE)
-        check_version(self.encoder, version)
+    def __init__(self, *, sampling_rate: Optional[int] = None, **frozen: Any):
+        super().__init__(**frozen)
         rate = sampling_rate or self.encoder.sampling_rate or SAMPLING_RATE
         noise = np.random.default_rng(0).standard_normal(round(_PROBE_SECONDS * rate))
-        call = self.encoder.encode_tokens if tokens else self.encoder.encode
-        self._size = call([0.1 * noise.astype(np.float32)])[0].shape[-1]
-        vectors = CachedVectors(
-            self.encoder,
-            size=self._size,
-            folder=store,
-            dtype=store_dtype,
-            batch_size=batch_size,
-            description={"kind": "audio", "sampling_rate": rate, **self.encoder.describe()},
-            tokens=tokens,
-        )
-        self._reader = ClipVectors(vectors, rate)
-        self._conf = {
-            "encoder": encoder,
-            "options": dict(options or {}),
-            "store": store,
-            "store_dtype": store_dtype,
-            "batch_size": batch_size,
-            "sampling_rate": sampling_rate,
-            "tokens": tokens,
-        }
+        probe = [0.1 * noise.astype(np.float32)]
+        self._reader = ClipVectors(self._cached([probe], kind="audio", sampling_rate=rate), rate)
+        self._conf["sampling_rate"] = sampling_rate
 
     @property
     def reader(self) -> ClipReader:
         return self._reader
-
-    def output_size(self) -> int:
-        return self._size
-
-    def forward(self, audio: Tensor, audio_lengths: Tensor) -> Tokens:
-        # audio: [clips, tokens, D]: the vectors, or tokens, themselves
-        if audio.dim() != 3 or audio.shape[2] != self._size:
-            raise UserError(
-                f"{_WHERE}: got {list(audio.shape)} instead of [clips, tokens, {self._size}]"
-            )
-        if not self.gives_tokens:
-            return Tokens(audio)
-        return Tokens(audio, length_mask(audio_lengths.to(audio.device), audio.shape[1]))
-
-    def export(self, folder: Path) -> Dict[str, Any]:
-        return exported(self._conf, self.encoder, folder)

@@ -17,7 +17,6 @@ that of the package it comes from), `sampling_rate` (Hz, of the waveforms it nee
 
 import importlib
 import importlib.metadata
-import os
 from pathlib import Path
 from typing import Any, Callable, Dict, List, Mapping, Optional, Sequence, Union
 
@@ -231,30 +230,3 @@ class CachedVectors:
         """What is kept of items: vectors [n, size], or the tokens of each."""
         call = self.encoder.encode_tokens if self.tokens else self.encoder.encode
         return call(items, *more)
-
-
-def check_version(encoder: FrozenEncoder, version: Optional[str]) -> None:
-    """Refuse an encoder of another version than that which a model was trained with.
-
-    Raises:
-        UserError: names both versions.
-    """
-    if version is not None and version != encoder.version:
-        raise UserError(
-            f"{encoder.where}: this model was trained with version {version or 'unknown'} of {encoder.name}; "
-            f"{encoder.version or 'an unknown one'} is installed. Install the former, or train again."
-        )
-
-
-def exported(conf: Mapping[str, Any], encoder: FrozenEncoder, folder: Path) -> Dict[str, Any]:
-    """Settings that build an encoder again from an experiment.
-
-    Args:
-        conf: those that it was built with.
-        encoder: the encoder, whose version is added.
-        folder: the experiment; the store's place becomes relative to it.
-    """
-    store = conf["store"]
-    if store is not None:
-        store = os.path.relpath(Path(store).resolve(), Path(folder).resolve())
-    return {**conf, "store": store, "version": encoder.version}

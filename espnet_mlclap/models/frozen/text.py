@@ -1,23 +1,14 @@
 """Text encoder `frozen`: sentence vectors of any encoder, computed once and read from disk afterwards."""
 
 import hashlib
-from pathlib import Path
-from typing import Any, Dict, List, Mapping, Optional, Sequence, Tuple
+from typing import Any, List, Optional, Sequence, Tuple
 
 import numpy as np
-from torch import Tensor
 
-from espnet_mlclap.models.frozen.encoder import (
-    CachedVectors,
-    FrozenEncoder,
-    check_version,
-    exported,
-)
+from espnet_mlclap.models.frozen.encoder import CachedVectors
+from espnet_mlclap.models.frozen.part import FrozenPart
 from espnet_mlclap.models.text_encoder.abs_text_encoder import AbsTextEncoder, Tokenizer
-from espnet_mlclap.models.tokens import Tokens, length_mask
 from espnet_mlclap.utils.errors import UserError
-
-_WHERE = "text_encoder_conf of frozen"
 
 
 class CaptionVectors(Tokenizer):
@@ -72,72 +63,23 @@ def key_of_caption(text: str, lang: str) -> bytes:
     return hashlib.sha256(f"{lang}\n{text}".encode()).digest()
 
 
-class FrozenTextEncoder(AbsTextEncoder):
+class FrozenTextEncoder(FrozenPart, AbsTextEncoder):
     """Vectors of captions by an encoder that is not trained: one token per caption, or its tokens.
 
     Args:
-        encoder: `package.module:Class` or a short name; see `espnet_mlclap.models.frozen.encoder`.
-        options: arguments of that class.
-        store: folder in which vectors are kept; None: they are computed again by every process.
-        store_dtype: "float32" or "float16".
-        batch_size: captions that the encoder gets at once.
         langs: FLORES-200 codes that the encoder knows, where that should be checked.
-        version: of the encoder that a model was trained with; another one that is installed is refused.
-        tokens: take the encoder's tokens (`encode_tokens`) instead of its vectors, for co-attention.
+        batch_size, frozen: the arguments of `FrozenPart`.
 
     Raises:
         UserError: the encoder cannot be loaded, or is of another version.
     """
 
-    cache_paths = ("store",)
+    where = "text_encoder_conf of frozen"
 
     def __init__(
-        self,
-        *,
-        encoder: str,
-        options: Optional[Mapping[str, Any]] = None,
-        store: Optional[str] = None,
-        store_dtype: str = "float32",
-        batch_size: int = 64,
-        langs: Optional[Sequence[str]] = None,
-        version: Optional[str] = None,
-        tokens: bool = False,
+        self, *, langs: Optional[Sequence[str]] = None, batch_size: int = 64, **frozen: Any
     ):
-        super().__init__()
-        self.gives_tokens = tokens
-        self.encoder = FrozenEncoder(encoder, options, _WHERE)
-        check_version(self.encoder, version)
-        probe = (["a"], ["eng_Latn"]) if self.encoder.needs_lang else (["a"],)
-        call = self.encoder.encode_tokens if tokens else self.encoder.encode
-        self._size = call(*probe)[0].shape[-1]
-        vectors = CachedVectors(
-            self.encoder,
-            size=self._size,
-            folder=store,
-            dtype=store_dtype,
-            batch_size=batch_size,
-            description={"kind": "text", **self.encoder.describe()},
-            tokens=tokens,
-        )
-        self.tokenizer = CaptionVectors(vectors, langs)
-        self._conf = {
-            "encoder": encoder,
-            "options": dict(options or {}),
-            "store": store,
-            "store_dtype": store_dtype,
-            "batch_size": batch_size,
-            "langs": None if langs is None else list(langs),
-            "tokens": tokens,
-        }
-
-    def output_size(self) -> int:
-        return self._size
-
-    def forward(self, text: Tensor, text_lengths: Tensor) -> Tokens:
-        # text: [captions, tokens, D]: the vectors, or tokens, themselves
-        if not self.gives_tokens:
-            return Tokens(text)
-        return Tokens(text, length_mask(text_lengths.to(text.device), text.shape[1]))
-
-    def export(self, folder: Path) -> Dict[str, Any]:
-        return exported(self._conf, self.encoder, folder)
+        super().__init__(batch_size=batch_size, **frozen)
+        probe = [["a"], ["eng_Latn"]] if self.encoder.needs_lang else [["a"]]
+        self.tokenizer = CaptionVectors(self._cached(probe, kind="text"), langs)
+        self._conf["langs"] = None if langs is None else list(langs)
