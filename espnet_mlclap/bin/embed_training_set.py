@@ -12,6 +12,7 @@ from typing import List, Optional, Sequence, Tuple
 from espnet_mlclap.utils.cli import bool_option, run_command
 from espnet_mlclap.utils.config import BEST_MODEL
 from espnet_mlclap.utils.errors import UserError
+from espnet_mlclap.utils.shard import add_shard_option
 
 _CLIPS_PER_BATCH = 16
 
@@ -38,6 +39,7 @@ def get_parser() -> argparse.ArgumentParser:
         default=False,
         help="a packed file may name classes from outside of this package, which then run",
     )
+    add_shard_option(parser)
     return parser
 
 
@@ -89,6 +91,7 @@ def embed_training_set(options: argparse.Namespace) -> None:
         identities=identities,
         clips_per_batch=options.batch_size,
         num_workers=options.num_workers,
+        shard=options.shard,
     )
     logging.info(f"{options.out_dir}: {counts}")
 

@@ -10,6 +10,7 @@ import numpy as np
 
 from espnet_mlclap.fileio.audio_writer import AUDIO_FORMATS
 from espnet_mlclap.utils.cli import bool_option, run_command
+from espnet_mlclap.utils.shard import add_shard_option
 
 
 def get_parser() -> argparse.ArgumentParser:
@@ -27,6 +28,7 @@ def get_parser() -> argparse.ArgumentParser:
         "--skip_bad_audio", type=bool_option, default=False, help="skip clips that cannot be read"
     )
     parser.add_argument("--nj", type=int, default=1, help="processes")
+    add_shard_option(parser)
     return parser
 
 
@@ -51,7 +53,10 @@ def format_set(options: argparse.Namespace) -> None:
         log_mel=log_mel,
         skip_bad_audio=options.skip_bad_audio,
         nj=options.nj,
+        shard=options.shard,
     )
+    if options.shard is not None:
+        return
     for clip in bad:
         logging.warning("left out: %s", clip.error)
     logging.info(

@@ -6,6 +6,7 @@ from typing import Any, Dict, Optional, Sequence
 
 from espnet_mlclap.utils.cli import bool_option, run_command
 from espnet_mlclap.utils.languages import PAPER_SOURCE
+from espnet_mlclap.utils.shard import add_shard_option
 
 
 def get_parser() -> argparse.ArgumentParser:
@@ -62,6 +63,7 @@ def get_parser() -> argparse.ArgumentParser:
     )
     add("--device", default="cpu", help="cpu, cuda (the visible GPUs), cuda:1 (only this one) ...")
     add("--seed", type=int, default=0, help="of the choice of one caption per clip")
+    add_shard_option(parser)
     return parser
 
 
@@ -89,6 +91,7 @@ def translate(options: argparse.Namespace) -> None:
         nj=options.nj,
         device=options.device,
         seed=options.seed,
+        shard=options.shard,
     )
     enhance(request, config)
 

@@ -25,6 +25,7 @@ from espnet_mlclap.models.two_tower import TwoTowerModel
 from espnet_mlclap.objectives.gather import sum_over_ranks, this_rank, world_size
 from espnet_mlclap.utils.batches import batches_by_length, consecutive
 from espnet_mlclap.utils.progress import progress_bar
+from espnet_mlclap.utils.shard import Shard
 
 CLIPS_PER_BATCH = 16
 
@@ -39,6 +40,7 @@ def embed_set(
     clips_per_batch: int = CLIPS_PER_BATCH,
     num_workers: int = 0,
     over_ranks: bool = False,
+    shard: Optional[Shard] = None,
 ) -> EmbeddingSet:
     """Embed all clips and captions of a set.
 
@@ -52,9 +54,12 @@ def embed_set(
         num_workers: processes that read clips; changes nothing but time.
         over_ranks: each rank of a training embeds its share of the batches, and gets the others'. All must
             call this with the same weights.
+        shard: embed only this share of the batches; without it, one that is put together from shares has the
+            same vectors.
 
     Returns:
-        The vectors, clips and captions sorted by the bytes of their ids.
+        The vectors, clips and captions sorted by the bytes of their ids; with `shard`, the rows of the other
+        shares are 0.
 
     Raises:
         AudioError: a clip cannot be read, or the model makes NaN of it.
@@ -63,7 +68,7 @@ def embed_set(
     device = torch.device(device)
     with evaluating(model):
         clips = sorted_ids(data.wav_scp)
-        rank, ranks = (this_rank(), world_size()) if over_ranks else (0, 1)
+        rank, ranks = (this_rank(), world_size()) if over_ranks else shard or (0, 1)
         audio = _embed_clips(model, data, clips, device, clips_per_batch, num_workers, rank, ranks)
         captions = sorted_ids(data.captions)
         text = embed_captions(
@@ -74,8 +79,16 @@ def embed_set(
             rank=rank,
             ranks=ranks,
         )
-    if ranks > 1:
+    if over_ranks:
         audio, text = sum_over_ranks(audio, device), sum_over_ranks(text, device)
+    return embedding_set(data, path, audio, text)
+
+
+def embedding_set(
+    data: DataDir, path: Union[str, Path], audio: np.ndarray, text: np.ndarray
+) -> EmbeddingSet:
+    """Vectors of the clips and captions of a set, both in the order of `sorted_ids`."""
+    clips, captions = sorted_ids(data.wav_scp), sorted_ids(data.captions)
     row_of = {clip: row for row, clip in enumerate(clips)}
     return EmbeddingSet(
         path=Path(path),

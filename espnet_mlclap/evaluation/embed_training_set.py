@@ -13,10 +13,11 @@ import numpy as np
 import torch
 
 from espnet_mlclap.evaluation.embed_set import CLIPS_PER_BATCH, embed_clips, settings_of_evaluation
-from espnet_mlclap.evaluation.embedding_table import make_table
+from espnet_mlclap.evaluation.table_shares import SharedTable
 from espnet_mlclap.evaluation.training_items import TrainingItems
 from espnet_mlclap.models.embed_captions import embed_captions
 from espnet_mlclap.models.two_tower import TwoTowerModel
+from espnet_mlclap.utils.shard import Shard
 
 _CAPTIONS_AT_ONCE = 1024  # tokenised together; batches are smaller
 
@@ -37,6 +38,7 @@ def embed_training_set(
     identities: Mapping[str, str],
     clips_per_batch: int = CLIPS_PER_BATCH,
     num_workers: int = 0,
+    shard: Optional[Shard] = None,
 ) -> None:
     """Make the tables "clips" and "captions" of vectors in a folder, as far as they are not made.
 
@@ -47,6 +49,7 @@ def embed_training_set(
         identities: of the tables to make: `TrainingItems.identities`.
         clips_per_batch: clips that are encoded together.
         num_workers: processes that read clips.
+        shard: make only this share of each table.
 
     Raises:
         AudioError: a clip cannot be read; names it.
@@ -79,21 +82,26 @@ def embed_training_set(
     samples = [-int(items.samples.get(clip, 0)) for clip in clips]
     characters = [len(items.captions[key].text) for key in captions]
     tables = {
-        "clips": (clips, samples, embed_some_clips),
-        "captions": (captions, characters, embed_some_captions),
+        "clips": (clips, samples, embed_some_clips, clips_per_batch),
+        "captions": (captions, characters, embed_some_captions, _CAPTIONS_AT_ONCE),
     }
     with torch.no_grad(), settings_of_evaluation():
-        for name, (keys, lengths, embed) in tables.items():
-            if name in identities:
-                make_table(
-                    Path(out) / name,
-                    identity=identities[name],
-                    keys=keys,
-                    size=teacher.model.embed_size,
-                    order=sorted(range(len(keys)), key=lengths.__getitem__),
-                    embed=embed,
-                    label=name,
-                )
+        for name, identity in identities.items():
+            keys, lengths, embed, at_once = tables[name]
+            table = SharedTable(
+                folder=Path(out) / name,
+                identity=identity,
+                keys=keys,
+                size=teacher.model.embed_size,
+                order=sorted(range(len(keys)), key=lengths.__getitem__),
+                embed=embed,
+                label=name,
+                at_once=at_once,
+            )
+            if shard is None:
+                table.make()
+            else:
+                table.make_share(shard)
 
 
 def _by_bytes(keys: Iterable[str]) -> List[str]:

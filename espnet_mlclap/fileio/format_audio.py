@@ -12,8 +12,9 @@ format; blocks that no longer fit are made again.
     <out_dir>/wav.scp clip2dur utt2num_samples clip2md5 feats_type text utt2clip utt2lang
     <out_dir>/clip2label clip2source (where the set has them)
 
-`wav.scp` is written last: the set is complete when it is there. `clip2md5` is the MD5 sum of the 16-bit
-samples at 16 kHz, by which equal recordings are found whatever file they came in.
+Several jobs can make the blocks beside each other, each those of its share; who is without a share makes what
+is missing, and the tables. `wav.scp` is written last: the set is complete when it is there. `clip2md5` is the
+MD5 sum of the 16-bit samples at 16 kHz, by which equal recordings are found whatever file they came in.
 """
 
 import functools
@@ -36,6 +37,7 @@ from espnet_mlclap.utils.errors import UserError
 from espnet_mlclap.utils.progress import progress_bar
 from espnet_mlclap.utils.reading import read_json
 from espnet_mlclap.utils.settings import build_settings
+from espnet_mlclap.utils.shard import Shard
 from espnet_mlclap.utils.workers import map_unordered
 
 _CLIPS_PER_BLOCK = 32  # half as many to as many on average: some seconds of work
@@ -77,6 +79,7 @@ def format_audio(
     log_mel: Optional[LogMel] = None,
     skip_bad_audio: bool = False,
     nj: int = 1,
+    shard: Optional[Shard] = None,
 ) -> List[FormattedClip]:
     """Write the formatted copy of `data` into `out_dir`.
 
@@ -89,9 +92,10 @@ def format_audio(
             that can be sent to other processes.
         skip_bad_audio: leave out clips that cannot be read, and list them in `bad_audio.txt`.
         nj: worker processes.
+        shard: make the blocks of this share, and no tables.
 
     Returns:
-        The clips that were left out, each with its `error`.
+        The clips that were left out, each with its `error`; with `shard` nothing.
 
     Raises:
         UserError: a clip cannot be read (without `skip_bad_audio`), none can, or `out_dir` is not
@@ -100,18 +104,24 @@ def format_audio(
     if audio_format not in AUDIO_FORMATS:
         raise UserError(f"--audio_format must be one of {AUDIO_FORMATS}, not {audio_format!r}")
     out_dir = make_dir(out_dir)
-    (out_dir / "wav.scp").unlink(missing_ok=True)
+    if shard is None:
+        (out_dir / "wav.scp").unlink(missing_ok=True)
     sources = [
         Source(clip, path, f"{wav_scp}:{line}")
         for line, (clip, path) in enumerate(data.wav_scp.items(), 1)
     ]
+    numbered = list(_blocks(sources).items())
+    if shard is not None:
+        numbered = shard.of(numbered)
+        sources = [source for _, block in numbered for source in block]
     if not skip_bad_audio:
         _check_presence(sources)
     blocks = {
         out_dir / "blocks" / f"{number:04d}-{_fingerprint(block, audio_format)}": block
-        for number, block in _blocks(sources).items()
+        for number, block in numbered
     }
-    _remove_others(out_dir / "blocks", blocks)
+    if shard is None:
+        _remove_others(out_dir / "blocks", blocks)
     missing = {folder: block for folder, block in blocks.items() if not folder.exists()}
     if missing and len(missing) < len(blocks):
         done = len(blocks) - len(missing)
@@ -125,7 +135,13 @@ def format_audio(
         )
         for count in _map(work, list(missing.items()), nj):
             bar.update(count)
-    formatted = {clip.clip: (folder, clip) for folder in blocks for clip in _read_block(folder)}
+    if shard is not None:
+        return []
+    formatted = {
+        clip.clip: (folder, clip)
+        for folder, block in blocks.items()
+        for clip in _read_block(folder, block)
+    }
     good: Dict[str, Tuple[Path, FormattedClip]] = {}
     bad: List[FormattedClip] = []
     for source in sources:
@@ -224,12 +240,16 @@ def _advice(message: str) -> str:
     return f"{message} Fix or remove it, or skip such clips with --skip_bad_audio true."
 
 
-def _read_block(folder: Path) -> List[FormattedClip]:
+def _read_block(folder: Path, block: Sequence[Source]) -> List[FormattedClip]:
     path = folder / "clips.json"
+    again = f"Remove {folder}, and it is made again."
     try:
-        return [build_settings(FormattedClip, row, str(path)) for row in read_json(path)]
+        clips = [build_settings(FormattedClip, row, str(path)) for row in read_json(path)]
     except (UserError, TypeError) as error:  # TypeError: no list
-        raise UserError(f"{error} Remove {folder}, and it is made again.") from error
+        raise UserError(f"{error} {again}") from error
+    if [clip.clip for clip in clips] != [source.clip for source in block]:
+        raise UserError(f"{path}: clips are missing, there twice, or others. {again}")
+    return clips
 
 
 def _write_tables(

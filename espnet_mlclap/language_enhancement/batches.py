@@ -5,12 +5,13 @@ import os
 from concurrent.futures import FIRST_COMPLETED, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
 from itertools import islice
-from typing import Any, Callable, Dict, Iterable, Iterator, List, NamedTuple, Set, Tuple
+from typing import Any, Callable, Dict, Iterable, Iterator, List, NamedTuple, Optional, Set, Tuple
 
 from espnet_mlclap.language_enhancement.abs_translator import AbsTranslator
 from espnet_mlclap.language_enhancement.journal import Journal, Translations
 from espnet_mlclap.utils.errors import UserError
 from espnet_mlclap.utils.progress import progress_bar
+from espnet_mlclap.utils.shard import Shard
 from espnet_mlclap.utils.workers import end_with_parent
 
 # Makes the translator in a process, from the number of that process (0, 1, ...).
@@ -53,6 +54,7 @@ def translate_all(
     *,
     batch_size: int,
     nj: int,
+    shard: Optional[Shard] = None,
 ) -> Translations:
     """Translate what the journal does not have yet.
 
@@ -63,9 +65,11 @@ def translate_all(
         journal: takes each batch as soon as it is done.
         batch_size: most sentences in a batch.
         nj: number of processes.
+        shard: translate only this share of the batches.
 
     Returns:
-        A translation for each distinct request; "" where the translator has none.
+        A translation for each distinct request; "" where the translator has none. With `shard`, for those
+        that are known by now.
 
     Raises:
         UserError: what the translator raises, or a process that died.
@@ -74,7 +78,8 @@ def translate_all(
     known = journal.read()
     # The batches are those of a run from the start, so that a run that was killed repeats them exactly.
     batches = []
-    for batch in make_batches(requests, batch_size):
+    whole = make_batches(requests, batch_size)
+    for batch in whole if shard is None else shard.of(whole):
         languages = batch.source_lang, batch.target_lang
         missing = tuple(s for s in batch.sentences if (*languages, s) not in known)
         if missing:
@@ -89,6 +94,8 @@ def translate_all(
             for sentence, translation in zip(batch.sentences, translations):
                 known[batch.source_lang, batch.target_lang, sentence] = translation
             bar.update(len(batch.sentences))
+    if shard is not None:
+        return known
     return {request: known[request] for request in requests}
 
 

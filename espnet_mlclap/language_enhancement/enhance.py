@@ -34,6 +34,7 @@ from espnet_mlclap.language_enhancement.registry import GIVEN, translators
 from espnet_mlclap.utils.atomic import atomic_dir
 from espnet_mlclap.utils.errors import UserError
 from espnet_mlclap.utils.languages import check_language
+from espnet_mlclap.utils.shard import Shard
 
 Pairs = List[Tuple[Task, str]]
 
@@ -54,6 +55,7 @@ class Request:
         nj: most processes (see `_Factory.processes`).
         device: "cpu", "cuda" ...
         seed: of the draw of one caption per clip.
+        shard: make this share of the translations, for another call that puts the shares together.
     """
 
     sets: Sequence[Tuple[Path, Path]]
@@ -67,6 +69,7 @@ class Request:
     nj: int = 1
     device: str = "cpu"
     seed: int = 0
+    shard: Optional[Shard] = None
 
     def __post_init__(self) -> None:
         check_language(self.source_lang, "--source_lang")
@@ -83,6 +86,10 @@ class Request:
                 )
         if (self.translator == GIVEN) != (self.given_dir is not None):
             raise UserError("--given_dir goes with --translator file, and only with it.")
+        if self.translator == GIVEN and self.shard is not None:
+            raise UserError(
+                "--shard: given translations are not made, so there is nothing to share."
+            )
         if self.nj < 1:
             raise UserError(f"--nj must be 1 or more, not {self.nj}")
         if len({out_dir.resolve() for _, out_dir in self.sets}) < len(self.sets):
@@ -96,7 +103,8 @@ def enhance(request: Request, config: TranslationConfig) -> Dict[Path, Dict[str,
     """Translate the captions of all sets and write their directories of translations.
 
     Returns:
-        The quality summary of each directory that was written (see `quality_report.summarize`).
+        The quality summary of each directory that was written (see `quality_report.summarize`): none with
+        `request.shard`, whose translations are in a journal.
 
     Raises:
         UserError: anything wrong with the request, the data, the models or the server.
@@ -121,6 +129,8 @@ def enhance(request: Request, config: TranslationConfig) -> Dict[Path, Dict[str,
         }
     else:
         translations = _translate(request, config, originals, factory)
+    if request.shard is not None:
+        return {}
     embed, made_by = None, "Nothing was left to translate."
     if any(translations.values()):
         embed, made_by = factory.embedder(), factory.made_by(request.given_dir)
@@ -211,14 +221,18 @@ def _translate(
     if not wanted:
         return {data_dir: [] for data_dir in originals}
     # One journal serves all sets of a call, so that what they have in common is translated once.
-    with Journal(journal_path(request.sets[0][1]), factory.identity()) as journal:
+    path = journal_path(request.sets[0][1])
+    with Journal(path, factory.identity(), shard=request.shard) as journal:
         done = translate_all(
             wanted,
             factory,
             journal,
             batch_size=factory.settings.batch_size,
             nj=factory.processes(request.nj),
+            shard=request.shard,
         )
+    if request.shard is not None:
+        return {}
     return {
         data_dir: [(task, done[task.source.lang, task.lang, task.source.text]) for task in group]
         for data_dir, group in tasks.items()

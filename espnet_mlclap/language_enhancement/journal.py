@@ -7,6 +7,8 @@ One line per batch, appended and synced when the batch is done:
 A line that a kill cut off, or that was damaged, has the wrong checksum and is left out; its batch is done
 again. Lines of a translator with other settings are left alone. Sentences that the translator had no
 translation for are not kept, so that the next run asks for them again.
+
+Jobs that translate a share each write a journal each, beside the one without a share; all are read together.
 """
 
 import json
@@ -14,12 +16,13 @@ import logging
 import os
 import zlib
 from pathlib import Path
-from typing import Dict, Mapping, Sequence, Tuple, Union
+from typing import Dict, Iterable, Mapping, Optional, Sequence, Tuple, Union
 
 from espnet_mlclap.utils.atomic import make_dir
 from espnet_mlclap.utils.config import check_mapping
 from espnet_mlclap.utils.errors import UserError
 from espnet_mlclap.utils.settings import check_types
+from espnet_mlclap.utils.shard import Shard, share_of, shares_beside
 
 # (source language, target language, sentence) -> translation
 Translations = Dict[Tuple[str, str, str], str]
@@ -34,13 +37,21 @@ class Journal:
     Args:
         path: the file; it and its folder are created.
         identity: what decides the translator's output (`AbsTranslator.identity`).
+        shard: the share that is written, into a file of its own.
 
     Raises:
         UserError: the file cannot be read or written.
     """
 
-    def __init__(self, path: Union[str, Path], identity: Mapping[str, object]):
-        self.path = Path(path)
+    def __init__(
+        self,
+        path: Union[str, Path],
+        identity: Mapping[str, object],
+        *,
+        shard: Optional[Shard] = None,
+    ):
+        self._whole = Path(path)
+        self.path = self._whole if shard is None else share_of(self._whole, shard)
         self._by = f"{zlib.crc32(_canonical(identity)):08x}"
         make_dir(self.path.parent)
         try:
@@ -55,12 +66,30 @@ class Journal:
         self._file.close()
 
     def read(self) -> Translations:
-        """All translations of this translator's that were written completely."""
+        """All translations of this translator's that were written completely, also by other shares."""
         translations: Translations = {}
+        for path in self._others():
+            with path.open("rb") as lines:
+                self._add(lines, translations)  # the last line may be in the making
         self._file.seek(0)
+        broken, complete = self._add(self._file, translations)
+        if not complete:
+            self._append(b"\n")  # so that the next line does not continue the one that was cut off
+        if broken:
+            logging.info(
+                "%s: %d damaged lines left out; their batches are done again", self.path, broken
+            )
+        return translations
+
+    def _others(self) -> Iterable[Path]:
+        shares = [path for _, path in shares_beside(self._whole)]
+        return [path for path in (self._whole, *shares) if path != self.path and path.is_file()]
+
+    def _add(self, lines: Iterable[bytes], translations: Translations) -> Tuple[int, bool]:
+        """The number of damaged lines, and whether the last one has an end."""
         broken = 0
         line = b"\n"
-        for line in self._file:
+        for line in lines:
             record = _parse(line)
             if record is None:
                 broken += 1
@@ -68,13 +97,7 @@ class Journal:
                 for sentence, translation in record["pairs"]:
                     if translation:
                         translations[record["source"], record["target"], sentence] = translation
-        if not line.endswith(b"\n"):
-            self._append(b"\n")  # so that the next line does not continue the one that was cut off
-        if broken:
-            logging.info(
-                "%s: %d damaged lines left out; their batches are done again", self.path, broken
-            )
-        return translations
+        return broken, line.endswith(b"\n")
 
     def write(
         self,

@@ -1,6 +1,7 @@
 """Formatting: any rate and channel count to 16 kHz mono, three formats, bad audio, kills, resuming."""
 
 import hashlib
+import json
 import os
 import signal
 import subprocess
@@ -16,6 +17,7 @@ from espnet_mlclap.fileio.audio import AudioError, load_clip
 from espnet_mlclap.fileio.data_dir import Caption, DataDir, caption_id
 from espnet_mlclap.fileio.format_audio import AUDIO_FORMATS, add_captions, format_audio
 from espnet_mlclap.utils.errors import UserError
+from espnet_mlclap.utils.shard import all_shards
 
 
 def tone(seconds, rate, hertz=440.0):
@@ -227,3 +229,41 @@ def test_translations_are_added(many):
         add_captions(many, new, "data/x_le")
     with pytest.raises(UserError, match="the set has no clip 'zzz'"):
         add_captions(many, {"zzz-fra_Latn-1": Caption("x", "zzz", "fra_Latn")}, "data/x_le")
+
+
+def tables(folder):
+    return {
+        path.name: path.read_text().replace(str(folder), "OUT")
+        for path in folder.iterdir()
+        if path.is_file()
+    }
+
+
+def test_shares_make_the_blocks_and_who_comes_last_the_tables(many, tmp_path):
+    format_into(many, tmp_path / "at_once")
+    out = tmp_path / "out"
+    blocks = []
+    for shard in all_shards(3):
+        assert format_into(many, out, shard=shard) == []
+        blocks.append(len(list((out / "blocks").iterdir())))
+        assert tables(out) == {}
+    assert blocks == [2, 3, 4]
+    made = {path: path.stat().st_mtime_ns for path in out.rglob("*.flac")}
+    format_into(many, out)
+    assert made == {path: path.stat().st_mtime_ns for path in out.rglob("*.flac")}
+    assert len(made) == 100
+    assert tables(out) == tables(tmp_path / "at_once")
+
+
+def test_a_share_that_a_kill_has_left_out_is_made_with_the_tables(many, tmp_path):
+    format_into(many, tmp_path / "out", shard=all_shards(2)[1])
+    format_into(many, tmp_path / "out")
+    assert len(DataDir.read(tmp_path / "out").wav_scp) == 100
+
+
+def test_a_block_with_a_hole_is_named(mixed, tmp_path):
+    format_into(mixed, tmp_path / "out")
+    (path,) = (tmp_path / "out/blocks").glob("*/clips.json")
+    path.write_text(json.dumps(json.loads(path.read_text())[1:]))
+    with pytest.raises(UserError, match="clips are missing, there twice, or others. Remove "):
+        format_into(mixed, tmp_path / "out")

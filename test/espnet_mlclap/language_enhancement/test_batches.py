@@ -10,6 +10,7 @@ from espnet_mlclap.language_enhancement.abs_translator import AbsTranslator
 from espnet_mlclap.language_enhancement.batches import make_batches, translate_all, translate_batch
 from espnet_mlclap.language_enhancement.journal import Journal
 from espnet_mlclap.utils.errors import UserError
+from espnet_mlclap.utils.shard import Shard, all_shards
 
 
 class Upper(AbsTranslator):
@@ -153,3 +154,32 @@ def test_translations_are_one_line_each_and_as_many_as_the_sentences():
     (single,) = make_batches([("eng_Latn", "fra_Latn", "a")], 9)
     with pytest.raises(ValueError, match="Odd gave 2 translations of 1"):
         translate_batch(Odd(), single)
+
+
+def run_share(translator, requests, path, shard):
+    with Journal(path, translator.identity(None), shard=shard) as journal:
+        translate_all(
+            requests, lambda process: translator, journal, batch_size=4, nj=1, shard=shard
+        )
+
+
+def test_shares_translate_all_batches_once_and_are_read_together(tmp_path, sentences):
+    requests = requests_for(sentences(30))
+    translator, alone = Upper(), Upper()
+    for shard in all_shards(3):
+        run_share(translator, requests, tmp_path / "j", shard)
+    expected = run(alone, requests, tmp_path / "alone")
+    assert sorted(translator.batches) == sorted(alone.batches)
+    assert len({id(batch) for batch in translator.batches}) == len(alone.batches)
+    assert run(Upper(good_batches=0), requests, tmp_path / "j") == expected
+
+
+def test_a_share_goes_on_after_a_kill_and_the_whole_translates_what_is_missing(tmp_path, sentences):
+    requests = requests_for(sentences(30))
+    with pytest.raises(UserError, match="gone"):
+        run_share(Upper(good_batches=2), requests, tmp_path / "j", Shard(0, 2))
+    goes_on = Upper()
+    run_share(goes_on, requests, tmp_path / "j", Shard(0, 2))
+    rest = Upper()
+    run(rest, requests, tmp_path / "j")
+    assert [len(one.batches) for one in (goes_on, rest)] == [6, 8]
