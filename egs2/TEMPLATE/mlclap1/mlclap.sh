@@ -19,10 +19,12 @@ set -euo pipefail
 ## Stages
 stage=1                # {1..9} first stage to run
 stop_stage=7           # {1..9} last stage to run
-nj=2                   # {1..} processes for audio formatting, and for translation without a GPU or by --translator chat
+nj=2                   # {1..} processes for audio formatting, and for translation without a GPU or by --translator chat; jobs on a cluster
 ngpu=0                 # {0..} GPUs for translation, training and embedding; 0: the CPU
-cpu_ranks=1            # {1..} with --ngpu 0, processes that share the training (torchrun, gloo)
-inference_nj=1         # {1..} test sets that are embedded at a time
+num_nodes=1            # {1..} nodes of a cluster that share the training, each with --ngpu GPUs
+cpu_ranks=1            # {1..} with --ngpu 0, processes that share the training (torchrun, gloo), of each node
+requeue=0              # {0..} times that a training which fails, as when a node has died, goes on from its last checkpoint
+inference_nj=1         # {1..} test sets that are embedded at a time; on a cluster, jobs for each set, and for teachers
 skip_train=false       # {true|false} no training: without stages 4 and 5, and stages 2 and 3 for the test sets alone
 skip_eval=false        # {true|false} no testing: without stages 6 and 7
 print_plan=            # only print what follows from the options: json for all of it, or one name of it (inference)
@@ -84,6 +86,7 @@ command_line="${0##*/} $*"
 . scripts/options.sh
 . scripts/locks.sh
 . scripts/jobs.sh
+. scripts/shards.sh
 . scripts/plan.sh
 parse_options "${BASH_SOURCE[0]}" "$@"
 holds_corpus() { [[ ! -f ${datadir}/.corpus || $(<"${datadir}/.corpus") == "${corpus}" ]]; }
@@ -111,6 +114,7 @@ if [[ -n ${print_plan} ]]; then
 fi
 # what may not be there yet when only the plan is asked for
 [[ -z ${init_param} || -f ${init_param} ]] || option_error "--init_param ${init_param}: no such file in ${PWD}."
+((num_nodes == 1)) || [[ -n ${train_cmd} ]] || option_error "--num_nodes ${num_nodes}: needs a cluster (cmd_backend=slurm)."
 for name in ${teachers}; do
     [[ -e ${name} ]] || option_error "--teachers ${name}: no such experiment or packed file in ${PWD}."
 done
@@ -161,6 +165,8 @@ translate() {  # SET LANGUAGES TRANSLATOR OPTIONS...
         options+=(--config "${translation_config}") inputs+=("${translation_config}")
     fi
     if [[ -n ${reference_dir} ]]; then options+=(--reference_dir "${reference_dir}") inputs+=("${reference_dir}"); fi
+    local shards=${nj} shard_cmd=${translate_shard_cmd}
+    if [[ $3 == chat || $3 == file ]]; then shards=1; fi # nothing to compute
     if ((ngpu == 0)) || [[ $3 == chat || $3 == file ]]; then
         options+=(--nj "${nj}")
     else
@@ -196,7 +202,7 @@ stage_2() {
 }
 
 stage_3() {
-    local set
+    local set shards=${nj} shard_cmd=${data_shard_cmd}
     for set in "${sets[@]}"; do
         local -a inputs=("${datadir}/${set}" @"${datadir}/${set}/wav.scp") options=()
         if translates_test && [[ " ${test_sets} " == *" ${set} "* ]]; then
@@ -252,14 +258,14 @@ teacher_vectors() { # TEACHER: the folder in which its vectors of training sets 
 }
 
 add_teachers() { # their vectors of the training sets, made where needed, to the caller's arrays `options` and `inputs`
-    local teacher set vectors loss
+    local teacher set vectors loss shards=${inference_nj} shard_cmd=${embed_shard_cmd}
     for teacher in ${teachers}; do
         options+=(--teacher_embeddings)
         for set in "${train[@]}"; do
             vectors=$(teacher_vectors "${teacher}")/${set}
             local -a more=()
             if uses_le; then more=(--le_data_dir "${datadir}/${set}_le"); fi
-            run_job "${vectors}.log" "${embed_cmd}" python3 -m espnet_mlclap.bin.embed_training_set \
+            shared_job "${vectors}.log" "${embed_cmd}" python3 -m espnet_mlclap.bin.embed_training_set \
                 --teacher "${teacher}" --data_dir "${formatted}/${set}" "${more[@]}" --out_dir "${vectors}" \
                 --device "${device}"
             options+=("${vectors}") inputs+=("${vectors}"/{clips,captions}/identity)
@@ -273,6 +279,7 @@ add_teachers() { # their vectors of the training sets, made where needed, to the
 stage_5() {
     local weight
     local -a inputs options=() launcher=(python3) more
+    local gpus_of_rank=${ngpu}
     local -a outdated=("${experiment}"/{checkpoint.pth,*epoch.pth,*/scores.json})
     local files # of the configuration, with what they are based on and what they name
     files=$(python3 -m espnet_mlclap.bin.show_config "${mlclap_config}" --files true)
@@ -285,25 +292,30 @@ stage_5() {
     if [[ -n ${init_param} ]]; then options+=(--init_param "${init_param}") inputs+=("${init_param}"); fi
     if [[ -n ${teachers} ]]; then add_teachers; fi
     if [[ -n ${text_encoder_init} ]]; then options+=(--text_encoder_conf "init=${text_encoder_init}"); fi
-    if ((ngpu > 1)); then
+    if ((num_nodes > 1)); then
+        launcher=(bash scripts/on_each_node.sh "$((ngpu > 0 ? ngpu : cpu_ranks))")
+        gpus_of_rank=$((ngpu > 0 ? 1 : 0))
+        options+=(--multiprocessing_distributed false)
+        if ((ngpu == 0)); then options+=(--dist_backend gloo); fi
+    elif ((ngpu > 1)); then
         options+=(--multiprocessing_distributed true)
     elif ((ngpu == 0 && cpu_ranks > 1)); then
         launcher=(torchrun --standalone --nproc_per_node "${cpu_ranks}")
         options+=(--dist_backend gloo --multiprocessing_distributed false)
     fi
     read -ra more <<<"${mlclap_args}"
-    local resumes=${experiment}/checkpoint.pth
+    local resumes=${experiment}/checkpoint.pth times=${requeue}
     mkdir -p "${experiment}"
     printf '# %s\n%s\n' "$(date '+%F %T')" "${command_line}" >"${experiment}/run.sh.txt"
     once "${experiment}/.made" "${experiment}/train.log" "${train_cmd}" \
         "${launcher[@]}" -m espnet_mlclap.bin.train --config "${mlclap_config}" --output_dir "${experiment}" \
         --valid_data_dir "${formatted}/${valid_set}" "${options[@]}" --le_ratio "${le_ratio}" \
-        --seed "${seed}" --ngpu "${ngpu}" --resume true "${more[@]}"
+        --seed "${seed}" --ngpu "${gpus_of_rank}" --resume true "${more[@]}"
 }
 
 embed() { # SET NUMBER: with several at a time, GPUs in turn
     local -a inputs=("${formatted}/$1" "${experiment}/config.yaml" "${experiment}/${inference_model}")
-    local on=${device}
+    local on=${device} shards=${inference_nj} shard_cmd=${embed_shard_cmd}
     if ((inference_nj > 1 && ngpu > 1)) && [[ -z ${embed_cmd} ]]; then on=cuda:$(($2 % ngpu)); fi
     once "${inference}/$1/.made" "${inference}/log/embed_$1.log" "${embed_cmd}" \
         python3 -m espnet_mlclap.bin.embed --model_dir "${experiment}" --model_file "${inference_model}" \
@@ -318,8 +330,9 @@ stage_6() {
             python3 -m espnet_mlclap.bin.download_model "${download_model}" --out_dir "${experiment}" \
             --model_file "${inference_model}" --custom_classes "${custom_classes}"
     fi
-    in_parallel "${inference_nj}" embed "${tests[@]}"
-    local set top
+    local set top at_once=${inference_nj}
+    if [[ -n ${embed_shard_cmd} ]]; then at_once=1; fi # each of them in so many jobs
+    in_parallel "${at_once}" embed "${tests[@]}"
     for top in ${reranker:+${rerank_top}}; do
         for set in "${tests[@]}"; do rerank "${set}" "${top}"; done
     done

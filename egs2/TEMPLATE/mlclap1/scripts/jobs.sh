@@ -20,15 +20,41 @@ run_job() {
     "${run[@]}" 2>&1 | tee -a "${log}" | _show_progress || status=${PIPESTATUS[0]}
     if ((status != 0)); then
         printf '# failed with status %s after %s s\n' "${status}" "$((SECONDS - start))" >>"${log}"
-        {
-            echo "---- the last lines of ${log}:"
-            # as text: PyTorch writes NUL bytes, and of a binary file nothing would be shown
-            tr -d '\000' <"${log}" | grep -a -v '^\[progress\] ' | tail -n 25
-            echo "---- failed: ${*:1:3} ... (full log: ${log})"
-        } >&2
+        show_cause "${log}" "${*:1:3} ..."
         return 1
     fi
     printf '# ended well after %s s\n' "$((SECONDS - start))" >>"${log}"
+}
+
+show_cause() { # LOG WHAT: the end of the log of what has failed
+    {
+        echo "---- the last lines of $1:"
+        # as text: PyTorch writes NUL bytes, and of a binary file nothing would be shown
+        tr -d '\000' <"$1" | grep -a -v '^\[progress\] ' | tail -n 25
+        echo "---- failed: $2 (full log: $1)"
+    } >&2
+}
+
+# shared_job LOG PREFIX COMMAND...
+# run_job; on a cluster (where `shard_cmd` has the words that submit a job) after `shards` jobs of the same command have
+# done a share each.
+shared_job() {
+    if [[ -n ${shard_cmd:-} ]] && ((${shards:-1} > 1)); then
+        run_shards "$1" "${shard_cmd}" "${shards}" "${@:3}" || return 1
+    fi
+    run_job "$@"
+}
+
+# tried_job TIMES LOG PREFIX COMMAND...
+# shared_job; where it fails, as when a node has died, again, so many times at most. The logs are kept.
+tried_job() {
+    local left=$1 log=$2
+    shift
+    until shared_job "$@"; do
+        ((left > 0)) || return 1
+        cp "${log}" "${log%.log}.failed_$(date '+%F_%H%M%S').log"
+        echo "  goes on from where it was: --requeue allows it $((left--)) more times"
+    done
 }
 
 _log_line='^[0-9-]+ [0-9:]+,[0-9]+ (INFO: |)([^ ].*)$'
@@ -79,7 +105,8 @@ in_parallel() {
 # as wav.scp names). Numbers of processes and devices do not matter.
 # Where it was started with others, the files in the array `outdated` are moved away first, into the folder outdated next to
 # MARKER (a checkpoint, from which it would continue as if nothing had changed). `resumes` names the file from which a
-# command that was killed continues. `claim` names a function that makes sure that nobody else works on the same; it fails
+# command that was killed continues. `shards` and `shard_cmd` are those of shared_job, `times` that of
+# tried_job. `claim` names a function that makes sure that nobody else works on the same; it fails
 # if that was so before.
 once() {
     local marker=$1 log=$2 prefix=$3 key start=${SECONDS} before=""
@@ -108,7 +135,7 @@ once() {
     rm -f "${marker}"
     mkdir -p "${marker%/*}"
     echo "${key}" >"${begun}"
-    run_job "${log}" "${prefix}" "$@" || return 1
+    tried_job "${times:-0}" "${log}" "${prefix}" "$@" || return 1
     # the inputs may have been made while the command ran (stage 1): the key is that of before
     printf '%s\n%s\n' "${key}" "$((SECONDS - start))" >"${marker}.tmp"
     mv "${marker}.tmp" "${marker}"
@@ -135,7 +162,7 @@ _named_files() { # TABLE: its files (or archives, `archive:offset`) with size an
 _fingerprint() {  # TEXT PATHS...
     local path
     {
-        sed -E -e 's/^torchrun --standalone --nproc_per_node [0-9]+ /python3 /' \
+        sed -E -e 's/^(torchrun --standalone --nproc_per_node|bash scripts\/on_each_node.sh) [0-9]+ /python3 /' \
             -e 's/ --(nj|ngpu|device|num_workers|dist_backend|multiprocessing_distributed) [^ ]+//g' <<<"$1"
         for path in "${@:2}"; do
             if [[ ${path} == @* ]]; then

@@ -1,22 +1,29 @@
 # shellcheck shell=bash
 # What a job asks of Slurm, from a file of ESPnet's form (conf/slurm.conf):
 #
-#     command srun                               # what starts a job
+#     command srun                               # what starts a job; srun or sbatch, each is put where it is needed
 #     option mem=* --mem $0                      # words for a setting of any value, which is $0 in them
 #     option gpu=0 -p cpu                        # for one value; before `*`
 #     default gpu=0                              # of a setting that a job does not name
 
-# slurm_command FILE NAME=VALUE...
-# Print the words that come before a command.
+# slurm_command FILE KIND NAME=VALUE...
+# Print the words that come before a command (KIND srun) or a script (KIND sbatch).
 slurm_command() {
-    local file=$1 kind rest name value words
+    local file=$1 program=$2 kind rest name value words
     local -A exact=() any=() settings=()
     local -a order=() command=() added=()
-    shift
+    shift 2
     while read -r kind rest || [[ -n ${kind} ]]; do
         rest=${rest%%#*}
         case ${kind} in
-            command) read -ra command <<<"${rest}" ;;
+            command)
+                read -ra command <<<"${rest}"
+                if [[ ${command[0]:-} != srun && ${command[0]:-} != sbatch ]]; then
+                    echo "${file}: error: command must be srun or sbatch with options, not '${rest}'" >&2
+                    return 2
+                fi
+                command[0]=${program}
+                ;;
             default) settings[${rest%%=*}]=${rest#*=} ;;
             option)
                 read -r name words <<<"${rest}"
