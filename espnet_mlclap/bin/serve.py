@@ -8,6 +8,7 @@ It listens on this machine only, unless `--host` says otherwise; then every clie
 
 import argparse
 import logging
+import os
 import secrets
 import socket
 import webbrowser
@@ -118,6 +119,9 @@ def _load(options: argparse.Namespace, known):
 
 def main(arguments: Optional[Sequence[str]] = None) -> None:
     """Entry point; `--help` lists the options."""
+    # read when torch and faiss are imported: a thread that waits for others sleeps, and leaves its core to
+    # whoever has work; on a busy machine an answer took ten times as long without
+    os.environ.setdefault("OMP_WAIT_POLICY", "passive")
     run_command(get_parser(), serve, arguments)
 
 

@@ -1,13 +1,10 @@
 """What the server does, without HTTP: answers questions from a library with a model that is loaded once."""
 
 import os
-import threading
 import time
 from dataclasses import replace
 from pathlib import Path
-from typing import List, Optional, Protocol, Sequence, Tuple
-
-import numpy as np
+from typing import List, Optional, Sequence, Tuple
 
 from espnet_mlclap.search.catalogue import File
 from espnet_mlclap.search.hits import Hit
@@ -15,29 +12,13 @@ from espnet_mlclap.search.library import Library
 from espnet_mlclap.search.question import Answer, Question, ask
 from espnet_mlclap.search.rerank import Reranker
 from espnet_mlclap.search.server import schemas
+from espnet_mlclap.search.server.shared_model import ServedModel, SharedModel
 from espnet_mlclap.search.sounds import read_sound
 from espnet_mlclap.search.stores.abs_store import Recording, Where
 from espnet_mlclap.utils.errors import UserError
 from espnet_mlclap.utils.languages import ISO_CODES
 
 _CLOCK = 1e-3  # seconds, of times of changes as floats
-
-
-class ServedModel(Protocol):
-    """What the server needs of a model: `MLCLAP`, or anything like it."""
-
-    @property
-    def embed_size(self) -> int: ...
-
-    @property
-    def languages(self) -> List[str]: ...
-
-    @property
-    def trained_languages(self) -> List[str]: ...
-
-    def encode_text(self, captions: Sequence[str], lang: str) -> np.ndarray: ...
-
-    def encode_audio(self, audio: Sequence[dict], *, show_progress: bool) -> np.ndarray: ...
 
 
 class GoneError(UserError):
@@ -54,7 +35,7 @@ class Service:
     """
 
     def __init__(self, model: ServedModel, library: Library, reranker: Optional[Reranker] = None):
-        self._model = _OneAtATime(model)
+        self._model = SharedModel(model)
         self._languages = _languages(model)
         self._reranker = reranker
         self.library = library
@@ -153,25 +134,6 @@ class Service:
                 raise UserError(f"{filters.folder}: the library has no such folder.")
         about = filters.model_dump(exclude={"folder", "tags"})
         return replace(Where(**about), folder=folder, tags=tuple(filters.tags))
-
-
-class _OneAtATime:
-    """A model behind a lock: two threads that compute at once only hinder each other."""
-
-    def __init__(self, model: ServedModel):
-        self._model, self._lock = model, threading.Lock()
-
-    @property
-    def embed_size(self) -> int:
-        return self._model.embed_size
-
-    def encode_text(self, captions: Sequence[str], lang: str) -> np.ndarray:
-        with self._lock:
-            return self._model.encode_text(captions, lang)
-
-    def encode_audio(self, audio: Sequence[dict], *, show_progress: bool) -> np.ndarray:
-        with self._lock:
-            return self._model.encode_audio(audio, show_progress=show_progress)
 
 
 def _languages(model: ServedModel) -> List[schemas.Language]:

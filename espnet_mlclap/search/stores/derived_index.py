@@ -1,9 +1,11 @@
 """A faiss index of vectors that are kept elsewhere: quick to ask, and always possible to derive again."""
 
-from typing import Optional, Tuple, Union
+from typing import List, Optional, Tuple, Union
 
 import faiss
 import numpy as np
+
+from espnet_mlclap.search.stores.half_scan import scan
 
 #: A dot product of unit vectors computed from float16 differs by less than this from the exact one.
 HALF_PRECISION_ERROR = 2.0**-10
@@ -11,6 +13,11 @@ HALF_PRECISION_ERROR = 2.0**-10
 TRAINING_VECTORS_PER_LIST = 40
 _PROBED = 48  # inverted lists that a question looks into
 _ROUNDS = 8  # of k-means
+_MANY = 8  # questions, from which on one pass for all is quicker than one for each
+_TOGETHER = (
+    16  # questions for lists; from 20 on faiss rounds otherwise, and might look into another list
+)
+_Nearest = Tuple[np.ndarray, np.ndarray]  # ids and approximate dot products, the best first
 
 
 class DerivedIndex:
@@ -91,25 +98,43 @@ class DerivedIndex:
             self._index.remove_ids(faiss.IDSelectorBatch(ids))
 
     def search(
-        self, vector: np.ndarray, top: int, only: Optional[np.ndarray] = None
-    ) -> Tuple[np.ndarray, np.ndarray]:
-        """The nearest vectors.
+        self, questions: np.ndarray, top: int, only: Optional[np.ndarray] = None
+    ) -> List[_Nearest]:
+        """The nearest vectors of each question.
 
         Args:
-            vector: [size].
+            questions: [q, size].
             top: how many.
             only: ids [n] int64 among which to look; None: all.
 
         Returns:
-            ids [found] and approximate dot products [found], the best first.
+            For each question ids [found] and approximate dot products [found], the best first.
         """
         top = min(top, len(self) if only is None else len(only))
         if top == 0:
-            return np.empty(0, np.int64), np.empty(0, np.float32)
-        question = np.ascontiguousarray(vector[None], dtype=np.float32)
-        scores, ids = self._index.search(question, top, params=self._parameters(top, only))
-        kept = ids[0] >= 0
-        return ids[0][kept], scores[0][kept]
+            return [(np.empty(0, np.int64), np.empty(0, np.float32))] * len(questions)
+        questions = np.ascontiguousarray(questions, dtype=np.float32)
+        if self._lists is None and only is None and len(questions) >= _MANY:
+            return [(self._ids[rows], scores) for rows, scores in scan(self._half, questions, top)]
+        found: List[_Nearest] = []
+        parameters = self._parameters(top, only)
+        for start in range(0, len(questions), _TOGETHER):
+            some = questions[start : start + _TOGETHER]
+            for scores, ids in zip(*self._index.search(some, top, params=parameters)):
+                found.append((ids[ids >= 0], scores[ids >= 0]))
+        return found
+
+    @property
+    def _half(self) -> np.ndarray:
+        """The vectors [n, size] float16 of a scan, where faiss has them."""
+        half = faiss.downcast_index(self._index.index)
+        codes = faiss.rev_swig_ptr(half.codes.data(), half.ntotal * half.code_size)
+        return codes.view("<f2").reshape(half.ntotal, half.d)
+
+    @property
+    def _ids(self) -> np.ndarray:
+        """Their ids [n] int64."""
+        return faiss.rev_swig_ptr(self._index.id_map.data(), self._index.ntotal)
 
     def _parameters(
         self, top: int, only: Optional[np.ndarray]

@@ -3,11 +3,11 @@
 import json
 import threading
 from pathlib import Path
-from typing import Dict, List, Optional, Sequence, Tuple
+from typing import Dict, List, NamedTuple, Optional, Sequence, Tuple
 
 import numpy as np
 
-from espnet_mlclap.search.database import Database, below
+from espnet_mlclap.search.database import Database
 from espnet_mlclap.search.stores.abs_store import (
     EVERYTHING,
     AbsStore,
@@ -19,6 +19,8 @@ from espnet_mlclap.search.stores.abs_store import (
 from espnet_mlclap.search.stores.codec import codec
 from espnet_mlclap.search.stores.derivation import Derivation
 from espnet_mlclap.search.stores.derived_index import HALF_PRECISION_ERROR
+from espnet_mlclap.search.stores.sql_condition import sql_condition
+from espnet_mlclap.search.together import Together
 from espnet_mlclap.utils.errors import UserError
 
 _SCHEMA = """
@@ -39,6 +41,15 @@ _ASK_DATABASE_BELOW = (
     2000  # windows left by a filter that are scored from the database, without the index
 )
 _FIRST_CANDIDATES = 64
+_TOGETHER = 32  # questions that are answered together
+
+_Scored = Tuple[np.ndarray, np.ndarray]  # ids of windows, and similarities
+
+
+class _Question(NamedTuple):
+    vector: np.ndarray
+    top: int
+    where: Where
 
 
 class LocalStore(AbsStore):
@@ -82,6 +93,7 @@ class LocalStore(AbsStore):
         self._kind = made
         self._derivation = Derivation(database, Path(folder), self._codec, exact_up_to)
         self._lock = threading.Lock()  # the index is for one thread at a time
+        self._together = Together(self._search_all, _TOGETHER)
 
     def upsert(self, recordings: Sequence[Tuple[Recording, Windows]]) -> None:
         with self._database.transaction() as connection:
@@ -130,41 +142,64 @@ class LocalStore(AbsStore):
                 connection.execute("DELETE FROM recordings WHERE id = ?", one)
 
     def search(self, vector: np.ndarray, top: int, where: Where = EVERYTHING) -> List[Found]:
+        return self._together(_Question(vector, top, where))
+
+    def _search_all(self, questions: Sequence[_Question]) -> List[List[Found]]:
+        """Answer questions from one state of the database; those about everything in one pass."""
+        scored: Dict[int, _Scored] = {}
+        alike: Dict[int, List[int]] = {}  # by how many are wanted: places of questions
         with self._lock, self._database.snapshot():
-            only = None if where.everything else self._ids(where)
-            if only is not None and len(only) < _ASK_DATABASE_BELOW:
-                ids, scores = self._score(only, vector)
-            else:
-                ids, scores = self._candidates(vector, top, only)
-            best = np.lexsort([ids, -scores])[:top]
-            return self._found(ids[best], scores[best])
+            for place, (vector, top, where) in enumerate(questions):
+                if where.everything:
+                    alike.setdefault(top, []).append(place)
+                    continue
+                only = self._ids(where)
+                if len(only) < _ASK_DATABASE_BELOW:
+                    scored[place] = self._score(only, vector)
+                else:
+                    (scored[place],) = self._candidates(vector[None], top, only)
+            for top, places in alike.items():
+                vectors = np.stack([questions[place].vector for place in places])
+                scored.update(zip(places, self._candidates(vectors, top)))
+            found = []
+            for place, question in enumerate(questions):
+                ids, scores = scored[place]
+                best = np.lexsort([ids, -scores])[: question.top]
+                found.append(self._found(ids[best], scores[best]))
+            return found
 
     def _candidates(
-        self, vector: np.ndarray, top: int, only: Optional[np.ndarray]
-    ) -> Tuple[np.ndarray, np.ndarray]:
-        """Windows with their exact similarities, with the best `top` among them."""
+        self, vectors: np.ndarray, top: int, only: Optional[np.ndarray] = None
+    ) -> List[_Scored]:
+        """Windows with their exact similarities to each vector, with the best `top` among them."""
         index = self._derivation.current()
         everything = len(index) if only is None else len(only)
+        answers: Dict[int, _Scored] = {}
         wanted = max(2 * top, _FIRST_CANDIDATES)
-        while True:
-            found, approximate = index.search(vector, wanted, only)
-            ids, scores = self._score(found, vector)
-            if not index.exact or len(found) >= everything or len(ids) < top:
-                return ids, scores
-            # whatever was left out is at most as good as the last candidate, but for rounding
-            least = approximate[-1] + HALF_PRECISION_ERROR
-            if np.partition(scores, -top)[-top] > least:
-                return ids, scores
+        left = list(range(len(vectors)))
+        while left:
+            for row, (found, approximate) in zip(left, index.search(vectors[left], wanted, only)):
+                ids, scores = self._score(found, vectors[row])
+                complete = not index.exact or len(found) >= everything or len(ids) < top
+                # whatever was left out is at most as good as the last candidate, but for rounding
+                if complete or (
+                    np.partition(scores, -top)[-top] > approximate[-1] + HALF_PRECISION_ERROR
+                ):
+                    answers[row] = ids, scores
+            left = [row for row in left if row not in answers]
             wanted *= 4
+        return [answers[row] for row in range(len(vectors))]
 
-    def _score(self, ids: np.ndarray, vector: np.ndarray) -> Tuple[np.ndarray, np.ndarray]:
+    def _score(self, ids: np.ndarray, vector: np.ndarray) -> _Scored:
         rows = self._database.connection.execute(
             "SELECT window, vector FROM vectors WHERE window IN (SELECT value FROM json_each(?))",
             [json.dumps(ids.tolist())],
         ).fetchall()
         if not rows:
             return np.empty(0, np.int64), np.empty(0, np.float32)
-        scores = self._codec.decode([row[1] for row in rows]) @ vector.astype(np.float32)
+        vectors = self._codec.decode([row[1] for row in rows])
+        # a product of matrices would round a row by what stands beside it
+        scores = np.einsum("ij,j->i", vectors, vector.astype(np.float32))
         return np.array([row[0] for row in rows], dtype=np.int64), scores
 
     def _found(self, ids: np.ndarray, scores: np.ndarray) -> List[Found]:
@@ -197,7 +232,7 @@ class LocalStore(AbsStore):
         return tags
 
     def count(self, where: Where = EVERYTHING) -> int:
-        condition, values = _condition(where)
+        condition, values = sql_condition(where)
         return self._database.connection.execute(
             f"SELECT count(*) FROM windows JOIN recordings ON recordings.id = recording{condition}"
             if condition
@@ -206,7 +241,7 @@ class LocalStore(AbsStore):
         ).fetchone()[0]
 
     def _ids(self, where: Where) -> np.ndarray:
-        condition, values = _condition(where)
+        condition, values = sql_condition(where)
         rows = self._database.connection.execute(
             "SELECT windows.id FROM windows JOIN recordings ON recordings.id = recording"
             f"{condition} ORDER BY windows.id",
@@ -266,28 +301,3 @@ class LocalStore(AbsStore):
 def _value(connection, key: str):
     row = connection.execute("SELECT value FROM store WHERE key = ?", [key]).fetchone()
     return row[0] if row else None
-
-
-def _condition(where: Where) -> Tuple[str, list]:
-    """` WHERE ...` with its values; empty if nothing is left out."""
-    parts: List[str] = []
-    values: list = []
-    if where.folder is not None:
-        parts.append("path >= ? AND path < ?")
-        values += below(where.folder)
-    for condition, value in (
-        ("changed >= ?", where.changed_after),
-        ("changed < ?", where.changed_before),
-        ("duration >= ?", where.min_duration),
-        ("duration <= ?", where.max_duration),
-    ):
-        if value is not None:
-            parts.append(condition)
-            values.append(value)
-    for tag in where.tags:
-        parts.append("recordings.id IN (SELECT recording FROM tags WHERE tag = ?)")
-        values.append(tag)
-    if where.recordings is not None:
-        parts.append("recordings.id IN (SELECT value FROM json_each(?))")
-        values.append(json.dumps(list(where.recordings)))
-    return (" WHERE " + " AND ".join(parts) if parts else ""), values

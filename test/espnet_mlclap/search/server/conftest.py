@@ -33,8 +33,8 @@ class Tones:
     trained_languages = list(PAPER_LANGUAGES)
 
     def encode_text(self, captions, lang):
-        if lang not in self.languages:
-            raise UserError(f"{lang}: unknown")
+        for one in {*lang} - {*self.languages}:
+            raise UserError(f"{one}: unknown")
         rows = np.full((len(captions), KINDS), 0.01, np.float32)
         for row, caption in zip(rows, captions):
             if caption == "crash":

@@ -1,6 +1,8 @@
 """Every store gives the same answers: those of comparing a question with each window, one by one."""
 
 import socket
+import time
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 
 import numpy as np
@@ -8,6 +10,7 @@ import pytest
 
 from espnet_mlclap.search.database import Database
 from espnet_mlclap.search.stores.abs_store import EVERYTHING, Recording, Where, Windows
+from espnet_mlclap.search.stores.derived_index import DerivedIndex
 from espnet_mlclap.search.stores.local import LocalStore
 from espnet_mlclap.search.stores.options import StoreOptions, open_store
 from espnet_mlclap.utils.errors import UserError
@@ -302,3 +305,49 @@ def test_wrong_stores_are_named(tmp_path, milvus_server):
     (tmp_path / "other.sqlite").write_bytes(b"not a database" * 100)
     with pytest.raises(UserError, match="not a library"):
         Database(tmp_path / "other.sqlite")
+
+
+@pytest.mark.parametrize("vectors", ["float32", "float16", "int8"])
+@pytest.mark.parametrize("exact_up_to", [5000, 0])
+def test_questions_that_come_together_are_answered_as_each_alone(
+    tmp_path, monkeypatch, exact_up_to, vectors
+):
+    """To the last bit, whatever they were answered with."""
+    options = StoreOptions(exact_up_to=exact_up_to, vectors=vectors)
+    store = open_store(options, Database(tmp_path / "x.sqlite"), tmp_path, "0" * 32, SIZE)
+    store.upsert(make(700))
+    store.delete([3, 4, 650])
+    store.finish()
+    questions = unit(np.random.default_rng(5).standard_normal((60, SIZE)))
+    tops = [50 if number % 9 == 0 else 7 for number in range(60)]
+    wheres = [WHERES["tag"] if number % 7 == 0 else EVERYTHING for number in range(60)]
+    alone = [store.search(*one) for one in zip(questions, tops, wheres)]
+    together, search = [], DerivedIndex.search
+
+    def slowly(index, vectors, *others):
+        together.append(len(vectors))
+        time.sleep(0.03)
+        return search(index, vectors, *others)
+
+    monkeypatch.setattr(DerivedIndex, "search", slowly)
+    with ThreadPoolExecutor(60) as pool:
+        assert list(pool.map(store.search, questions, tops, wheres)) == alone
+    assert max(together) >= 8, "those that are compared with all in one pass"
+    store.close()
+
+
+def test_one_pass_finds_what_single_ones_find():
+    """In an index that vectors were taken out of."""
+    generator = np.random.default_rng(0)
+    vectors = unit(generator.standard_normal((3000, 48)))
+    index = DerivedIndex.scan(48)
+    index.add(np.arange(3000) * 7, vectors)
+    index.remove(np.arange(100, 200) * 7)
+    kept = np.delete(np.arange(3000), np.arange(100, 200))
+    questions = unit(generator.standard_normal((20, 48)))
+    for question, (ids, scores) in zip(questions, index.search(questions, 30)):
+        ((alone, those),) = index.search(question[None], 30)
+        assert {*ids.tolist()} ^ {*alone.tolist()} == set()
+        np.testing.assert_allclose(scores, those, atol=1e-5)
+        best = kept[np.argsort(-vectors[kept] @ question)[:20]] * 7
+        assert {*best.tolist()} <= {*ids.tolist()}
