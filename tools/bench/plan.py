@@ -1,0 +1,132 @@
+#!/usr/bin/env python3
+"""What a training of WavCaps' size costs before its first step: reading, planning, drawing, memory.
+
+    python tools/bench/plan.py                     467,000 clips, 500,000 captions, 3.3 million translations
+    python tools/bench/plan.py --scale 0.01        a hundredth of it
+    python tools/bench/plan.py --other CHECKOUT    also with the package of another checkout
+
+The set is made up, in a temporary folder (1 GB at full size). Each form of it is measured in a process of its
+own: the text files alone, then the tables that stage 3 makes of them. Seconds are CPU time. Memory is what
+the process has more than after its imports: `own` is anonymous memory, `all` adds the pages of files that it
+has mapped, which processes share and the system takes back when it needs them.
+"""
+
+import argparse
+import json
+import os
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[2]
+CLIPS, CAPTIONS, LANGS = 467_000, 500_000, 7
+WORDS = "a dog barks loudly in the distance while rain falls on an old tin roof".split()
+LANG_CODES = ("fra_Latn", "deu_Latn", "spa_Latn", "nld_Latn", "cat_Latn", "jpn_Jpan", "zho_Hans")
+
+MEASURE = """
+import json, pickle, resource, sys, time
+from espnet_mlclap.iterators.epoch_plan import EpochPlan, PlanOptions
+from espnet_mlclap.train.dataset import CaptionedClipDataset
+from espnet_mlclap.train.training_sets import read_training_sets
+
+def memory():
+    with open("/proc/self/smaps_rollup") as file:
+        rows = dict(line.split(":") for line in file.readlines()[1:])
+    return {name: int(rows[name].split()[0]) / 1024 for name in ("Rss", "Anonymous")}
+
+def timed(name, function):
+    start = time.process_time()
+    result = function()
+    found[name] = time.process_time() - start
+    return result
+
+def draw(epoch):
+    return sum(len(batch) for batch in plan.batches(epoch))
+
+folder, found = sys.argv[1], {}
+before = memory()
+sets = timed("open", lambda: read_training_sets([f"{folder}/train"], translations=[f"{folder}/train_le"]))
+sources = {"sources": sets.sources} if hasattr(sets, "sources") else {}
+plan = timed("plan", lambda: EpochPlan(
+    lengths=sets.lengths, originals=sets.originals, translations=sets.translations,
+    options=PlanOptions(batch_size=128, le_ratio=0.1), **sources))
+dataset = timed("data set", lambda: CaptionedClipDataset(
+    wav_scp=sets.wav_scp, captions=plan.captions, tokenizer=None,
+    langs=sorted({"eng_Latn", *plan.le_langs}), **sources))
+timed("epoch", lambda: draw(1))
+timed("next epoch", lambda: draw(2))
+after = memory()
+found["own"] = after["Anonymous"] - before["Anonymous"]
+found["all"] = after["Rss"] - before["Rss"]
+found["peak"] = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024 - before["Rss"]
+found["pickle"] = len(pickle.dumps(dataset)) / 2**20
+print(json.dumps(found))
+"""
+UNITS = {"own": "MiB", "all": "MiB", "peak": "MiB", "pickle": "MiB"}
+
+
+def write_table(path: Path, rows) -> None:
+    """`key value` lines, sorted by the bytes of the key."""
+    lines = sorted(f"{key} {value}\n".encode() for key, value in rows)
+    path.write_bytes(b"".join(lines))
+
+
+def make_set(folder: Path, scale: float) -> None:
+    """Write a formatted set without audio, and the translations of its captions."""
+    clips = [f"wavcaps_freesound_{number:06d}" for number in range(round(CLIPS * scale))]
+    owners = clips + clips[: round(CAPTIONS * scale) - len(clips)]
+    keys = [f"{clip}-eng_Latn-{1 + (at >= len(clips))}" for at, clip in enumerate(owners)]
+    texts = [f"{' '.join(WORDS[at % 5 :])} {at}" for at in range(len(keys))]
+    train, translated = folder / "train", folder / "train_le"
+    train.mkdir()
+    translated.mkdir()
+    write_table(train / "wav.scp", ((clip, f"/data/wavcaps/flac/{clip}.flac") for clip in clips))
+    write_table(train / "clip2dur", ((clip, f"{1 + at % 30:.4f}") for at, clip in enumerate(clips)))
+    samples = ((clip, 16000 * (1 + at % 30)) for at, clip in enumerate(clips))
+    write_table(train / "utt2num_samples", samples)
+    write_table(train / "text", zip(keys, texts))
+    write_table(train / "utt2clip", zip(keys, owners))
+    write_table(train / "utt2lang", ((key, "eng_Latn") for key in keys))
+    pairs = [
+        (key.replace("eng_Latn", lang), lang, at)
+        for at, key in enumerate(keys)
+        for lang in LANG_CODES[: LANGS if at % 10 < 9 else 3]  # some are left out as bad translations
+    ]
+    write_table(translated / "text", ((key, f"{texts[at]} {lang}") for key, lang, at in pairs))
+    write_table(translated / "utt2clip", ((key, owners[at]) for key, lang, at in pairs))
+    write_table(translated / "utt2lang", ((key, lang) for key, lang, at in pairs))
+    write_table(translated / "utt2source", ((key, keys[at]) for key, lang, at in pairs))
+
+
+def measure(folder: Path, checkout: Path) -> dict:
+    """Seconds and MiB of a process that plans an epoch with the package of a checkout."""
+    environment = {**os.environ, "PYTHONPATH": str(checkout)}
+    command = [sys.executable, "-c", MEASURE, str(folder)]
+    done = subprocess.run(command, check=True, env=environment, stdout=subprocess.PIPE, text=True)
+    return json.loads(done.stdout.splitlines()[-1])
+
+
+def main() -> None:
+    """Print what each form costs."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--scale", type=float, default=1.0, help="part of WavCaps' size")
+    parser.add_argument("--other", type=Path, help="checkout whose package is measured, too")
+    options = parser.parse_args()
+    columns = {}
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        make_set(folder, options.scale)
+        if options.other:
+            columns["other"] = measure(folder, options.other.resolve())
+        columns["text files"] = measure(folder, ROOT)
+    print(f"{'':12}" + "".join(f"{name:>16}" for name in columns))
+    for step in next(iter(columns.values())):
+        row = "".join(f"{found[step]:12.1f} {UNITS.get(step, 's'):3}" for found in columns.values())
+        print(f"{step:12}{row}")
+
+
+if __name__ == "__main__":
+    main()
