@@ -34,6 +34,7 @@ GROUPS: Dict[str, Tuple[str, ...]] = {
         "prepare_audio_folder",
         "combine_data",
         "format_audio",
+        "make_tables",
         "make_long_recordings",
         "check_data",
     ),

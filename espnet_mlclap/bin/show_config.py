@@ -35,7 +35,7 @@ def show_config(options: argparse.Namespace) -> None:
     if options.files:
         print("\n".join(map(str, config_files(options.config))))
     elif options.value is not None:
-        from espnet_mlclap.iterators.epoch_plan import PlanOptions
+        from espnet_mlclap.iterators.plan_options import PlanOptions
 
         if options.value not in config and not hasattr(PlanOptions, options.value):
             raise UserError(f"{options.config}: no value {options.value!r}.")

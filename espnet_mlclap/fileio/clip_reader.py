@@ -1,6 +1,6 @@
 """How clips come to a model: as samples at 16 kHz or features, unless the audio encoder says otherwise."""
 
-from typing import ClassVar, List, Sequence
+from typing import ClassVar, Iterable, List, Sequence
 
 import numpy as np
 
@@ -33,7 +33,7 @@ class ClipReader:
         """The same for samples that are in memory already, of any rate and number of channels."""
         return to_mono(waveform)
 
-    def prepare(self, locations: Sequence[str]) -> None:
+    def prepare(self, locations: Iterable[str]) -> None:
         """Called with all clips of a set before they are read one by one; here there is nothing to do."""
 
     def many(self, locations: Sequence[str]) -> List[np.ndarray]:

@@ -21,7 +21,7 @@ from typing import Dict, List, Mapping, NamedTuple, Union
 
 from espnet_mlclap.utils.atomic import atomic_dir, atomic_open
 from espnet_mlclap.utils.errors import UserError
-from espnet_mlclap.utils.languages import check_language
+from espnet_mlclap.utils.languages import SONAR_LANGUAGES, check_language
 from espnet_mlclap.utils.reading import read_bytes
 from espnet_mlclap.utils.shown import shown
 
@@ -56,32 +56,35 @@ def read_table(path: Union[str, Path]) -> Dict[str, str]:
     lines = data.split(b"\n")
     if lines[-1] == b"":
         lines.pop()
+    strip = str.lstrip if path.name == "wav.scp" else str.strip  # a name may end with a blank
     for number, line in enumerate(lines, 1):
-        where = f"{path}:{number}"
         try:
             text = line.decode("utf-8")
         except UnicodeDecodeError as error:
             raise UserError(
-                f"{where}: not UTF-8 (byte {error.start + 1} of the line). Convert the file to UTF-8."
+                f"{path}:{number}: not UTF-8 (byte {error.start + 1} of the line). Convert the file to UTF-8."
             ) from error
-        if "\0" in text:
-            raise UserError(f"{where}: a byte of value 0 in it. Write the file as plain text.")
-        if text.endswith("\r"):
-            raise UserError(f"{where}: Windows line end (CRLF). Convert the file to LF line ends.")
         key, _, value = text.partition(" ")
-        value = (
-            value.lstrip() if path.name == "wav.scp" else value.strip()
-        )  # a name may end with a blank
-        if not key:
-            raise UserError(f"{where}: the line has no key. Each line is `key value`.")
-        if not value.strip():
-            raise UserError(f"{where}: {key!r} has no value. Each line is `key value`.")
-        if key in table:
-            raise UserError(f"{where}: {key!r} appears twice in this file. Keep one of them.")
+        value = strip(value)
+        if not key or not value or key in table or "\0" in text or text[-1] == "\r":
+            raise UserError(f"{path}:{number}: {_problem(text, key, value)}")
         table[key] = value
     if not table:
         raise UserError(f"{path}: the file is empty.")
     return table
+
+
+def _problem(line: str, key: str, value: str) -> str:
+    """What is wrong with a line of `key value`, and what to do."""
+    if "\0" in line:
+        return "a byte of value 0 in it. Write the file as plain text."
+    if line.endswith("\r"):
+        return "Windows line end (CRLF). Convert the file to LF line ends."
+    if not key:
+        return "the line has no key. Each line is `key value`."
+    if not value.strip():
+        return f"{key!r} has no value. Each line is `key value`."
+    return f"{key!r} appears twice in this file. Keep one of them."
 
 
 def write_table(path: Union[str, Path], table: Mapping[str, object]) -> None:
@@ -183,7 +186,7 @@ class DataDir:
         if (path / "clip2dur").exists():
             durations = _same_keys(path / "clip2dur", data.wav_scp, path / "wav.scp")
             for number, (clip, value) in enumerate(durations.items(), 1):
-                data.durations[clip] = _seconds(value, f"{path / 'clip2dur'}:{number}")
+                data.durations[clip] = _seconds(value, path / "clip2dur", number)
         if (path / "clip2label").exists():
             data.labels = _same_keys(path / "clip2label", data.wav_scp, path / "wav.scp")
         if (path / "clip2source").exists():
@@ -192,7 +195,7 @@ class DataDir:
         if (path / "utt2num_samples").exists():
             samples = _same_keys(path / "utt2num_samples", data.wav_scp, path / "wav.scp")
             for number, value in enumerate(samples.values(), 1):
-                _check_samples(value, f"{path / 'utt2num_samples'}:{number}")
+                _check_samples(value, path / "utt2num_samples", number)
             data.extra["utt2num_samples"] = samples
         return data
 
@@ -233,8 +236,9 @@ def read_captions(path: Union[str, Path]) -> Dict[str, Caption]:
     text = read_table(path / "text")
     clips = _same_keys(path / "utt2clip", text, path / "text")
     langs = _same_keys(path / "utt2lang", text, path / "text")
-    for number, lang in enumerate(langs.values(), 1):
-        check_language(lang, f"{path / 'utt2lang'}:{number}")
+    if not set(langs.values()) <= set(SONAR_LANGUAGES):
+        for number, lang in enumerate(langs.values(), 1):
+            check_language(lang, f"{path / 'utt2lang'}:{number}")
     return {key: Caption(text[key], clips[key], langs[key]) for key in text}
 
 
@@ -288,19 +292,23 @@ def _check_keys(
             )
 
 
-def _seconds(value: str, where: str) -> float:
+def _seconds(value: str, path: Path, line: int) -> float:
     try:
         seconds = float(value)
     except ValueError:
         seconds = -1.0
     if not 0.0 < seconds < float("inf"):
-        raise UserError(f"{where}: {value!r} is not a duration in seconds. Run stage 3 again.")
+        raise UserError(
+            f"{path}:{line}: {value!r} is not a duration in seconds. Run stage 3 again."
+        )
     return seconds
 
 
-def _check_samples(value: str, where: str) -> None:
+def _check_samples(value: str, path: Path, line: int) -> None:
     if not (value.isascii() and value.isdigit() and len(value) <= _MOST_DIGITS and int(value) > 0):
-        raise UserError(f"{where}: {value[:50]!r} is not a number of samples. Run stage 3 again.")
+        raise UserError(
+            f"{path}:{line}: {value[:50]!r} is not a number of samples. Run stage 3 again."
+        )
 
 
 def _line_of_value(path: Path, value: str) -> str:

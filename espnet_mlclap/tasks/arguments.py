@@ -5,7 +5,7 @@ import argparse
 from espnet2.utils.types import float_or_none
 
 from espnet_mlclap.evaluation.scores import CRITERION
-from espnet_mlclap.iterators.epoch_plan import (
+from espnet_mlclap.iterators.plan_options import (
     CLIP_CAPTIONS,
     LE_PAIRINGS,
     LE_SHARING,

@@ -14,8 +14,9 @@ from espnet_mlclap.evaluation.embeddings import sort_languages
 from espnet_mlclap.evaluation.validation import RerankedValidationSet, ValidationSet
 from espnet_mlclap.fileio.audio import SAMPLING_RATE
 from espnet_mlclap.iterators.cut import most_sound
-from espnet_mlclap.iterators.epoch_plan import EpochPlan, PlanOptions
+from espnet_mlclap.iterators.epoch_plan import EpochPlan
 from espnet_mlclap.iterators.mlclap_iter_factory import EpochPlanIterFactory
+from espnet_mlclap.iterators.plan_options import PlanOptions
 from espnet_mlclap.models.registry import (
     build_model,
     models,
@@ -146,7 +147,10 @@ class MLCLAPTask(AbsTask):
             options=PlanOptions(
                 batch_size=iter_options.batch_size,
                 batch_length=most_sound(
-                    sets.lengths, iter_options.batch_size, args.batch_seconds, args.max_seconds
+                    sets.lengths.values_by_row,
+                    iter_options.batch_size,
+                    args.batch_seconds,
+                    args.max_seconds,
                 ),
                 clip_length=_samples(args.max_seconds),
                 le_pairing=args.le_pairing,
@@ -158,7 +162,6 @@ class MLCLAPTask(AbsTask):
                 length_buckets=args.length_buckets,
                 seed=args.seed,
             ),
-            sources=sets.sources,
             clip_weights=sets.weights,
         )
         logging.info(f"training on {len(sets.wav_scp)} clips; {plan.describe()}")
@@ -168,7 +171,6 @@ class MLCLAPTask(AbsTask):
             captions=plan.captions,
             tokenizer=tokenizer,
             langs=args.train_langs,
-            sources=sets.sources,
             normalize=NORMALIZERS[args.text_normalization],
             crop=args.crop,
             max_seconds=args.max_seconds,

@@ -1,24 +1,15 @@
 """Clips with their captions, read and tokenised in the data workers."""
 
 import zlib
-from typing import (
-    Callable,
-    Dict,
-    Iterable,
-    List,
-    Mapping,
-    NamedTuple,
-    Optional,
-    Sequence,
-    Set,
-    Tuple,
-)
+from typing import Callable, List, Mapping, NamedTuple, Optional, Sequence
 
 import numpy as np
 from torch.utils.data import Dataset
 
 from espnet_mlclap.fileio.audio import HOP_LENGTH, SAMPLING_RATE
+from espnet_mlclap.fileio.caption_columns import CaptionColumns
 from espnet_mlclap.fileio.clip_reader import ClipReader
+from espnet_mlclap.fileio.columns import hash63
 from espnet_mlclap.fileio.data_dir import Caption
 from espnet_mlclap.iterators.epoch_plan import ClipCaptions
 from espnet_mlclap.models.text_encoder.abs_text_encoder import Tokenizer
@@ -51,7 +42,7 @@ class CaptionedClip(NamedTuple):
     """A clip, [samples] or [frames, mel bins] float32, with its captions.
 
     `words` [W] int64: the numbers of the words of all captions of the clip, those too that are not drawn,
-    filled up with -1 to the most that a clip has.
+    filled up with -1; W is the same for all clips.
     """
 
     clip: str
@@ -66,11 +57,10 @@ class CaptionedClipDataset(Dataset):
 
     Args:
         wav_scp: location of each clip (a file, or archive:offset).
-        captions: captions by id.
+        captions: captions, with what they were made from, where that is known. Where it is not, a caption
+            is taken for an original, which says what no other says.
         tokenizer: caption and language to token ids.
         langs: the languages of the captions, in the order that `lang_index` counts.
-        sources: id of the original by id of the translation, where it is known. A caption that is not
-            here is taken for an original, which says what no other says.
         normalize: applied to a caption before it is tokenised.
         crop: "random" takes another piece of `max_seconds` of a longer clip each epoch, "none" its start.
         max_seconds: longest piece of a clip that is used; None for whole clips.
@@ -87,10 +77,9 @@ class CaptionedClipDataset(Dataset):
         self,
         *,
         wav_scp: Mapping[str, str],
-        captions: Mapping[str, Caption],
+        captions: CaptionColumns,
         tokenizer: Tokenizer,
         langs: Sequence[str],
-        sources: Optional[Mapping[str, str]] = None,
         normalize: Optional[Callable[[str, str], str]] = None,
         crop: str = "none",
         max_seconds: Optional[float] = None,
@@ -102,8 +91,8 @@ class CaptionedClipDataset(Dataset):
             raise UserError(f"crop must be one of {CROPS}, not {crop!r}")
         if crop == "random" and max_seconds is None:
             raise UserError("crop: random needs max_seconds, the length of the piece")
-        self.wav_scp = dict(wav_scp)
-        self.captions: Dict[str, Caption] = dict(captions)
+        self.wav_scp = wav_scp
+        self.captions = captions
         self.tokenizer = tokenizer
         self.langs = list(langs)
         self.normalize = normalize
@@ -119,18 +108,13 @@ class CaptionedClipDataset(Dataset):
                 "max_seconds: a frozen encoder takes complete clips only, not pieces. Set it to null."
             )
         self._lang_index = {lang: index for index, lang in enumerate(self.langs)}
-        known = sources or {}
-        origin = {key: known.get(key, key) for key in self.captions}
-        numbers = {key: number for number, key in enumerate(sorted(set(origin.values())))}
-        self._is_source = {key: source == key for key, source in origin.items()}
-        self._source_index = {key: numbers[source] for key, source in origin.items()}
-        self._words_index, self._words_of_clip = _number_words(self.wav_scp, self.captions)
+        self._most_words = captions.most_of_a_clip()
 
     def prepare(self) -> None:
         """Let reader and tokenizer do once, for all clips and captions, what they would do one by one."""
-        self.reader.prepare(list(self.wav_scp.values()))
+        self.reader.prepare(self.wav_scp.values())
         captions = self.captions.values()
-        self.tokenizer.prepare([(self._normalized(caption), caption.lang) for caption in captions])
+        self.tokenizer.prepare((self._normalized(caption), caption.lang) for caption in captions)
 
     def __len__(self) -> int:
         return len(self.wav_scp)
@@ -148,18 +132,24 @@ class CaptionedClipDataset(Dataset):
             taught = TeacherVectors(
                 self.teachers.clips([item.clip])[0], self.teachers.captions(item.captions)
             )
-        return CaptionedClip(item.clip, audio, captions, self._words_of_clip[item.clip], taught)
+        return CaptionedClip(item.clip, audio, captions, self._words_of(item.clip), taught)
+
+    def _words_of(self, clip: str) -> np.ndarray:
+        found = np.full(self._most_words, -1, dtype=np.int64)
+        words = self.captions.words_of_clip(clip)
+        found[: len(words)] = words
+        return found
 
     def _tokenized(self, key: str) -> TokenizedCaption:
         caption = self.captions[key]
-        tokens = self.tokenizer(self._normalized(caption), caption.lang)
+        source = self.captions.source(key)
         return TokenizedCaption(
             key,
-            tokens,
+            self.tokenizer(self._normalized(caption), caption.lang),
             self._lang_index[caption.lang],
-            self._source_index[key],
-            self._is_source[key],
-            self._words_index[key],
+            hash63(source),
+            source == key,
+            self.captions.words(key),
         )
 
     def _normalized(self, caption: Caption) -> str:
@@ -179,27 +169,3 @@ class CaptionedClipDataset(Dataset):
             key = [self.seed, item.epoch, zlib.crc32(item.clip.encode("utf-8"))]
             start = int(np.random.default_rng(key).integers(audio.shape[0] - length + 1))
         return audio[start : start + length]
-
-
-def _number_words(
-    clips: Iterable[str], captions: Mapping[str, Caption]
-) -> Tuple[Dict[str, int], Dict[str, np.ndarray]]:
-    """Numbers of the words of captions, equal for the same words in the same language.
-
-    Returns:
-        The number by caption id, and by clip those of all its captions: [W] int64, filled up with -1.
-    """
-    numbers: Dict[Tuple[str, str], int] = {}
-    of_caption: Dict[str, int] = {}
-    of_clip: Dict[str, Set[int]] = {clip: set() for clip in clips}
-    for key in sorted(captions):
-        caption = captions[key]
-        number = numbers.setdefault((caption.lang, caption.text), len(numbers))
-        of_caption[key] = number
-        of_clip[caption.clip].add(number)
-    most = max(map(len, of_clip.values()), default=0)
-    filled = {
-        clip: np.array(sorted(words) + [-1] * (most - len(words)), dtype=np.int64)
-        for clip, words in of_clip.items()
-    }
-    return of_caption, filled

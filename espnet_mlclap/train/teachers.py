@@ -1,13 +1,16 @@
 """The vectors of teachers, for the batches of a student."""
 
+import itertools
 from pathlib import Path
-from typing import Iterable, List, Sequence, Union
+from typing import Iterable, Iterator, List, Sequence, Union
 
 import numpy as np
 
 from espnet_mlclap.evaluation.embedding_table import EmbeddingTable, first_missing
 from espnet_mlclap.objectives.correspondences import join_teachers
 from espnet_mlclap.utils.errors import UserError
+
+_KEYS_AT_ONCE = 65_536
 
 
 class Teachers:
@@ -42,17 +45,18 @@ class Teachers:
             UserError: names the teacher and the first clip or caption that it lacks.
         """
         for kind, keys, teachers in (
-            ("clip", list(clips), self._clips),
-            ("caption", list(captions), self._captions),
+            ("clip", clips, self._clips),
+            ("caption", captions, self._captions),
         ):
-            for tables, folders in zip(teachers, self.folders):
-                missing = first_missing(tables, keys)
-                if missing is not None:
-                    places = ", ".join(map(str, folders))
-                    raise UserError(
-                        f"the teacher of {places} lacks the {kind} {missing!r}. Run stage 5 with "
-                        "--teachers, which embeds all that a training uses."
-                    )
+            for some in _blocks(keys):
+                for tables, folders in zip(teachers, self.folders):
+                    missing = first_missing(tables, some)
+                    if missing is not None:
+                        places = ", ".join(map(str, folders))
+                        raise UserError(
+                            f"the teacher of {places} lacks the {kind} {missing!r}. Run stage 5 with "
+                            "--teachers, which embeds all that a training uses."
+                        )
 
     def clips(self, keys: Sequence[str]) -> np.ndarray:
         """Joined vectors of clips, [n, D] float32: see `join_teachers`."""
@@ -61,6 +65,13 @@ class Teachers:
     def captions(self, keys: Sequence[str]) -> np.ndarray:
         """Joined vectors of captions, [n, D] float32."""
         return join_teachers([_vectors(tables, keys) for tables in self._captions])
+
+
+def _blocks(keys: Iterable[str]) -> Iterator[List[str]]:
+    """Some keys at a time: all of a large set take gigabytes."""
+    left = iter(keys)
+    while some := list(itertools.islice(left, _KEYS_AT_ONCE)):
+        yield some
 
 
 def _vectors(tables: List[EmbeddingTable], keys: Sequence[str]) -> np.ndarray:

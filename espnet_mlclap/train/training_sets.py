@@ -1,40 +1,60 @@
 """What a training reads from disk: formatted sets, and the translations of their captions."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Dict, List, Optional, Sequence, Set, Union
+from typing import Iterator, List, Mapping, Optional, Sequence, Set, Union
 
-from espnet_mlclap.fileio.data_dir import (
-    Caption,
-    DataDir,
-    read_caption_sources,
-    read_captions,
-    read_table,
-)
+import numpy as np
+
+from espnet_mlclap.fileio.caption_columns import CaptionColumns
+from espnet_mlclap.fileio.columns import Column, find_ids
+from espnet_mlclap.fileio.set_table import SetTable, read_languages, read_set_table
 from espnet_mlclap.utils.errors import UserError
+
+
+class Locations(Mapping[str, str]):
+    """Where the audio of each clip of some formatted sets is.
+
+    Args:
+        tables: the sets.
+    """
+
+    def __init__(self, tables: Sequence[SetTable]):
+        self._tables = list(tables)
+
+    def __getitem__(self, clip: str) -> str:
+        for table in self._tables:
+            location = table.location(clip)
+            if location is not None:
+                return location
+        raise KeyError(clip)
+
+    def __iter__(self) -> Iterator[str]:
+        return (clip.decode("utf-8") for table in self._tables for clip in table.clip_ids)
+
+    def __len__(self) -> int:
+        return sum(len(table.clip_ids) for table in self._tables)
 
 
 @dataclass
 class TrainingSets:
-    """All training sets as one.
+    """All training sets as one; in columns, which are memory maps where stage 3 has made them.
 
     Attributes:
         wav_scp: location of each clip.
         lengths: samples of each clip at 16 kHz.
-        originals: captions as their authors wrote them, by id.
-        translations: translated captions by id.
-        paraphrases: captions by id that say what an original says in other words of its language.
-        sources: id of the original by id of the translation or paraphrase, where it is known.
+        originals: captions as their authors wrote them.
+        translations: translated captions.
+        paraphrases: captions that say what an original says in other words of its language.
         weights: how often the captions of a clip count in an epoch; empty where no weights are given.
     """
 
-    wav_scp: Dict[str, str] = field(default_factory=dict)
-    lengths: Dict[str, float] = field(default_factory=dict)
-    originals: Dict[str, Caption] = field(default_factory=dict)
-    translations: Dict[str, Caption] = field(default_factory=dict)
-    paraphrases: Dict[str, Caption] = field(default_factory=dict)
-    sources: Dict[str, str] = field(default_factory=dict)
-    weights: Dict[str, float] = field(default_factory=dict)
+    wav_scp: Mapping[str, str]
+    lengths: Column
+    originals: CaptionColumns
+    translations: CaptionColumns
+    paraphrases: CaptionColumns
+    weights: Column
 
 
 def read_training_sets(
@@ -61,28 +81,37 @@ def read_training_sets(
         raise UserError(
             f"--train_data_weight: {len(weights)} weights for {len(folders)} training sets; give one each"
         )
-    sets = TrainingSets()
-    for number, folder in enumerate(folders):
-        data = DataDir.read(folder)
-        if "utt2num_samples" not in data.extra:
-            raise UserError(f"{folder}/utt2num_samples is missing. Run stage 3 (formatting).")
-        twice = set(sets.wav_scp) & set(data.wav_scp) or set(sets.originals) & set(data.captions)
-        if twice:
-            raise UserError(
-                f"{folder}: {min(twice)!r} is also in another training set. Rename one."
-            )
-        sets.wav_scp.update(data.wav_scp)
-        sets.originals.update(data.captions)
-        samples = data.extra["utt2num_samples"]
-        sets.lengths.update((clip, float(value)) for clip, value in samples.items())
-        if weights:
-            sets.weights.update(dict.fromkeys(data.wav_scp, weights[number]))
-    for folders, found in ((translations, sets.translations), (paraphrases, sets.paraphrases)):
-        for folder in folders:
-            captions = read_captions(folder)
-            found.update(captions)
-            sets.sources.update(read_caption_sources(folder, captions))
-    return sets
+    tables = [read_set_table(folder, formatted=True) for folder in folders]
+    for number, (folder, table) in enumerate(zip(folders, tables)):
+        for before in tables[:number]:
+            twice = _shared(before.clip_ids, table.clip_ids)
+            twice = twice or _shared(before.caption_ids, table.caption_ids)
+            if twice:
+                raise UserError(f"{folder}: {twice!r} is also in another training set. Rename one.")
+    given = zip(tables, weights)
+    return TrainingSets(
+        wav_scp=Locations(tables),
+        lengths=Column.join([Column(table.clip_ids, table.arrays["lengths"]) for table in tables]),
+        originals=CaptionColumns(tables),
+        translations=_captions(translations),
+        paraphrases=_captions(paraphrases),
+        weights=Column.join(
+            [
+                Column(table.clip_ids, np.full(len(table.clip_ids), weight))
+                for table, weight in given
+            ]
+        ),
+    )
+
+
+def _captions(folders: Sequence[Union[str, Path]]) -> CaptionColumns:
+    return CaptionColumns([read_set_table(folder, formatted=False) for folder in folders])
+
+
+def _shared(ids: np.ndarray, others: np.ndarray) -> Optional[str]:
+    """The first id that is in both."""
+    both = np.flatnonzero(find_ids(ids, others) >= 0)
+    return others[both[0]].decode("utf-8") if len(both) else None
 
 
 @dataclass(frozen=True)
@@ -135,5 +164,5 @@ def _languages(folders: Sequence[Union[str, Path]]) -> Set[str]:
     for folder in folders:
         if not Path(folder).is_dir():
             raise UserError(f"{folder}: no such data directory. Run the stages before this one.")
-        langs.update(read_table(Path(folder) / "utt2lang").values())
+        langs.update(read_languages(folder))
     return langs

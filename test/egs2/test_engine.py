@@ -74,7 +74,10 @@ class Recipe:
         )
 
     def run(self, *options, **environment):
-        """The result, with `calls`: what was run, by the name of the command."""
+        """The result, with `calls`: what was run, by the name of the command.
+
+        `tables` are the calls of make_tables, which looks each time whether there is something to do.
+        """
         self.calls_file.write_text("")
         results = self.folder / "exp/mlclap_t/valid.mAP@10.best/RESULTS.md"
         result = subprocess.run(
@@ -84,7 +87,9 @@ class Recipe:
             capture_output=True,
             text=True,
         )
-        result.calls = [line.split() for line in self.calls_file.read_text().splitlines()]
+        calls = [line.split() for line in self.calls_file.read_text().splitlines()]
+        result.calls = [call for call in calls if call[0] != "make_tables"]
+        result.tables = [call for call in calls if call[0] == "make_tables"]
         return result
 
 
@@ -129,6 +134,17 @@ def test_translations_and_training_get_the_choices(recipe):
     assert values(train, "--le_data_dir") == ["data/a_le", "data/b_le"]
     assert values(train, "--le_ratio") == ["0.4"]
     assert values(train, "--seed") == ["7"]
+
+
+def test_what_is_trained_on_is_put_into_tables(recipe):
+    paraphrases = ["--paraphraser", "chat", "--paraphrase_ratio", "0.5"]
+    result = recipe.run(*paraphrases, "--stop_stage", "3")
+    folders = ["dump/flac/a", "data/a_le", "data/a_paraphrased"]
+    folders += ["dump/flac/b", "data/b_le", "data/b_paraphrased"]
+    assert result.tables == [["make_tables", *folders]]
+    alone = recipe.run("--le_ratio", "0", "--stop_stage", "3")
+    assert alone.tables == [["make_tables", "dump/flac/a", "dump/flac/b"]]
+    assert recipe.run("--skip_train", "true", "--stop_stage", "3").tables == []
 
 
 @pytest.mark.parametrize("options", [["--le_ratio", "0"], ["--translator", "none"]])
@@ -329,7 +345,7 @@ def call_of(result, name):
 
 def test_the_share_of_translations_is_the_configurations(recipe):
     """Where nothing says it, the package's own; the option before all."""
-    from espnet_mlclap.iterators.epoch_plan import PlanOptions
+    from espnet_mlclap.iterators.plan_options import PlanOptions
 
     def ratio(*options):
         return recipe.run("--print_plan", "le_ratio", *options).stdout.strip()

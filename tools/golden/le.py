@@ -11,8 +11,10 @@ from typing import Any, Dict
 
 import numpy as np
 
+from espnet_mlclap.fileio.caption_columns import CaptionColumns
 from espnet_mlclap.fileio.data_dir import Caption, caption_id
-from espnet_mlclap.iterators.epoch_plan import EpochPlan, PlanOptions
+from espnet_mlclap.iterators.epoch_plan import EpochPlan
+from espnet_mlclap.iterators.plan_options import PlanOptions
 from golden.compare import Report
 
 _FILE = "le/le_stats.json"
@@ -99,7 +101,7 @@ def _plan(row: Dict[str, Any], langs: list, ratio: float) -> EpochPlan:
     }
     return EpochPlan(
         lengths=dict.fromkeys(clips, 1.0),
-        originals=captions.pop(SOURCE),
-        translations={key: value for part in captions.values() for key, value in part.items()},
+        originals=CaptionColumns.of(captions.pop(SOURCE)),
+        translations=CaptionColumns.join([CaptionColumns.of(part) for part in captions.values()]),
         options=PlanOptions(le_ratio=ratio),
     )

@@ -216,6 +216,18 @@ stage_3() {
             echo "  $(wc -l <"${formatted}/${set}/bad_audio.txt") clips left out: ${formatted}/${set}/bad_audio.txt"
         fi
     done
+    if [[ ${skip_train} == false ]]; then make_tables; fi
+}
+
+make_tables() { # in which the training reads its sets
+    local set
+    local -a folders=()
+    for set in "${train[@]}"; do
+        folders+=("${formatted}/${set}")
+        if uses_le; then folders+=("${datadir}/${set}_le"); fi
+        if uses_paraphrases; then folders+=("${datadir}/${set}_paraphrased"); fi
+    done
+    run_job "${expdir}/log/make_tables.log" "${data_cmd}" python3 -m espnet_mlclap.bin.make_tables "${folders[@]}"
 }
 
 add_training_sets() { # and their translations, to the caller's arrays `options` and `inputs`

@@ -12,7 +12,7 @@ therefore comes as one row of numbers that holds all of its forms (`ClipForms`);
 
 from itertools import islice
 from pathlib import Path
-from typing import Any, Dict, List, Mapping, Sequence, Tuple
+from typing import Any, Dict, Iterable, List, Mapping, Sequence, Tuple
 
 import numpy as np
 import torch
@@ -53,7 +53,7 @@ class ClipForms(ClipReader):
     def of_waveform(self, waveform: Waveform) -> np.ndarray:
         return join([reader.of_waveform(waveform) for reader in self.readers])
 
-    def prepare(self, locations: Sequence[str]) -> None:
+    def prepare(self, locations: Iterable[str]) -> None:
         for reader in self.readers:
             reader.prepare(locations)
 

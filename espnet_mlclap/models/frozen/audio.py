@@ -2,7 +2,7 @@
 
 import hashlib
 from pathlib import Path
-from typing import Any, Callable, List, Optional, Sequence
+from typing import Any, Callable, Iterable, List, Optional, Sequence
 
 import numpy as np
 
@@ -33,9 +33,9 @@ class ClipVectors(ClipReader):
     def __call__(self, location: str) -> np.ndarray:
         return self.many([location])[0]
 
-    def prepare(self, locations: Sequence[str]) -> None:
+    def prepare(self, locations: Iterable[str]) -> None:
         if self._vectors.store is not None:
-            self.many(locations)
+            self.many(list(locations))
 
     def many(self, locations: Sequence[str]) -> List[np.ndarray]:
         """[tokens, D] float32 for each clip; what is missing is read and encoded in batches.

@@ -1,7 +1,7 @@
 """Text encoder `frozen`: sentence vectors of any encoder, computed once and read from disk afterwards."""
 
 import hashlib
-from typing import Any, List, Optional, Sequence, Tuple
+from typing import Any, Iterable, List, Optional, Sequence, Tuple
 
 import numpy as np
 
@@ -30,9 +30,9 @@ class CaptionVectors(Tokenizer):
         """[tokens, D] float32."""
         return self.many([(caption, lang)])[0]
 
-    def prepare(self, captions: Sequence[Tuple[str, str]]) -> None:
+    def prepare(self, captions: Iterable[Tuple[str, str]]) -> None:
         if self._vectors.store is not None:
-            self.many(captions)
+            self.many(list(captions))
 
     def many(self, captions: Sequence[Tuple[str, str]]) -> List[np.ndarray]:
         """[tokens, D] float32 for each (caption, language); what is missing is encoded in batches.

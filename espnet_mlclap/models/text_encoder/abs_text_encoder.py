@@ -2,7 +2,7 @@
 
 from abc import ABC, abstractmethod
 from pathlib import Path
-from typing import Any, ClassVar, Dict, List, Sequence, Tuple
+from typing import Any, ClassVar, Dict, Iterable, List, Sequence, Tuple
 
 import numpy as np
 import torch
@@ -28,7 +28,7 @@ class Tokenizer(ABC):
         """The same for each (caption, language)."""
         return [self(caption, lang) for caption, lang in captions]
 
-    def prepare(self, captions: Sequence[Tuple[str, str]]) -> None:  # noqa: B027 - not every one needs it
+    def prepare(self, captions: Iterable[Tuple[str, str]]) -> None:  # noqa: B027 - not every one needs it
         """Called with all captions of a set before they are taken one by one."""
 
 

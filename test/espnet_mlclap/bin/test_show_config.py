@@ -4,7 +4,7 @@ import pytest
 import yaml
 
 from espnet_mlclap.bin.show_config import main
-from espnet_mlclap.iterators.epoch_plan import PlanOptions
+from espnet_mlclap.iterators.plan_options import PlanOptions
 
 
 @pytest.fixture

@@ -1,5 +1,6 @@
 """How much sound a batch may have."""
 
+import numpy as np
 import pytest
 
 from espnet_mlclap.fileio.audio import SAMPLING_RATE
@@ -19,6 +20,6 @@ from espnet_mlclap.iterators.cut import most_sound
     ],
 )
 def test_single_long_clips_have_a_limit(seconds, options, most):
-    lengths = {str(number): value * SAMPLING_RATE for number, value in enumerate(seconds)}
+    lengths = np.array(seconds) * SAMPLING_RATE
     options = {"batch_size": 128, "batch_seconds": None, "max_seconds": None, **options}
     assert most_sound(lengths, **options) == (None if most is None else most * SAMPLING_RATE)

@@ -5,8 +5,10 @@ from collections import Counter
 import numpy as np
 import pytest
 
+from espnet_mlclap.fileio.caption_columns import CaptionColumns
 from espnet_mlclap.fileio.data_dir import Caption
-from espnet_mlclap.iterators.epoch_plan import EpochPlan, PlanOptions
+from espnet_mlclap.iterators.epoch_plan import EpochPlan
+from espnet_mlclap.iterators.plan_options import PlanOptions
 from espnet_mlclap.utils.errors import UserError
 
 LANGS = ["eng_Latn", "fra_Latn", "deu_Latn"]
@@ -39,9 +41,8 @@ def make_plan(clips=20, captions=2, missing=(), unknown=(), weights=None, **opti
     }
     return EpochPlan(
         lengths={f"c{clip:02d}": 1.0 + clip for clip in range(clips)},
-        originals=originals,
-        translations=translations,
-        sources=sources,
+        originals=CaptionColumns.of(originals),
+        translations=CaptionColumns.of(translations, sources),
         options=PlanOptions(**options),
         clip_weights=weights,
     )
@@ -68,7 +69,7 @@ def test_every_original_with_all_of_its_translations():
             assert source in keys
             assert sorted(plan.captions[key].lang for key in keys) == sorted(LANGS)
     assert plan.count(1) == {"deu_Latn": 40, "eng_Latn": 40, "fra_Latn": 40}
-    assert plan.batches(1) != plan.batches(2)
+    assert list(plan.batches(1)) != list(plan.batches(2))
 
 
 def test_every_original_with_one_translation_that_is_drawn_anew():
@@ -85,7 +86,7 @@ def test_every_original_with_one_translation_that_is_drawn_anew():
     assert np.mean([drawn[f"c{clip:02d}x0deu_Latn"] for clip in range(20)]) == pytest.approx(
         50, abs=5
     )
-    assert plan.batches(3) == make_plan(le_pairing="co_anchor").batches(3)
+    assert list(plan.batches(3)) == list(make_plan(le_pairing="co_anchor").batches(3))
 
 
 def test_missing_translations_are_counted_and_said():

@@ -143,6 +143,7 @@ def test_a_student_of_two_teachers_of_unlike_width(
 
 def test_batches_say_what_the_teachers_estimate(vectors, tones, tmp_path):
     """The product of a batch's vectors is the mean of the teachers' cosines, whatever their widths."""
+    from espnet_mlclap.fileio.caption_columns import CaptionColumns
     from espnet_mlclap.fileio.data_dir import read_captions, read_table
     from espnet_mlclap.iterators.epoch_plan import ClipCaptions
     from espnet_mlclap.train.collate_fn import MLCLAPCollateFn
@@ -160,7 +161,7 @@ def test_batches_say_what_the_teachers_estimate(vectors, tones, tmp_path):
     assert teachers.size == 16 + 24
     data = CaptionedClipDataset(
         wav_scp=read_table(tones / "train/wav.scp"),
-        captions=captions,
+        captions=CaptionColumns.of(captions),
         tokenizer=Letters(),
         langs=["eng_Latn", "deu_Latn"],
         teachers=teachers,

@@ -29,8 +29,10 @@ from scenes.corpus import draw_claims, draw_scenes, load_config  # noqa: E402
 
 from espnet_mlclap.evaluation.embeddings import EmbeddingSet  # noqa: E402
 from espnet_mlclap.evaluation.scores import mean_of_languages, score_set  # noqa: E402
+from espnet_mlclap.fileio.caption_columns import CaptionColumns  # noqa: E402
 from espnet_mlclap.fileio.data_dir import DataDir, read_table  # noqa: E402
-from espnet_mlclap.iterators.epoch_plan import EpochPlan, PlanOptions  # noqa: E402
+from espnet_mlclap.iterators.epoch_plan import EpochPlan  # noqa: E402
+from espnet_mlclap.iterators.plan_options import PlanOptions  # noqa: E402
 from espnet_mlclap.models.registry import build_model  # noqa: E402
 from espnet_mlclap.objectives.correspondences import join_teachers  # noqa: E402
 from espnet_mlclap.objectives.registry import build_objective  # noqa: E402
@@ -119,8 +121,8 @@ def train(
     one = fresh.vectors["train"]
     plan = EpochPlan(
         lengths=dict.fromkeys(one.clips, 1.0),
-        originals=one.data.captions,
-        translations={},
+        originals=CaptionColumns.of(one.data.captions),
+        translations=CaptionColumns(),
         options=PlanOptions(batch_size=config["batch_size"], le_ratio=0.0, seed=seed),
     )
     clip_row = {clip: row for row, clip in enumerate(one.clips)}
