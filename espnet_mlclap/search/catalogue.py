@@ -2,12 +2,13 @@
 
 import json
 from dataclasses import dataclass, replace
-from typing import Dict, Iterable, List, NamedTuple, Optional, Tuple
+from typing import Dict, Iterable, Iterator, List, NamedTuple, Optional, Tuple
 
 import numpy as np
 
 from espnet_mlclap.search.database import Database, below
-from espnet_mlclap.search.stores.abs_store import Recording, Windows
+from espnet_mlclap.search.stores.abs_store import BLOCK, Recording, Windows
+from espnet_mlclap.search.stores.codec import codec
 
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS library (key TEXT PRIMARY KEY, value) WITHOUT ROWID;
@@ -17,6 +18,7 @@ problem TEXT); CREATE INDEX IF NOT EXISTS files_checksum ON files (checksum);
 CREATE TABLE IF NOT EXISTS pending (number INTEGER PRIMARY KEY, start REAL NOT NULL, stop REAL NOT NULL,
     vector BLOB NOT NULL)
 """
+_CODEC = codec("float32")  # of windows that wait
 
 
 class Stamp(NamedTuple):
@@ -171,7 +173,7 @@ class Catalogue:
                 self.set("pending", checksum.hex())
             connection.executemany(
                 "INSERT INTO pending (start, stop, vector) VALUES (?, ?, ?)",
-                [(*span, row.tobytes()) for span, row in zip(spans.tolist(), vectors)],
+                [(*span, row) for span, row in zip(spans.tolist(), _CODEC.encode(vectors))],
             )
 
     def count_pending(self, checksum: bytes) -> int:
@@ -180,13 +182,16 @@ class Catalogue:
             return 0
         return self.database.connection.execute("SELECT count(*) FROM pending").fetchone()[0]
 
-    def pending(self) -> Windows:
-        """The windows that are kept."""
-        rows = self.database.connection.execute(
-            "SELECT start, stop, vector FROM pending ORDER BY number"
-        ).fetchall()
-        vectors = np.frombuffer(b"".join(row[2] for row in rows), dtype=np.float32)
-        return Windows(np.array([row[:2] for row in rows]), vectors.reshape(len(rows), -1))
+    def pending(self) -> Iterator[Windows]:
+        """The windows that are kept, at most `BLOCK` at once."""
+        last = 0
+        while rows := self.database.connection.execute(
+            "SELECT number, start, stop, vector FROM pending WHERE number > ? ORDER BY number LIMIT ?",
+            [last, BLOCK],
+        ).fetchall():
+            vectors = _CODEC.decode([row[3] for row in rows])
+            yield Windows(np.array([row[1:3] for row in rows]), vectors)
+            last = rows[-1][0]
 
     def drop_pending(self) -> None:
         """Keep none."""

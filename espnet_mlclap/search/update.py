@@ -4,6 +4,7 @@ import hashlib
 import logging
 import os
 from dataclasses import dataclass, field, replace
+from itertools import chain
 from pathlib import Path
 from typing import Dict, Iterator, List, Optional, Protocol, Sequence, Tuple, Union
 
@@ -14,7 +15,7 @@ from espnet_mlclap.fileio.recordings import find_recordings
 from espnet_mlclap.search.catalogue import File, Stamp
 from espnet_mlclap.search.library import Library
 from espnet_mlclap.search.lock import writer_lock
-from espnet_mlclap.search.stores.abs_store import Recording, Windows
+from espnet_mlclap.search.stores.abs_store import Windows
 from espnet_mlclap.search.windows import Window, WindowPlan, read_windows
 from espnet_mlclap.utils.errors import UserError
 from espnet_mlclap.utils.progress import progress_bar
@@ -260,7 +261,7 @@ class _Update:
                 self.store.update([moved.recording])
             else:
                 copied = self.catalogue.put(replace(file, duration=twin.duration))
-                self.store.upsert([(copied.recording, self.store.windows(twin.id))])
+                self.store.upsert_long(copied.recording, self.store.blocks(twin.id))
 
     def _windows(self, job: "_Job") -> Iterator[Window]:
         """Windows of a recording; `job.read` is true when the last one is given."""
@@ -287,22 +288,30 @@ class _Update:
         jobs = list({id(job): job for job, _ in batch}.values())
         complete = [job for job in jobs if job.read]
         with self.library.database.transaction():
-            self.store.upsert([self._completed(job) for job in complete])
+            self._put([job for job in complete if not self._has_pending(job)])
+            for job in filter(self._has_pending, complete):
+                self._put_long(job)
             for job in jobs:
                 if not job.read:  # the last one, if any
                     self.catalogue.keep_pending(job.file.checksum, *job.take())
         self.report.embedded += len(complete)
 
-    def _completed(self, job: "_Job") -> Tuple[Recording, Windows]:
-        first = self.catalogue.count_pending(job.file.checksum)
-        spans, vectors = job.take()
-        if first:
-            earlier = self.catalogue.pending()
-            self.catalogue.drop_pending()
-            spans = np.concatenate([earlier.spans, spans])
-            vectors = np.concatenate([earlier.vectors, vectors])
+    def _has_pending(self, job: "_Job") -> bool:
+        return self.catalogue.count_pending(job.file.checksum) > 0
+
+    def _put(self, jobs: Sequence["_Job"]) -> None:
+        """Recordings whose windows are all here."""
+        files = [self.catalogue.put(replace(job.file, duration=job.duration)) for job in jobs]
+        self.store.upsert(
+            [(file.recording, Windows(*job.take())) for file, job in zip(files, jobs)]
+        )
+
+    def _put_long(self, job: "_Job") -> None:
+        """A recording most of whose windows wait in the database, and go from there to the store."""
         file = self.catalogue.put(replace(job.file, duration=job.duration))
-        return file.recording, Windows(spans, vectors)
+        last = Windows(*job.take())
+        self.store.upsert_long(file.recording, chain(self.catalogue.pending(), [last]))
+        self.catalogue.drop_pending()
 
     def _note_problem(self, job: "_Job") -> None:
         assert job.problem is not None
@@ -312,7 +321,7 @@ class _Update:
             return
         self.report.problems.append((job.file.path, job.problem))
         with self.library.database.transaction():
-            if self.catalogue.count_pending(job.file.checksum):
+            if self._has_pending(job):
                 self.catalogue.drop_pending()
             if job.file.id:
                 self.store.delete([job.file.id])

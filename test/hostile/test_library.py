@@ -37,10 +37,10 @@ def open_library(tmp_path):
     return Library(tmp_path / "library", fingerprint="model 1", size=8)
 
 
-def search(tmp_path):
+def search(tmp_path, top=3):
     library = open_library(tmp_path)
     try:
-        return library.store.search(CLIP, 3)
+        return library.store.search(CLIP, top)
     finally:
         library.close()
 
@@ -68,6 +68,22 @@ def test_vectors_that_are_none(folder, vector):
     remove_derived(folder)
     with pytest.raises(UserError, match="library"):
         search(folder)
+
+
+@pytest.mark.parametrize("byte", [0, 13, 31])
+@pytest.mark.parametrize("derived", ["there", "made again"])
+def test_vectors_that_are_others(folder, byte, derived):
+    """A vector in the database that was changed into another one: searching names the library."""
+    with sqlite3.connect(database(folder)) as connection:
+        ((vector,),) = connection.execute("SELECT vector FROM vectors WHERE window = 3")
+        changed = bytearray(vector)
+        changed[byte] ^= 1  # the last digits of a number
+        connection.execute("UPDATE vectors SET vector = ? WHERE window = 3", (bytes(changed),))
+    connection.close()
+    if derived == "made again":
+        remove_derived(folder)
+    with pytest.raises(UserError, match="library.*not what was written"):
+        search(folder, 12)
 
 
 @pytest.mark.parametrize("kind", ["words", "cut", "overwritten", "pipe", "folder"])

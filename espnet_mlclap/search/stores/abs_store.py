@@ -2,7 +2,7 @@
 
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
-from typing import Dict, List, NamedTuple, Optional, Sequence, Tuple
+from typing import Dict, Iterable, Iterator, List, NamedTuple, Optional, Sequence, Tuple
 
 import numpy as np
 
@@ -28,8 +28,7 @@ class Recording:
 
 @dataclass(frozen=True)
 class Windows:
-    """The windows of one recording: `spans` [n, 2] start and end in s, `vectors` [n, E] float32 "
-    "unit vectors."""
+    """Windows of one recording: `spans` [n, 2] start and end in s, `vectors` [n, E] float32 unit vectors."""
 
     spans: np.ndarray
     vectors: np.ndarray
@@ -64,6 +63,9 @@ class Where:
 
 EVERYTHING = Where()
 
+#: Windows of a long recording that are held at once.
+BLOCK = 2000
+
 
 class Found(NamedTuple):
     """A window that a search gives: its id, its recording, start and end in s, cosine similarity."""
@@ -87,6 +89,10 @@ class AbsStore(ABC):
         """Put recordings with their windows into the store; one that is there already is replaced."""
 
     @abstractmethod
+    def upsert_long(self, recording: Recording, blocks: Iterable[Windows]) -> None:
+        """Put in a recording with more windows than should be held at once; they come in blocks, by time."""
+
+    @abstractmethod
     def update(self, recordings: Sequence[Recording]) -> None:
         """Change path, time or tags of recordings, and keep their windows."""
 
@@ -106,8 +112,18 @@ class AbsStore(ABC):
         """How many windows there are."""
 
     @abstractmethod
+    def blocks(self, recording: int) -> Iterator[Windows]:
+        """The windows of one recording by time, at most `BLOCK` at once; none if it is not there."""
+
     def windows(self, recording: int) -> Windows:
-        """The windows of one recording by time; none if it is not there."""
+        """All windows of one recording by time; none if it is not there."""
+        blocks = list(self.blocks(recording))
+        if not blocks:
+            return Windows(np.empty((0, 2)), np.empty((0, 0), np.float32))
+        return Windows(
+            np.concatenate([block.spans for block in blocks]),
+            np.concatenate([block.vectors for block in blocks]),
+        )
 
     @abstractmethod
     def find(self, window: int) -> Optional[Tuple[Recording, float, float, np.ndarray]]:

@@ -60,6 +60,9 @@ class Derivation:
         """The index as of the state that is being read (`Database.snapshot`)."""
         now = self._now()
         read = self._index is None and self._read(now)
+        if self._index is not None and self._index.mapped and now != self._state:
+            self._index = None
+            read = self._read(now, mapped=False)
         if self._index is not None and (read or now != self._state):
             # an index of nothing does not know how wide vectors are
             followed = len(self._index) > 0 and self._follow(self._index, now)
@@ -106,8 +109,13 @@ class Derivation:
             return None
         return facts if facts.get("id") == self._id else None
 
-    def _read(self, now: _State) -> bool:
-        """Read the saved index; False if there is none that can be followed."""
+    def _read(self, now: _State, mapped: bool = True) -> bool:
+        """Read the saved index; False if there is none that can be followed.
+
+        Args:
+            now: the state of the tables.
+            mapped: leave it in its file, which takes a moment however large it is; see `DerivedIndex`.
+        """
         facts = self._facts()
         if facts is None:
             return False
@@ -115,7 +123,7 @@ class Derivation:
         if now.window < state.window or now.removal < state.removal:
             return False
         try:
-            self._index = DerivedIndex.read(str(self._folder / facts["file"]))
+            self._index = DerivedIndex.read(str(self._folder / facts["file"]), mapped=mapped)
         except RuntimeError as error:
             logging.warning("%s: cannot be read (%s), made again", self._folder, error)
             return False

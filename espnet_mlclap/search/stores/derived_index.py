@@ -30,10 +30,11 @@ class DerivedIndex:
 
     Args:
         index: the faiss index.
+        mapped: its vectors are still in the file that it was read from: it cannot take in or drop any.
     """
 
-    def __init__(self, index: "faiss.Index"):
-        self._index = index
+    def __init__(self, index: "faiss.Index", mapped: bool = False):
+        self._index, self.mapped = index, mapped
         # the inverted file inside, if it is one
         self._lists: Optional[faiss.IndexIVF] = index if isinstance(index, faiss.IndexIVF) else None
 
@@ -62,13 +63,18 @@ class DerivedIndex:
         return cls(index)
 
     @classmethod
-    def read(cls, path: str) -> "DerivedIndex":
+    def read(cls, path: str, *, mapped: bool = False) -> "DerivedIndex":
         """Read what `write` wrote.
+
+        Args:
+            path: the file, which may be removed afterwards, but not overwritten.
+            mapped: look into the file when something is asked, in place of reading it whole; see `mapped`.
 
         Raises:
             RuntimeError: it cannot be read.
         """
-        return cls(faiss.read_index(path))
+        flags = faiss.IO_FLAG_MMAP_IFC if mapped else 0
+        return cls(faiss.read_index(path, flags), mapped)
 
     def write(self, path: str) -> None:
         """Write to a file."""

@@ -3,12 +3,13 @@
 import json
 import threading
 from pathlib import Path
-from typing import Dict, List, NamedTuple, Optional, Sequence, Tuple
+from typing import Dict, Iterable, Iterator, List, NamedTuple, Optional, Sequence, Tuple
 
 import numpy as np
 
 from espnet_mlclap.search.database import Database
 from espnet_mlclap.search.stores.abs_store import (
+    BLOCK,
     EVERYTHING,
     AbsStore,
     Found,
@@ -84,6 +85,12 @@ class LocalStore(AbsStore):
                 made = vectors or "float32"
                 codec(made)
                 connection.execute("INSERT INTO store VALUES ('vectors', ?)", [made])
+                connection.execute("INSERT INTO store VALUES ('checksums', 'crc32')")
+            elif _value(connection, "checksums") is None:
+                raise UserError(
+                    f"{database.path}: made by a version of this package that kept no checksums. Remove this "
+                    "library and run `mlclap index` again."
+                )
         if vectors not in (None, made):
             raise UserError(
                 f"--vectors {vectors}: {database.path} was made with {made}. Leave the option out, or name "
@@ -96,10 +103,15 @@ class LocalStore(AbsStore):
         self._together = Together(self._search_all, _TOGETHER)
 
     def upsert(self, recordings: Sequence[Tuple[Recording, Windows]]) -> None:
-        with self._database.transaction() as connection:
-            self.delete([recording.id for recording, _ in recordings])
+        with self._database.transaction():
             for recording, windows in recordings:
-                self._put(recording)
+                self.upsert_long(recording, [windows])
+
+    def upsert_long(self, recording: Recording, blocks: Iterable[Windows]) -> None:
+        with self._database.transaction() as connection:
+            self.delete([recording.id])
+            self._put(recording)
+            for windows in blocks:
                 rows = zip(windows.spans.tolist(), self._codec.encode(windows.vectors))
                 for (start, end), vector in rows:
                     window = connection.execute(
@@ -249,17 +261,16 @@ class LocalStore(AbsStore):
         )
         return np.fromiter((row[0] for row in rows), dtype=np.int64)
 
-    def windows(self, recording: int) -> Windows:
-        rows = self._database.connection.execute(
-            "SELECT start, stop, vector FROM windows JOIN vectors ON window = windows.id WHERE recording = ? "
-            "ORDER BY start, windows.id",
-            [recording],
-        ).fetchall()
-        if not rows:
-            return Windows(np.empty((0, 2)), np.empty((0, 0), np.float32))
-        return Windows(
-            np.array([row[:2] for row in rows]), self._codec.decode([r[2] for r in rows])
-        )
+    def blocks(self, recording: int) -> Iterator[Windows]:
+        last = 0
+        while rows := self._database.connection.execute(
+            "SELECT windows.id, start, stop, vector FROM windows JOIN vectors ON window = windows.id "
+            "WHERE recording = ? AND windows.id > ? ORDER BY windows.id LIMIT ?",
+            [recording, last, BLOCK],
+        ).fetchall():
+            vectors = self._codec.decode([row[3] for row in rows])
+            yield Windows(np.array([row[1:3] for row in rows]), vectors)
+            last = rows[-1][0]
 
     def find(self, window: int) -> Optional[Tuple[Recording, float, float, np.ndarray]]:
         with self._database.snapshot() as connection:

@@ -2,11 +2,13 @@
 
 import json
 from dataclasses import dataclass, field
-from typing import Any, Dict, Iterator, List, Optional, Sequence, Tuple
+from itertools import chain, islice
+from typing import Any, Dict, Iterable, Iterator, List, Optional, Sequence, Tuple
 
 import numpy as np
 
 from espnet_mlclap.search.stores.abs_store import (
+    BLOCK,
     EVERYTHING,
     AbsStore,
     Found,
@@ -17,7 +19,7 @@ from espnet_mlclap.search.stores.abs_store import (
 from espnet_mlclap.utils.errors import UserError
 
 _WINDOWS_PER_RECORDING = 2**20  # a window's id is its recording's times this, plus its number
-_ROWS = 2000  # sent or fetched at once: below the server's limit of 64 MB a message
+_ROWS = BLOCK  # sent or fetched at once: below the server's limit of 64 MB a message
 _MOST_HITS = 16_384  # of one search, a limit of the server
 _LONGEST_PATH, _LONGEST_TAG, _MOST_TAGS = 8192, 256, 64  # bytes, bytes, tags
 _ABOUT = ("recording", "path", "changed", "duration", "tags", "start", "stop")
@@ -124,19 +126,16 @@ class MilvusStore(AbsStore):
 
     def upsert(self, recordings: Sequence[Tuple[Recording, Windows]]) -> None:
         self.delete([recording.id for recording, _ in recordings])
-        rows: List[Dict[str, Any]] = []
-        for recording, windows in recordings:
-            about = _row(recording)
-            for number, ((start, end), vector) in enumerate(
-                zip(windows.spans.tolist(), windows.vectors)
-            ):
-                window = recording.id * _WINDOWS_PER_RECORDING + number
-                rows.append({**about, "id": window, "start": start, "stop": end, "vector": vector})
-                if len(rows) == _ROWS:
-                    self._client.upsert(self._options.collection, rows)
-                    rows = []
-        if rows:
-            self._client.upsert(self._options.collection, rows)
+        rows = (_window_rows(recording, [windows]) for recording, windows in recordings)
+        self._send(chain.from_iterable(rows))
+
+    def upsert_long(self, recording: Recording, blocks: Iterable[Windows]) -> None:
+        self.delete([recording.id])
+        self._send(_window_rows(recording, blocks))
+
+    def _send(self, rows: Iterator[Dict[str, Any]]) -> None:
+        while some := list(islice(rows, _ROWS)):
+            self._client.upsert(self._options.collection, some)
 
     def update(self, recordings: Sequence[Recording]) -> None:
         for recording in recordings:
@@ -184,19 +183,12 @@ class MilvusStore(AbsStore):
         )
         return row["count(*)"]
 
-    def windows(self, recording: int) -> Windows:
-        found = [
-            row
-            for rows in self._rows(f"recording == {int(recording)}", ["start", "stop", "vector"])
-            for row in rows
-        ]
-        if not found:
-            return Windows(np.empty((0, 2)), np.empty((0, 0), np.float32))
-        found.sort(key=lambda row: row["id"])
-        return Windows(
-            np.array([(row["start"], row["stop"]) for row in found]),
-            np.array([row["vector"] for row in found], dtype=np.float32),
-        )
+    def blocks(self, recording: int) -> Iterator[Windows]:
+        for rows in self._rows(f"recording == {int(recording)}", ["start", "stop", "vector"]):
+            yield Windows(
+                np.array([(row["start"], row["stop"]) for row in rows]),
+                np.array([row["vector"] for row in rows], dtype=np.float32),
+            )
 
     def find(self, window: int) -> Optional[Tuple[Recording, float, float, np.ndarray]]:
         for rows in self._rows(f"id == {int(window)}", [*_ABOUT, "vector"]):
@@ -245,6 +237,14 @@ class MilvusStore(AbsStore):
             rows = sorted((dict(row) for row in rows), key=lambda row: row["id"])
             yield rows
             last = rows[-1]["id"]
+
+
+def _window_rows(recording: Recording, blocks: Iterable[Windows]) -> Iterator[Dict[str, Any]]:
+    about, window = _row(recording), recording.id * _WINDOWS_PER_RECORDING
+    for windows in blocks:
+        for (start, end), vector in zip(windows.spans.tolist(), windows.vectors):
+            yield {**about, "id": window, "start": start, "stop": end, "vector": vector}
+            window += 1
 
 
 def _row(recording: Recording) -> Dict[str, Any]:

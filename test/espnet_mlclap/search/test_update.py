@@ -153,6 +153,41 @@ def test_what_was_done_before_a_kill_is_kept(library, folder, stop_after):
     whole(library, folder)
 
 
+def test_a_very_long_recording_is_never_held_whole(library, folder, monkeypatch):
+    monkeypatch.setattr("espnet_mlclap.search.catalogue.BLOCK", 3)
+    monkeypatch.setattr("espnet_mlclap.search.stores.local.BLOCK", 3)
+    held, upsert_long = {}, library.store.upsert_long
+
+    def noted(recording, blocks):
+        sizes = held[os.path.basename(recording.path)] = []
+
+        def passed_on():
+            for block in blocks:
+                sizes.append(len(block.spans))
+                yield block
+
+        upsert_long(recording, passed_on())
+
+    monkeypatch.setattr(library.store, "upsert_long", noted)
+    update(library, folder, batch_size=2, plan=WindowPlan(4.0, 2.0))
+    # a copy of it is not held whole either
+    shutil.copy(folder / "sub/long.wav", folder / "sub/copy.wav")
+    report, windows = update(library, folder, batch_size=2)
+    assert (report.taken_over, windows) == (1, 0)
+    files = {
+        os.path.basename(path): file for path, file in library.catalogue.below(str(folder)).items()
+    }
+    for name in ("long.wav", "copy.wav"):
+        assert sum(held[name]) == 19
+        assert max(held[name]) == 3
+        spans = library.store.windows(files[name].id).spans
+        assert spans.tolist() == [[2.0 * k, 2.0 * k + 4] for k in range(19)]
+    one, other = (
+        library.store.windows(files[name].id).vectors for name in ("long.wav", "copy.wav")
+    )
+    np.testing.assert_array_equal(one, other)
+
+
 def test_an_unfinished_recording_that_changes_begins_again(library, folder):
     with pytest.raises(KeyboardInterrupt):
         update_library(library, [folder], Spectrum(10), batch_size=2)

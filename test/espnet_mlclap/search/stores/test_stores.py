@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from espnet_mlclap.search.database import Database
-from espnet_mlclap.search.stores.abs_store import EVERYTHING, Recording, Where, Windows
+from espnet_mlclap.search.stores.abs_store import BLOCK, EVERYTHING, Recording, Where, Windows
 from espnet_mlclap.search.stores.derived_index import DerivedIndex
 from espnet_mlclap.search.stores.local import LocalStore
 from espnet_mlclap.search.stores.options import StoreOptions, open_store
@@ -150,6 +150,19 @@ def test_a_store_through_its_life(store):
     found = check(store, made, top=1000)
     store.finish()
     assert store.describe()["windows"] == len(found)
+    # one with very many windows comes in blocks, and is given in blocks
+    long, windows = make(1, seed=2, windows=BLOCK + 100)[0]
+    long = replace(long, id=99)
+    store.upsert_long(
+        long,
+        (Windows(windows.spans[k : k + 900], windows.vectors[k : k + 900]) for k in (0, 900, 1800)),
+    )
+    given = list(store.blocks(99))
+    assert [len(block.spans) for block in given] == [BLOCK, 100]
+    np.testing.assert_array_equal(store.windows(99).spans, windows.spans)
+    np.testing.assert_allclose(store.windows(99).vectors, windows.vectors, atol=1e-3)
+    store.delete([99])
+    assert list(store.blocks(99)) == []
     # by id
     for one in found[:3]:
         recording, start, end, vector = store.find(one.window)
@@ -241,6 +254,45 @@ def test_the_saved_lists_are_followed_or_made_again(tmp_path, caplog):
     check(opened(), [one for one in made if one[0].id != 7], top=20)
 
 
+@pytest.mark.parametrize("exact_up_to", [1000, 50])
+def test_a_saved_index_is_looked_into_where_it_is(tmp_path, monkeypatch, exact_up_to):
+    """However large it is, it is not read whole before the first answer; it is to take in changes."""
+    reads, read = [], DerivedIndex.read
+
+    def spy(path, **options):
+        reads.append(options)
+        return read(path, **options)
+
+    monkeypatch.setattr(DerivedIndex, "read", spy)
+
+    def opened():
+        return LocalStore(Database(tmp_path / "library.sqlite"), tmp_path, exact_up_to=exact_up_to)
+
+    made = make(40)
+    store = opened()
+    store.upsert(made[:30])
+    store.finish()
+    reader, writer = opened(), opened()
+    check(reader, made[:30], top=20)
+    assert [one["mapped"] for one in reads] == [True]
+    writer.upsert(made[30:])
+    writer.delete([1, 2])
+    writer.finish()  # writes another file and removes the one that the reader looks into
+    assert [one["mapped"] for one in reads] == [True, True, False]
+    assert reader._derivation._index.mapped
+    check(reader, made[2:], top=20)
+    assert not reader._derivation._index.mapped
+    check(writer, made[2:], top=20)
+
+
+def test_a_library_without_checksums_is_made_again(tmp_path):
+    database = Database(tmp_path / "library.sqlite")
+    LocalStore(database, tmp_path)
+    database.connection.execute("DELETE FROM store WHERE key = 'checksums'")
+    with pytest.raises(UserError, match=r"library\.sqlite: .* no checksums.*mlclap index"):
+        LocalStore(database, tmp_path)
+
+
 def test_exact_is_exact_where_many_are_nearly_equal(tmp_path):
     generator = np.random.default_rng(3)
     vectors = unit(np.ones(SIZE) + 1e-4 * generator.standard_normal((3000, SIZE)))
@@ -274,7 +326,7 @@ def test_vectors_are_kept_as_asked_for(kind, tmp_path):
     made = make(3)
     store = LocalStore(Database(tmp_path / "library.sqlite"), tmp_path, vectors=kind)
     store.upsert(made)
-    size = {"float32": 4 * SIZE, "float16": 2 * SIZE, "int8": SIZE + 4}[kind]
+    size = {"float32": 4 * SIZE, "float16": 2 * SIZE, "int8": SIZE + 4}[kind] + 4  # a checksum
     rows = store._database.connection.execute("SELECT DISTINCT length(vector) FROM vectors")
     assert rows.fetchall() == [(size,)]
     error = {"float32": 0, "float16": 1e-3, "int8": 5e-3}[kind]
