@@ -2,7 +2,7 @@
 
 import argparse
 
-from espnet2.utils.types import float_or_none
+from espnet2.utils.types import float_or_none, str2bool
 
 from espnet_mlclap.evaluation.scores import CRITERION
 from espnet_mlclap.iterators.plan_options import (
@@ -148,4 +148,15 @@ def add_plan_arguments(parser: argparse.ArgumentParser) -> None:
         type=int,
         default=PlanOptions.length_buckets,
         help="groups of clips of similar length; a batch is from one of them",
+    )
+
+
+def add_step_arguments(parser: argparse.ArgumentParser) -> None:
+    """What a step of the optimiser does."""
+    group = parser.add_argument_group("Step")
+    group.add_argument(
+        "--sparse_embedding",
+        type=str2bool,
+        default=False,
+        help="update only those word vectors that a step has touched; see train/row_adam.py",
     )

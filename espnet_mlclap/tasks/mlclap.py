@@ -26,12 +26,18 @@ from espnet_mlclap.objectives.abs_objective import AbsObjective
 from espnet_mlclap.objectives.correspondences import TEACHERS
 from espnet_mlclap.objectives.gather import world_size
 from espnet_mlclap.objectives.registry import build_objective
-from espnet_mlclap.tasks.arguments import add_data_arguments, add_plan_arguments, set_defaults
+from espnet_mlclap.tasks.arguments import (
+    add_data_arguments,
+    add_plan_arguments,
+    add_step_arguments,
+    set_defaults,
+)
 from espnet_mlclap.tasks.choices import all_choices
 from espnet_mlclap.tasks.inputs import inputs, keep_tokens
 from espnet_mlclap.train.collate_fn import MLCLAPCollateFn
 from espnet_mlclap.train.dataset import CaptionedClipDataset
 from espnet_mlclap.train.options import check_options
+from espnet_mlclap.train.row_adam import row_adam
 from espnet_mlclap.train.teachers import Teachers
 from espnet_mlclap.train.trainer import MLCLAPTrainer
 from espnet_mlclap.train.training_sets import read_training_languages, read_training_sets
@@ -58,6 +64,7 @@ class MLCLAPTask(AbsTask):
             choices.add_arguments(parser)
         add_data_arguments(parser)
         add_plan_arguments(parser)
+        add_step_arguments(parser)
 
     @classmethod
     def check_required_command_args(cls, args: argparse.Namespace) -> None:
@@ -111,6 +118,25 @@ class MLCLAPTask(AbsTask):
         objective.start_from(learnt)
         args.token_towers = keep_tokens(objective, args) if args.token_store else None
         return objective
+
+    @classmethod
+    def build_optimizers(
+        cls, args: argparse.Namespace, model: AbsObjective
+    ) -> List[torch.optim.Optimizer]:
+        """ESPnet's optimiser, and with `--sparse_embedding` one of the embedding alone, on the same schedule.
+
+        Raises:
+            UserError: `--sparse_embedding` where it does not work.
+        """
+        optimizers = super().build_optimizers(args, model)
+        if args.sparse_embedding:
+            if world_size() > 1:
+                raise UserError("sparse_embedding: is for one process. Set it to false.")
+            embedding = model.model.text_encoder.embedding
+            optimizers.append(row_adam(embedding, optimizers[0], args.grad_clip))
+            # by these names ESPnet finds the schedule of a second optimiser
+            args.scheduler2, args.scheduler2_conf = args.scheduler, args.scheduler_conf
+        return optimizers
 
     @classmethod
     def build_iter_factory(

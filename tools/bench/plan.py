@@ -26,15 +26,17 @@ WORDS = "a dog barks loudly in the distance while rain falls on an old tin roof"
 LANG_CODES = ("fra_Latn", "deu_Latn", "spa_Latn", "nld_Latn", "cat_Latn", "jpn_Jpan", "zho_Hans")
 
 MEASURE = """
-import json, pickle, resource, sys, time
+import json, pickle, sys, time
 from espnet_mlclap.iterators.epoch_plan import EpochPlan, PlanOptions
 from espnet_mlclap.train.dataset import CaptionedClipDataset
 from espnet_mlclap.train.training_sets import read_training_sets
 
 def memory():
     with open("/proc/self/smaps_rollup") as file:
-        rows = dict(line.split(":") for line in file.readlines()[1:])
-    return {name: int(rows[name].split()[0]) / 1024 for name in ("Rss", "Anonymous")}
+        lines = file.readlines()[1:]
+    with open("/proc/self/status") as file:
+        rows = dict(line.split(":", 1) for line in [*lines, *file])
+    return {name: int(rows[name].split()[0]) / 1024 for name in ("Rss", "Anonymous", "VmHWM")}
 
 def timed(name, function):
     start = time.process_time()
@@ -60,7 +62,7 @@ timed("next epoch", lambda: draw(2))
 after = memory()
 found["own"] = after["Anonymous"] - before["Anonymous"]
 found["all"] = after["Rss"] - before["Rss"]
-found["peak"] = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024 - before["Rss"]
+found["peak"] = after["VmHWM"] - before["Rss"]
 found["pickle"] = len(pickle.dumps(dataset)) / 2**20
 print(json.dumps(found))
 """

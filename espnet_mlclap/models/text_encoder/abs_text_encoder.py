@@ -2,7 +2,7 @@
 
 from abc import ABC, abstractmethod
 from pathlib import Path
-from typing import Any, ClassVar, Dict, Iterable, List, Sequence, Tuple
+from typing import Any, ClassVar, Dict, Iterable, List, Optional, Sequence, Tuple
 
 import numpy as np
 import torch
@@ -50,6 +50,11 @@ class AbsTextEncoder(torch.nn.Module, ABC):
     @abstractmethod
     def output_size(self) -> int:
         """Width D of the tokens."""
+
+    @property
+    def embedding(self) -> Optional[torch.nn.Embedding]:
+        """The embedding of tokens; None where there is none, or nobody knows."""
+        return None
 
     @abstractmethod
     def forward(self, text: Tensor, text_lengths: Tensor) -> Tokens:

@@ -96,6 +96,10 @@ class HuggingfaceTextEncoder(AbsTextEncoder):
                 f"{embeddings} embeddings. They do not belong together."
             )
 
+    @property
+    def embedding(self) -> torch.nn.Embedding:
+        return self.model.get_input_embeddings()
+
     def output_size(self) -> int:
         return self.model.config.hidden_size
 

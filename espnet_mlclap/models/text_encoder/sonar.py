@@ -5,6 +5,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any, Dict, Mapping, Optional, Sequence
 
+import torch
 from torch import Tensor
 
 from espnet_mlclap.checkpoints.sonar_architecture import read_architecture
@@ -94,6 +95,10 @@ class SonarTextEncoder(AbsTextEncoder):
         return SonarTokenizer(
             model=str(model), langs=self.langs, max_tokens=self.architecture.positions
         )
+
+    @property
+    def embedding(self) -> torch.nn.Embedding:
+        return self.model.encoder_frontend.embed
 
     def output_size(self) -> int:
         return self.architecture.model_dim

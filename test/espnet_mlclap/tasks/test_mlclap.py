@@ -74,6 +74,35 @@ def test_a_part_may_stay_as_it_is(run_training, training_options, tmp_path):
     assert "audio_projection.0.weight" in changed
 
 
+def test_word_vectors_that_stay_as_they_are_cost_the_optimiser_nothing(
+    run_training, training_options, tmp_path
+):
+    name = "text_encoder.model.encoder_frontend.embed"
+    folder = run_training(training_options, tmp_path / "exp", 1, "--freeze_param", name)
+    shape = weights(folder / "latest.pth")[f"{name}.weight"].shape
+    states = weights(folder / "checkpoint.pth")["optimizers"][0]["state"].values()
+    assert len(states) > 10
+    assert shape not in {state["exp_avg"].shape for state in states}
+
+
+def test_a_sparse_embedding_is_trained_by_the_rows_and_resumes(
+    run_training, training_options, tmp_path
+):
+    options = ["--sparse_embedding", "true", "--keep_nbest_models", "2"]
+    whole = run_training(training_options, tmp_path / "whole", 2, *options)
+    again = run_training(training_options, tmp_path / "again", 1, *options)
+    run_training(training_options, again, 2, *options)
+    assert_same_training(whole, again)
+    name = "text_encoder.model.encoder_frontend.embed.weight"
+    first, second = (weights(whole / f"{epoch}epoch.pth")[name] for epoch in (1, 2))
+    changed = (first != second).any(dim=1)
+    assert 0 < changed.sum() < len(changed) / 2
+    dense, rows = weights(whole / "checkpoint.pth")["optimizers"]
+    assert list(rows["state"]) == [0]
+    assert ((rows["state"][0]["exp_avg"] != 0).any(dim=1) >= changed).all()
+    assert rows["param_groups"][0]["lr"] == dense["param_groups"][0]["lr"]
+
+
 def test_gradient_checkpointing_changes_nothing_but_memory(
     experiment, run_training, training_options, tmp_path
 ):
