@@ -26,11 +26,12 @@ run_job() {
     printf '# ended well after %s s\n' "$((SECONDS - start))" >>"${log}"
 }
 
-show_cause() { # LOG WHAT: the end of the log of what has failed
+show_cause() { # LOG WHAT: the end of the log of what has failed, and what a cluster says of its nodes, the first first
     {
         echo "---- the last lines of $1:"
         # as text: PyTorch writes NUL bytes, and of a binary file nothing would be shown
         tr -d '\000' <"$1" | grep -a -v '^\[progress\] ' | tail -n 25
+        grep -a -E '^(srun|slurmstepd[^:]*): error: |^# node .* status ' "$1" | head -n 6 | sed 's/^/---- /' || true
         echo "---- failed: $2 (full log: $1)"
     } >&2
 }
