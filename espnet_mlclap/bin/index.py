@@ -19,6 +19,7 @@ from espnet_mlclap.search.options import (
 )
 from espnet_mlclap.utils.cli import bool_option, run_command
 from espnet_mlclap.utils.errors import UserError
+from espnet_mlclap.utils.shard import add_shard_option
 
 
 def get_parser() -> argparse.ArgumentParser:
@@ -37,13 +38,17 @@ def get_parser() -> argparse.ArgumentParser:
     add("--retry", type=bool_option, default=False, help="try again what could not be read")
     add("--wait", type=bool_option, default=True, help="for another process that is at it")
     add("--batch_size", type=int, default=16, help="windows encoded together")
+    add("--plan_shares", type=bool_option, default=False, help="only list what --shard will do")
+    add_shard_option(parser)
     return parser
 
 
 def index(options: argparse.Namespace) -> None:
     """Bring the library up to date and say what was done."""
     from espnet_mlclap.inference import MLCLAP
+    from espnet_mlclap.search.places import library_of
     from espnet_mlclap.search.question import encode_windows
+    from espnet_mlclap.search.shares import Shares
     from espnet_mlclap.search.update import forget_folders, update_library
 
     check_positive(options, "batch_size")
@@ -51,6 +56,15 @@ def index(options: argparse.Namespace) -> None:
     model = MLCLAP.from_pretrained(
         known.model_dir, model_file=known.model_file, device=options.device
     )
+    if options.shard is not None:
+        folder = options.library or library_of(model.fingerprint)
+        Shares(folder).embed(
+            options.shard,
+            model.fingerprint,
+            lambda windows: encode_windows(model, windows),
+            options.batch_size,
+        )
+        return
     library = open_library(options, known, model, make=True)
     folders = options.folders or library.catalogue.folders
     if not folders:
@@ -69,7 +83,11 @@ def index(options: argparse.Namespace) -> None:
         compare_checksums=options.compare_checksums,
         retry=options.retry,
         wait=options.wait,
+        only_list=options.plan_shares,
     )
+    if options.plan_shares:
+        print(f"{report.found} recordings found, {report.unchanged} unchanged")
+        return
     for _, problem in report.problems:
         logging.warning("left out: %s", problem)
     print(report)

@@ -1,12 +1,11 @@
 """Bring a library up to date with folders: what is new or changed is embedded, what is gone leaves it."""
 
-import hashlib
 import logging
 import os
 from dataclasses import dataclass, field, replace
 from itertools import chain
 from pathlib import Path
-from typing import Dict, Iterator, List, Optional, Protocol, Sequence, Tuple, Union
+from typing import Dict, Iterator, List, Optional, Sequence, Tuple, Union
 
 import numpy as np
 
@@ -15,17 +14,12 @@ from espnet_mlclap.fileio.recordings import find_recordings
 from espnet_mlclap.search.catalogue import File, Stamp
 from espnet_mlclap.search.library import Library
 from espnet_mlclap.search.lock import writer_lock
+from espnet_mlclap.search.shares import Encode, Shares, Todo, file_checksum
 from espnet_mlclap.search.stores.abs_store import Windows
 from espnet_mlclap.search.windows import Window, WindowPlan, read_windows
 from espnet_mlclap.utils.errors import UserError
 from espnet_mlclap.utils.progress import progress_bar
 from espnet_mlclap.utils.shown import shown
-
-
-class Encode(Protocol):
-    """Gives unit vectors [n, E] of n windows."""
-
-    def __call__(self, windows: Sequence[Window]) -> np.ndarray: ...
 
 
 @dataclass
@@ -76,11 +70,12 @@ def update_library(
     compare_checksums: bool = False,
     retry: bool = False,
     wait: bool = True,
+    only_list: bool = False,
 ) -> Report:
     """Bring a library up to date with folders.
 
     What is finished is kept when this is killed, of a long recording up to the last batch. Searching goes on
-    meanwhile.
+    meanwhile. What jobs have embedded for the library (`shares.py`) is taken over.
 
     Args:
         library: to be brought up to date.
@@ -92,6 +87,7 @@ def update_library(
         compare_checksums: read each file to see whether it has changed, not only its size and time.
         retry: try again what could not be read, though it has not changed.
         wait: for another process that is at it; else say so.
+        only_list: change nothing, but list for such jobs what is to be embedded.
 
     Raises:
         UserError: no such folder, no recordings, another process at it.
@@ -104,10 +100,15 @@ def update_library(
         made = library.plan(plan)
         run = _Update(library, encode, made, tuple(sorted({*tags})), batch_size)
         run.compare(places, compare_checksums=compare_checksums, retry=retry)
+        if only_list:
+            paths = [path for path, _, _ in run.wanted]
+            run.shares.write_todo(Todo(run.model, made.window, made.hop, paths))
+            return run.report
         library.catalogue.add_folders(places)
         run.embed()
         run.remove()
         library.store.finish()
+        run.shares.remove()
     return run.report
 
 
@@ -156,6 +157,7 @@ class _Update:
             batch,
         )
         self.catalogue, self.store = library.catalogue, library.store
+        self.shares, self.model = Shares(library.folder), library.catalogue.get("model") or ""
         self.report = Report([])
         self.wanted: List[Tuple[str, Stamp, Optional[File]]] = []  # with what was known of the path
         self.gone: Dict[int, File] = {}
@@ -188,7 +190,9 @@ class _Update:
             if same and file is not None and file.problem is not None and retry:
                 same = False
             if same and file is not None and compare_checksums:
-                same = _checksum(path) == file.checksum  # it was read before, so it can be opened
+                same = (
+                    file_checksum(path) == file.checksum
+                )  # it was read before, so it can be opened
             if same and file is not None and file.problem is not None:
                 self.report.problems.append((path, file.problem))
             elif same:
@@ -232,7 +236,7 @@ class _Update:
             self.report.problems.append((path, f"{shown(path)}: its name is not UTF-8; rename it."))
             return None
         try:
-            checksum = _checksum(path)
+            checksum = file_checksum(path)
         except OSError as error:
             job = _Job(File(number, path, stamp, b"", None, self.tags))
             job.problem = f"{shown(path)}: cannot be read ({error.strerror})."
@@ -244,7 +248,18 @@ class _Update:
             # rather one whose file is gone, which has then been renamed
             self._take_over(file, min(twins, key=lambda twin: twin.id not in self.gone))
             return None
+        windows = self.shares.find(checksum, self.model, self.plan)
+        if windows is not None:
+            self._take_shared(file, windows)
+            return None
         return _Job(file, skipped=self.catalogue.count_pending(checksum))
+
+    def _take_shared(self, file: File, windows: Windows) -> None:
+        """A job has embedded them."""
+        self.report.embedded += 1
+        with self.library.database.transaction():
+            put = self.catalogue.put(replace(file, duration=float(windows.spans[-1, 1])))
+            self.store.upsert([(put.recording, windows)])
 
     def _take_over(self, file: File, twin: File) -> None:
         """The same bytes are known under another name, or of another time: their windows are kept."""
@@ -353,11 +368,3 @@ def _stamp(path: str) -> Stamp:
     except OSError:  # a link to nowhere: what is wrong is said when it is read
         return Stamp(-1, -1)
     return Stamp(status.st_size, status.st_mtime_ns)
-
-
-def _checksum(path: str) -> bytes:
-    digest = hashlib.blake2b(digest_size=16)
-    with open(path, "rb") as file:
-        while block := file.read(1 << 20):
-            digest.update(block)
-    return digest.digest()

@@ -233,7 +233,22 @@ def test_cancelled_in_each_stage_it_ends_with_the_scores_of_an_undisturbed_local
     log = (recipe.folder / "exp/mlclap_t/train.log").read_text(errors="replace")
     for words in ("# node n1: 1 processes", "# node n2: 1 processes", "after epoch 1"):
         assert words in log
+    assert_indexed_in_shares(recipe)
 
     local = recipe_copy(copy_recipe, tmp_path / "local", "--cpu_ranks", "2")
     local.finish()
     assert recipe.scores() == local.scores()
+
+
+def assert_indexed_in_shares(recipe):
+    """`mlclap index` in two jobs: each embeds some, and the last one none."""
+    done = subprocess.run(
+        ["bash", "scripts/index.sh", "2", "dump/flac/test", "--model_dir", "exp/mlclap_t", "--library", "l"],
+        cwd=recipe.folder, env=recipe.environment, capture_output=True, text=True,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    assert "8 recordings found, 8 embedded, 0 unchanged" in done.stdout
+    for name in ("index", "index_list"):
+        log = (recipe.folder / f"exp/log/{name}.log").read_text()
+        assert "8 recordings found" in log
+    assert not (recipe.folder / "l/shares").exists()
