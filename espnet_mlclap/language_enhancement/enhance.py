@@ -290,9 +290,6 @@ class _Factory:
 
     def embedder(self) -> Optional[Embed]:
         """SONAR's text encoder for the cosine, if there is one to take."""
-        from espnet_mlclap.language_enhancement.sonar import SonarTranslator
-        from espnet_mlclap.language_enhancement.sonar_encoder import SonarEncoder
-
         sonar = self.config.of("sonar")
         name = self.config.quality.encoder
         if name is None and self.name == "sonar":
@@ -304,6 +301,10 @@ class _Factory:
                 self.name,
             )
             return None
+
+        from espnet_mlclap.language_enhancement.sonar import SonarTranslator  # takes long
+        from espnet_mlclap.language_enhancement.sonar_encoder import SonarEncoder
+
         if isinstance(self._made, SonarTranslator) and name == sonar.encoder:
             return self._made.encoder.embed
         encoder = SonarEncoder(

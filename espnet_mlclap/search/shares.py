@@ -1,6 +1,6 @@
 """Windows of recordings embedded by jobs beside each other, for a library that then takes them over.
 
-    <library>/shares/todo.json         what is to be embedded: the recordings, how they are cut, by which model
+    <library>/shares/todo.json         the recordings to be embedded, how they are cut, by which model
     <library>/shares/<checksum>.npz    the windows of a recording
 
 One process writes the list; the jobs work through their shares of it and never open the library's database,
