@@ -82,7 +82,7 @@ class FrozenEncoder:
             try:
                 with _CPU:
                     self._wrapped = cls(**self.options)
-            except (TypeError, ValueError, OSError) as error:
+            except (TypeError, ValueError, OSError, ImportError) as error:
                 raise UserError(f"{self.where}: encoder {self.name}: {error}") from error
         return self._wrapped
 

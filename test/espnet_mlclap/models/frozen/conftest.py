@@ -75,6 +75,11 @@ class Broken(Words):
     def encode(self, captions):
         return np.full((len(captions), 2), np.nan)
 
+class Lacking(Words):
+    def __init__(self):
+        raise ImportError("words-7 is not installed: pip install words-7")
+
+
 class Flat(Words):
     def encode(self, captions):
         return np.zeros(len(captions))

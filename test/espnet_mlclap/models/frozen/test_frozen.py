@@ -84,6 +84,7 @@ def test_without_a_store_nothing_is_written(own_encoders, tmp_path):
         ({"encoder": "nowhere:X"}, "nowhere:X: cannot be loaded .* PYTHONPATH"),
         ({"encoder": "own_encoders:X"}, "own_encoders:X: cannot be loaded"),
         ({"encoder": "own_encoders:Words", "options": {"x": 1}}, "unexpected keyword argument 'x'"),
+        ({"encoder": "own_encoders:Lacking"}, "Lacking: words-7 is not installed: pip install"),
         ({"encoder": "own_encoders:Broken"}, "Broken gave NaN or infinity"),
         ({"encoder": "own_encoders:Flat"}, r"shape \[1\] for 1 items; it must be \[1, width\]"),
         (
