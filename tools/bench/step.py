@@ -3,11 +3,11 @@
 
     python tools/bench/step.py [--langs 8] [--clips 8] [--ced mini]     ours, with fused Adam and without
     python tools/bench/step.py --peer CHECKOUT   also the ML-CLAP authors' model, from their repository
-    python tools/bench/step.py --sonar text_sonar_basic_encoder --ced base     real sizes: 20 GB
+    python tools/bench/step.py --sonar text_sonar_basic_encoder --ced base       real sizes: 20 GB
 
 Each clip has 10 s of noise and a caption in each of the languages. Ours encodes each clip once and all
-captions in one pass; theirs encodes a clip once for each caption, and the captions by language. Weights of CED
-are random.
+captions in one pass; theirs encodes a clip once for each caption, and the captions by language. Weights of
+CED are random.
 """
 
 import argparse
