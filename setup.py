@@ -78,6 +78,7 @@ setup(
         "kaldiio",
         "numpy>=2",
         "platformdirs",
+        "threadpoolctl",
         "pyyaml",
         "regex",
         "safetensors",

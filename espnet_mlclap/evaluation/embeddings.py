@@ -6,6 +6,7 @@ text_embeddings.npy   [M, E] float32, one row per caption
 caption_ids           `<caption id> <clip id> <lang>` per line, in the order of the rows
 caption_sources       `<caption id> <caption id>` per line: what says the same in the source language (for
                       captions in the others, where the set says so)
+checksums             of these files, see `fileio/checksums.py`; what was made elsewhere may have none
 """
 
 from dataclasses import dataclass, field
@@ -15,6 +16,7 @@ from typing import Dict, Iterable, List, Mapping, Optional, Set, Tuple, Union
 import numpy as np
 
 from espnet_mlclap.fileio.arrays import read_array
+from espnet_mlclap.fileio.checksums import check_checksums, write_checksums
 from espnet_mlclap.utils.atomic import atomic_dir
 from espnet_mlclap.utils.errors import UserError
 from espnet_mlclap.utils.languages import PAPER_LANGUAGES, PAPER_SOURCE, check_language
@@ -74,7 +76,7 @@ def read_embeddings(folder: Union[str, Path]) -> EmbeddingSet:
 
     Raises:
         UserError: a file is missing or broken, the counts of rows and ids differ, an id appears twice, a
-            caption belongs to no clip, NaN or infinity; names file and line.
+            caption belongs to no clip, NaN or infinity, a file has changed since; names file and line.
     """
     folder = Path(folder)
     if not folder.is_dir():
@@ -100,6 +102,8 @@ def read_embeddings(folder: Union[str, Path]) -> EmbeddingSet:
             )
     for number, lang in enumerate(langs, 1):
         check_language(lang, f"{folder / 'caption_ids'}:{number}")
+    sources = _read_sources(folder / "caption_sources", set(captions))
+    check_checksums(folder, _REMEDY)  # last: what else is wrong says more
     return EmbeddingSet(
         path=folder,
         audio=audio,
@@ -108,7 +112,7 @@ def read_embeddings(folder: Union[str, Path]) -> EmbeddingSet:
         captions=list(captions),
         caption_to_clip=np.array([rows[clip] for clip in owners]),
         langs=list(langs),
-        caption_sources=_read_sources(folder / "caption_sources", set(captions)),
+        caption_sources=sources,
     )
 
 
@@ -128,6 +132,7 @@ def write_embeddings(folder: Union[str, Path], embeddings: EmbeddingSet) -> None
                 f"{caption} {source}\n" for caption, source in embeddings.caption_sources.items()
             ]
             (aside / "caption_sources").write_text("".join(pairs), encoding="utf-8")
+        write_checksums(aside)
 
 
 def _read_sources(path: Path, captions: Set[str]) -> Dict[str, str]:

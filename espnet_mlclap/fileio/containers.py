@@ -6,32 +6,20 @@ So the container is asked first: the sizes that it declares are held against tha
 The layouts: RIFF/RF64 (EBU Tech 3306), W64, AIFF, AU and CAF are chunks with sizes; Ogg is pages (RFC 3533);
 the Xing, Info and VBRI headers of MP3 count its bytes; MP4 is boxes (ISO 14496-12), Matroska elements
 (RFC 8794) and ASF objects with sizes; FLAC counts its samples (RFC 9639), as does the chunk `fact` of WAV:
-they are counted again while they are decoded.
+they are counted again while they are decoded. AAC, AMR and WavPack are frames (`frames.py`).
 """
 
 import mmap
 import struct
-from typing import BinaryIO, Callable, Dict, NamedTuple, Optional, Tuple
+from typing import BinaryIO, Callable, Dict, NamedTuple, Optional, Set, Tuple
+
+from espnet_mlclap.fileio.frames import adts, amr, is_adts, wavpack
+from espnet_mlclap.fileio.promise import SLACK, Promise, at, cut_off
 
 _SURE = 0.9  # of the samples that a compressed WAV counts: encoders count what they add at the ends or not
-_SLACK = 64  # bytes that may be missing: some programs count a header as sound
 _UNKNOWN = (
     0x7FFF_0000  # sizes from here on, in 32 bits, stand for "to the end" where the file is smaller
 )
-
-
-class Promise(NamedTuple):
-    """What the container says.
-
-    Attributes:
-        problem: why the file cannot be used; empty if it is complete as far as can be seen.
-        libsndfile: whether libsndfile reads all of it. If not, another decoder is needed.
-        frames: samples of each channel, where the container knows that for sure.
-    """
-
-    problem: str = ""
-    libsndfile: bool = True
-    frames: Optional[int] = None
 
 
 class _Chunks(NamedTuple):
@@ -66,42 +54,29 @@ def promise_of(file: BinaryIO, size: int) -> Promise:
             return look(file, size)
     if head[4:8] == b"ftyp":
         return _mp4(file, size)
+    if is_adts(head):
+        return adts(file, size)
     if head[:3] == b"ID3" or _mp3_frame(head[:4]) is not None:
         return _mp3(file, size)
     return Promise()
 
 
-def _at(file: BinaryIO, position: int, count: int) -> bytes:
-    file.seek(position)
-    return file.read(count)
-
-
-def _cut_off(end: int, size: int) -> Promise:
-    missing = end - size
-    if missing <= _SLACK:
-        return Promise()
-    share = 100 * missing / end
-    return Promise(
-        f"cut off: {missing} of the {end} bytes that it should have are missing ({share:.0f} %)"
-    )
-
-
 def _chunks(file: BinaryIO, size: int) -> Promise:
-    layout = _LAYOUTS[_at(file, 0, 4)]
+    layout = _LAYOUTS[at(file, 0, 4)]
     head = layout.name + struct.calcsize(layout.size)
     position, long_size, codec, counted = layout.start, None, 0x0001, 0
     while position + head <= size:
-        data = _at(file, position, head)
+        data = at(file, position, head)
         name, (count,) = data[: layout.name], struct.unpack(layout.size, data[layout.name :])
         content = position + head
         if layout.inclusive:
             count -= head
         if name == b"ds64":  # of RF64: the true size of the data
-            long_size = struct.unpack("<Q", _at(file, content + 8, 8))[0]
+            long_size = struct.unpack("<Q", at(file, content + 8, 8))[0]
         elif name == b"fmt " and layout.size == "<I":
-            codec = struct.unpack("<H", _at(file, content, 2))[0]
+            codec = struct.unpack("<H", at(file, content, 2))[0]
         elif name == b"fact":
-            counted = int.from_bytes(_at(file, content, 4), "little")
+            counted = int.from_bytes(at(file, content, 4), "little")
         elif name.startswith(layout.sound):
             if long_size is not None and count == 0xFFFF_FFFF:
                 count = long_size
@@ -123,38 +98,43 @@ def _sound(file: BinaryIO, size: int, start: int, count: int, layout: _Chunks) -
     if unknown:
         return Promise()
     after = start + count + -count % layout.align
-    following = _at(file, after, layout.name)
+    following = at(file, after, layout.name)
     if count == 0 and rest > 0 and not following.strip(b"\0 ").isalnum():
         return Promise(libsndfile=False)  # its writer was stopped before it could fill in the size
     if count and following in _LAYOUTS:
         return Promise(
             f"several recordings were joined: after {count} bytes of sound another begins"
         )
-    return _cut_off(start + count, size)
+    return cut_off(start + count, size)
 
 
 def _au(file: BinaryIO, size: int) -> Promise:
-    start, count = struct.unpack(">II", _at(file, 4, 8).ljust(8, b"\0"))
+    start, count = struct.unpack(">II", at(file, 4, 8).ljust(8, b"\0"))
     if count == 0xFFFF_FFFF:
         return Promise()
-    return Promise(libsndfile=False) if count == 0 < size - start else _cut_off(start + count, size)
+    return Promise(libsndfile=False) if count == 0 < size - start else cut_off(start + count, size)
 
 
 def _ogg(file: BinaryIO, size: int) -> Promise:
     position, seen_sound, chained = 0, False, False
+    unfinished: Set[bytes] = set()  # serial numbers of streams whose last page was not seen
     while position < size:
-        head = _at(file, position, 27)
+        head = at(file, position, 27)
         if len(head) < 27:
-            return _cut_off(position + 27 + _SLACK, size)
+            return cut_off(position + 27 + SLACK, size)
         if head[:4] != b"OggS":  # something else behind it, or damaged: the decoder decides
+            unfinished.clear()
             break
-        first = bool(head[5] & 0x02)
+        first, last = bool(head[5] & 0x02), bool(head[5] & 0x04)
         chained |= first and seen_sound
         seen_sound |= not first
+        unfinished = unfinished - {head[14:18]} if last else unfinished | {head[14:18]}
         lengths = file.read(head[26])
         position += 27 + head[26] + sum(lengths)
         if len(lengths) < head[26] or position > size:
             return Promise("cut off in the middle of a page")
+    if unfinished:
+        return Promise("cut off between two pages: none says that it is the last")
     return Promise(libsndfile=not chained)
 
 
@@ -163,32 +143,34 @@ def _flac(file: BinaryIO, size: int) -> Promise:
         joined = content.find(b"fLaC\x00\x00\x00\x22", 4)
     if joined > 0:
         return Promise(f"several recordings were joined: at byte {joined} another begins")
-    frames = int.from_bytes(_at(file, 21, 5), "big") & ((1 << 36) - 1)  # 0: unknown
-    return Promise(frames=frames or None)
+    frames = int.from_bytes(at(file, 21, 5), "big") & ((1 << 36) - 1)
+    if frames == 0:  # unknown, as when it was written into a pipe: libsndfile fails at its end
+        return Promise(libsndfile=False)
+    return Promise(frames=frames)
 
 
 def _mp4(file: BinaryIO, size: int) -> Promise:
     position = 0
     while position + 8 <= size:
-        count = struct.unpack(">I", _at(file, position, 4))[0]
+        count = struct.unpack(">I", at(file, position, 4))[0]
         if count == 1:
-            count = struct.unpack(">Q", _at(file, position + 8, 8).ljust(8, b"\0"))[0]
+            count = struct.unpack(">Q", at(file, position + 8, 8).ljust(8, b"\0"))[0]
         if count < 8:  # 0: to the end
             break
         position += count
-    return _cut_off(position, size)._replace(libsndfile=False)
+    return cut_off(position, size)._replace(libsndfile=False)
 
 
 def _matroska(file: BinaryIO, size: int) -> Promise:
     position = 0
     for _ in range(2):  # the EBML header, then the segment, which holds all else
-        name = _vint(_at(file, position, 8))
-        length = _vint(_at(file, position + name[1], 8))
+        name = _vint(at(file, position, 8))
+        length = _vint(at(file, position + name[1], 8))
         position += name[1] + length[1]
         if length[0] is None:  # unknown: a stream
             return Promise(libsndfile=False)
         position += length[0]
-    return _cut_off(position, size)._replace(libsndfile=False)
+    return cut_off(position, size)._replace(libsndfile=False)
 
 
 def _vint(data: bytes) -> Tuple[Optional[int], int]:
@@ -201,9 +183,9 @@ def _vint(data: bytes) -> Tuple[Optional[int], int]:
 
 
 def _asf(file: BinaryIO, size: int) -> Promise:
-    header = struct.unpack("<Q", _at(file, 16, 8).ljust(8, b"\0"))[0]
-    data = struct.unpack("<Q", _at(file, header + 16, 8).ljust(8, b"\0"))[0] if header < size else 0
-    return _cut_off(header + data, size)._replace(libsndfile=False)
+    header = struct.unpack("<Q", at(file, 16, 8).ljust(8, b"\0"))[0]
+    data = struct.unpack("<Q", at(file, header + 16, 8).ljust(8, b"\0"))[0] if header < size else 0
+    return cut_off(header + data, size)._replace(libsndfile=False)
 
 
 _MP3_RATES = {3: (44100, 48000, 32000), 2: (22050, 24000, 16000), 0: (11025, 12000, 8000)}
@@ -227,19 +209,21 @@ def _mp3_frame(head: bytes) -> Optional[_Mp3Frame]:
 
 def _mp3(file: BinaryIO, size: int) -> Promise:
     start = 0
-    while (tag := _at(file, start, 10))[:3] == b"ID3" and len(tag) == 10:
+    while (tag := at(file, start, 10))[:3] == b"ID3" and len(tag) == 10:
         start += 10 + (tag[6] << 21 | tag[7] << 14 | tag[8] << 7 | tag[9]) + (tag[5] >> 4 & 1) * 10
     if start > size:
-        return _cut_off(start, size)
-    frame = _mp3_frame(_at(file, start, 4))
+        return cut_off(start, size)
+    if is_adts(at(file, start, 4)):
+        return adts(file, size, start)
+    frame = _mp3_frame(at(file, start, 4))
     if frame is None or frame.layer != 1:
         return Promise(libsndfile=False)
-    count = _mp3_bytes(_at(file, start, 64), frame)
+    count = _mp3_bytes(at(file, start, 64), frame)
     if count is None:  # libsndfile would guess the length from the first frames
         return Promise(libsndfile=False)
-    following = _at(file, start + count, 4)
+    following = at(file, start + count, 4)
     joined = following[:3] == b"ID3" or _mp3_frame(following) is not None
-    return _cut_off(start + count, size)._replace(libsndfile=not joined)
+    return cut_off(start + count, size)._replace(libsndfile=not joined)
 
 
 def _mp3_bytes(data: bytes, frame: _Mp3Frame) -> Optional[int]:
@@ -260,6 +244,8 @@ _READERS: Dict[bytes, Callable[[BinaryIO, int], Promise]] = {
     b".snd": _au,
     b"OggS": _ogg,
     b"fLaC": _flac,
+    b"#!AMR": amr,
+    b"wvpk": wavpack,
     b"\x1a\x45\xdf\xa3": _matroska,
     b"\x30\x26\xb2\x75\x8e\x66\xcf\x11": _asf,
 }

@@ -11,10 +11,16 @@
     clip2source  clip id   recording that the clip is from, such as youtube:7fmOlUlwoNg (optional, for
                            some of the clips): clips of two corpora may be the same recording
 
+and of a formatted set
+
+    utt2num_samples, clip2md5   clip id   samples at 16 kHz; MD5 of them
+    feats_type   a word for the whole set: raw or log_mel
+
 All files are UTF-8, one `key value` per line, sorted by the bytes of the key. A directory of
 translations has only `text`, `utt2clip` and `utt2lang`.
 """
 
+import re
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Dict, List, Mapping, NamedTuple, Union
@@ -22,10 +28,13 @@ from typing import Dict, List, Mapping, NamedTuple, Union
 from espnet_mlclap.utils.atomic import atomic_dir, atomic_open
 from espnet_mlclap.utils.errors import UserError
 from espnet_mlclap.utils.languages import SONAR_LANGUAGES, check_language
-from espnet_mlclap.utils.reading import read_bytes
+from espnet_mlclap.utils.reading import read_bytes, read_text
 from espnet_mlclap.utils.shown import shown
 
+#: What a formatted set can hold, by its file `feats_type`: samples, or features.
+FEATS_TYPES = ("raw", "log_mel")
 _MOST_DIGITS = 18  # of a number of samples
+_MD5 = re.compile("[0-9a-f]{32}")
 
 
 class Caption(NamedTuple):
@@ -116,7 +125,7 @@ class DataDir:
         labels: class by clip id; empty where there are none.
         sources: recording by clip id, for the clips of which it is known.
         caption_sources: caption id of the original by that of its translation, where it is known.
-        extra: further tables by file name (`utt2num_samples`, `feats_type` are files of formatted sets).
+        extra: further tables by file name (`utt2num_samples` of a formatted set).
     """
 
     wav_scp: Dict[str, str] = field(default_factory=dict)
@@ -197,6 +206,15 @@ class DataDir:
             for number, value in enumerate(samples.values(), 1):
                 _check_samples(value, path / "utt2num_samples", number)
             data.extra["utt2num_samples"] = samples
+        if (path / "clip2md5").exists():
+            sums = _same_keys(path / "clip2md5", data.wav_scp, path / "wav.scp")
+            for number, value in enumerate(sums.values(), 1):
+                if not _MD5.fullmatch(value):
+                    raise UserError(
+                        f"{path / 'clip2md5'}:{number}: {shown(value[:50])!r} is no MD5. Run stage 3 again."
+                    )
+        if (path / "feats_type").exists():
+            _check_kind(path / "feats_type")
         return data
 
     def write(self, path: Union[str, Path], note: str = "") -> None:
@@ -308,6 +326,15 @@ def _check_samples(value: str, path: Path, line: int) -> None:
     if not (value.isascii() and value.isdigit() and len(value) <= _MOST_DIGITS and int(value) > 0):
         raise UserError(
             f"{path}:{line}: {value[:50]!r} is not a number of samples. Run stage 3 again."
+        )
+
+
+def _check_kind(path: Path) -> None:
+    kind = read_text(path).strip()
+    if kind not in FEATS_TYPES:
+        allowed = ", ".join(FEATS_TYPES)
+        raise UserError(
+            f"{path}: {shown(kind[:50])!r} must be one of {allowed}. Run stage 3 again."
         )
 
 

@@ -62,7 +62,8 @@ def write_packed(
         "timestamp": time.time(),
         "python": sys.version,
     }
-    with atomic_open(out, "wb") as file:
+    size = sum(path.stat().st_size for path in sources.values())
+    with atomic_open(out, "wb", size) as file:
         _write(file, out.suffix, yaml.safe_dump(meta).encode("utf-8"), sources)
 
 

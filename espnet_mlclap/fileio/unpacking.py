@@ -30,6 +30,7 @@ from espnet_mlclap.fileio.packed import META
 from espnet_mlclap.utils.atomic import make_dir
 from espnet_mlclap.utils.config import check_mapping
 from espnet_mlclap.utils.errors import UserError
+from espnet_mlclap.utils.resources import is_shortage, naming
 from espnet_mlclap.utils.yaml_text import MOST_BYTES as _MOST_YAML_BYTES
 from espnet_mlclap.utils.yaml_text import parse_yaml
 
@@ -111,6 +112,8 @@ def unpack(
                 _copy(archive, members, weights, folder, meta.sha256)
             return files
     except _BROKEN as error:
+        if is_shortage(error):  # of room for what is in it
+            raise
         raise UserError(f"{archive}: not a packed model ({error}).") from error
 
 
@@ -231,7 +234,11 @@ def _copy(
     target = folder / name
     make_dir(target.parent)
     digest, left = hashlib.sha256(), members[name].size
-    with members[name].open() as source, target.open("xb") as file:
+    with (
+        naming(target, target, left),
+        members[name].open() as source,
+        target.open("xb") as file,
+    ):
         while left and (block := source.read(min(left, _BLOCK))):
             digest.update(block)
             file.write(block)

@@ -13,7 +13,7 @@ import os
 import shutil
 import tempfile
 from pathlib import Path
-from typing import IO, Iterator, Tuple, Union
+from typing import IO, Iterator, Optional, Tuple, Union
 
 from espnet_mlclap.utils.errors import UserError
 from espnet_mlclap.utils.resources import is_shortage, naming
@@ -50,7 +50,9 @@ def make_dir(path: Union[str, Path]) -> Path:
 
 
 @contextlib.contextmanager
-def atomic_open(path: Union[str, Path], mode: str = "w") -> Iterator[IO]:
+def atomic_open(
+    path: Union[str, Path], mode: str = "w", size: Optional[int] = None
+) -> Iterator[IO]:
     """Open `path` for writing; the file appears under its name only when the block ends without an error.
 
     Text is written as UTF-8 with "\\n" line ends. Data is synced to disk before the rename, so that
@@ -59,6 +61,7 @@ def atomic_open(path: Union[str, Path], mode: str = "w") -> Iterator[IO]:
     Args:
         path: the file to write; its folder is created.
         mode: "w" for text, "wb" for bytes.
+        size: bytes that it will have, if that is known: what is said when there is no room for them.
 
     Raises:
         UserError: the folder cannot be written to.
@@ -72,7 +75,7 @@ def atomic_open(path: Union[str, Path], mode: str = "w") -> Iterator[IO]:
     remove_left_over(path)
     descriptor, temporary = _new_file(path)
     try:
-        with naming(path, temporary), os.fdopen(descriptor, mode, **options) as file:
+        with naming(path, temporary, size), os.fdopen(descriptor, mode, **options) as file:
             yield file
             file.flush()
             os.fsync(file.fileno())

@@ -115,12 +115,13 @@ def _size(count: float) -> str:
 
 
 @contextlib.contextmanager
-def naming(path: Union[str, Path], temporary: Path) -> Iterator[None]:
+def naming(path: Union[str, Path], temporary: Path, size: Optional[int] = None) -> Iterator[None]:
     """Let errors about disk and file limits that come while `path` is written name it, and how far it came.
 
     Args:
         path: that is written.
         temporary: the file or folder in which it is until it is complete.
+        size: bytes that it will have, if that is known: so much room it needs.
 
     Raises:
         OSError: also in place of what a library raises after it could not write.
@@ -131,7 +132,8 @@ def naming(path: Union[str, Path], temporary: Path) -> Iterator[None]:
         for link in _chain(error):
             number = _number(link)
             if number is not None and getattr(link, "filename", None) is None:
-                reached = f" after {_size(_written(temporary))} of it{_left(os.fspath(path))}"
+                whole = "it" if size is None else f"the {_size(size)} that it needs"
+                reached = f" after {_size(_written(temporary))} of {whole}{_left(os.fspath(path))}"
                 raise OSError(number, reached, os.fspath(path)) from error
         raise
 

@@ -39,7 +39,7 @@ SUBTYPES = {
     "flac": ("FLAC", "PCM_16"), "ogg": ("OGG", "VORBIS"),
     "opus": ("OGG", "OPUS"), "mp3": ("MP3", "MPEG_LAYER_III"),
 }  # fmt: skip
-BY_FFMPEG = ("m4a", "mp4", "webm", "mka", "wma", "mov")
+BY_FFMPEG = ("m4a", "mp4", "webm", "mka", "wma", "mov", "aac", "wv")
 
 
 def sound(seconds=SECONDS, rate=16000):
@@ -86,6 +86,47 @@ def test_half_a_file_is_not_taken_for_a_whole_one(tmp_path, suffix):
         for read in (read_audio, read_mono):
             with pytest.raises(AudioError, match=f"half.{suffix}: (broken or )?cut off"):
                 read(half)
+
+
+@pytest.mark.parametrize(("suffix", "mark"), [("ogg", b"OggS"), ("opus", b"OggS"), ("wv", b"wvpk")])
+def test_cut_where_a_page_or_block_ends(tmp_path, suffix, mark):
+    """A file cut where a page or a block ends, so that what is left looks whole: refused."""
+    data = write(tmp_path / f"whole.{suffix}", seconds=30.0).read_bytes()
+    places = [place for place in range(len(data)) if data.startswith(mark, place)]
+    assert len(places) > 6
+    for place in (places[4], places[-1]):
+        path = tmp_path / f"cut.{suffix}"
+        path.write_bytes(data[:place])
+        for read in (read_audio, read_mono):
+            with pytest.raises(AudioError, match=rf"cut\.{suffix}: cut off"):
+                read(path)
+
+
+@needs_ffmpeg
+@pytest.mark.parametrize("wide", [False, True], ids=["AMR", "AMR-WB"])
+def test_amr_without_the_end_of_its_last_frame(tmp_path, wide):
+    """AMR whose last frame has no end: refused."""
+    head, frame = (
+        (b"#!AMR-WB\n", b"\x14" + bytes(32)) if wide else (b"#!AMR\n", b"\x3c" + bytes(31))
+    )
+    (tmp_path / "whole.amr").write_bytes(head + 100 * frame)
+    assert seconds_of(tmp_path / "whole.amr") == pytest.approx(2.0, abs=0.05)
+    (tmp_path / "cut.amr").write_bytes(head + 60 * frame + frame[:9])
+    with pytest.raises(AudioError, match=r"cut\.amr: cut off"):
+        read_mono(tmp_path / "cut.amr")
+
+
+@needs_ffmpeg
+@pytest.mark.parametrize("behind", [b"TAG" + bytes(125), b""])
+@pytest.mark.parametrize("before", [b"ID3\4\0\0\0\0\0\x0a" + bytes(10), b""])
+def test_aac_between_tags(tmp_path, before, behind):
+    """AAC with tags before and behind it: read to the end, and half of it refused."""
+    data = write(tmp_path / "x.aac").read_bytes()
+    (tmp_path / "whole.aac").write_bytes(before + data + behind)
+    assert seconds_of(tmp_path / "whole.aac") == pytest.approx(SECONDS, abs=0.15)
+    (tmp_path / "half.aac").write_bytes(before + data[: len(data) // 2])
+    with pytest.raises(AudioError, match=r"half\.aac: cut off"):
+        read_mono(tmp_path / "half.aac")
 
 
 @pytest.mark.parametrize("suffix", ["wav", "flac", "ogg", "mp3", "m4a"])
@@ -147,6 +188,7 @@ def test_a_few_bytes_that_were_counted_wrongly_do_not_matter(tmp_path):
     assert seconds_of(tmp_path / "y.wav") == SECONDS
 
 
+@needs_ffmpeg
 def test_a_flac_of_unknown_length(tmp_path):
     """A FLAC of unknown length: read to its end."""
     data = bytearray(write(tmp_path / "whole.flac").read_bytes())

@@ -76,6 +76,59 @@ def test_a_data_directory(formatted, small_model, name, content):
             embed_set(MLCLAP.from_pretrained(small_model).model, DataDir.read(formatted))
 
 
+@pytest.mark.parametrize("content", ["foo\n", "", "raw raw\n", "RAW\n", "raw\nlog_mel\n"])
+def test_what_a_set_holds(formatted, content):
+    """feats_type says what there is not: an error with the allowed words."""
+    from espnet_mlclap.fileio.data_dir import DataDir
+
+    for word in ("raw", "log_mel"):
+        (formatted / "feats_type").write_text(f"{word}\n")
+        DataDir.read(formatted)
+    (formatted / "feats_type").write_text(content)
+    with pytest.raises(UserError, match="feats_type: .*raw, log_mel"):
+        DataDir.read(formatted)
+
+
+@pytest.mark.parametrize(
+    "content", ["c1 xyz\n", "c2 " + 32 * "0" + "\n", "c1 " + 31 * "0" + "\n", "c1\n"]
+)
+def test_sums_of_samples(formatted, content):
+    """clip2md5 with other clips, or with what is no MD5: an error with the line."""
+    from espnet_mlclap.fileio.data_dir import DataDir
+
+    (formatted / "clip2md5").write_text("c1 " + 32 * "a" + "\n")
+    DataDir.read(formatted)
+    (formatted / "clip2md5").write_text(content)
+    with pytest.raises(UserError, match="clip2md5:1: "):
+        DataDir.read(formatted)
+
+
+@pytest.mark.parametrize(
+    "name", ["audio_embeddings.npy", "text_embeddings.npy", "clip_ids", "checksums"]
+)
+def test_embeddings_that_are_others(tmp_path, name):
+    """Embeddings of stage 6, their ids or checksums that were changed into others: named."""
+    from espnet_mlclap.evaluation.embeddings import EmbeddingSet, read_embeddings, write_embeddings
+
+    rows = np.eye(3, 8, dtype=np.float32)
+    ids, langs = ["a", "b", "c"], ["eng_Latn"] * 3
+    captions = [f"{clip}-eng_Latn-1" for clip in ids]
+    written = EmbeddingSet(tmp_path, rows, ids, rows, captions, np.arange(3), langs)
+    write_embeddings(tmp_path / "test", written)
+    assert read_embeddings(tmp_path / "test").captions == captions
+    path = tmp_path / "test" / name
+    if path.suffix == ".npy":
+        changed = np.load(path)
+        changed[1, 1] = 0.9999
+        np.save(path, changed)
+    elif name == "clip_ids":
+        path.write_text("b\na\nc\n")
+    else:
+        path.write_text("0" * 32 + path.read_text()[32:])
+    with pytest.raises(UserError, match="has changed since it was written.*stage 6"):
+        read_embeddings(tmp_path / "test")
+
+
 @pytest.mark.parametrize(
     "location", ["/dev/zero", "/dev/stdin", "x.ark:-5", "x.ark:99999999999", "touch x |", "/"]
 )

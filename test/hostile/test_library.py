@@ -115,3 +115,20 @@ def test_what_is_derived_is_thrown_away(folder, name):
         if path.suffix not in (".sqlite", ".sqlite-wal", ".sqlite-shm"):
             path.write_bytes(b"broken")
     assert [one.recording.path for one in search(folder)] == expected
+
+
+@pytest.mark.parametrize("name", [b"caf\xe9.wav", b"\xff\xfe.wav", b"sub\xe9/1.wav"])
+def test_names_that_are_not_utf8(folder, name):
+    """A recording whose name is not UTF-8: listed as unusable, and all others are found."""
+    from espnet_mlclap.search.update import update_library
+
+    path = os.path.join(os.fsencode(folder / "audio"), name)
+    os.makedirs(os.path.dirname(path), exist_ok=True)
+    os.rename(folder / "audio/0.wav", path)
+    library = open_library(folder)
+    report = update_library(library, [folder / "audio"], encode)
+    ((_, problem),) = report.problems
+    assert "is not UTF-8; rename it" in problem
+    assert problem.isascii()
+    assert len(library.store.search(CLIP, 100)) == 11
+    library.close()

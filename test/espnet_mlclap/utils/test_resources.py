@@ -16,7 +16,7 @@ from espnet_mlclap.fileio.data_dir import Caption, DataDir
 from espnet_mlclap.fileio.format_audio import AUDIO_FORMATS, format_audio
 from espnet_mlclap.utils.atomic import atomic_dir, atomic_open
 from espnet_mlclap.utils.cli import one_line_errors
-from espnet_mlclap.utils.resources import explain
+from espnet_mlclap.utils.resources import explain, naming
 
 
 @contextmanager
@@ -61,6 +61,31 @@ def test_a_file_that_may_not_be_as_large(tmp_path, capsys, write):
     assert "a file may not be larger than 20 kB here. Raise that (ulimit -f unlimited)" in line
     assert list(tmp_path.iterdir()) == []
     write(tmp_path / "out")
+
+
+def test_the_space_that_is_needed(tmp_path, capsys):
+    from espnet_mlclap.fileio.packed import write_packed
+    from espnet_mlclap.fileio.unpacking import unpack
+
+    (tmp_path / "exp").mkdir()
+    files = {"model_file": tmp_path / "exp/x.pth"}
+    files["model_file"].write_bytes(bytes(500_000))
+
+    def pack():
+        write_packed(tmp_path / "out.zip", tmp_path / "exp", files, {})
+
+    full = OSError(errno.ENOSPC, "No space left on device")
+    with (
+        pytest.raises(OSError, match="of the 500 kB that it needs"),
+        naming(tmp_path / "x", tmp_path / "x", 500_000),
+    ):
+        raise full
+    with limit(resource.RLIMIT_FSIZE, 20_000):
+        assert "out.zip: a file may not be larger" in one_line(capsys, pack)
+    pack()
+    with limit(resource.RLIMIT_FSIZE, 20_000):
+        line = one_line(capsys, lambda: unpack(tmp_path / "out.zip", tmp_path / "new"))
+    assert "new/exp/x.pth: a file may not be larger" in line
 
 
 @pytest.mark.parametrize("audio_format", [name for name in AUDIO_FORMATS if name != "original"])
