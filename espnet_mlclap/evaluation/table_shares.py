@@ -74,9 +74,9 @@ class SharedTable:
             embed=self._from_shares(max(counts)) if counts else self.embed,
             label=self.label,
         )
-        for _, path in beside:
-            if path.is_dir():
-                shutil.rmtree(path)
+        for _, share in shares_beside(self.folder):
+            shutil.rmtree(share)
+            share.with_name(f"{share.name}.lock").unlink(missing_ok=True)
 
     def _groups(self) -> List[Sequence[int]]:
         starts = range(0, len(self.order), self.at_once)

@@ -212,3 +212,15 @@ def test_one_that_fails_lets_the_others_end_and_fails_all(bash, tmp_path):
     assert "reached" not in result.stdout
     assert sorted((tmp_path / "begun").read_text().split()) == "bad c d e f g slow".split()
     assert bash(code.replace("NUMBER", "1")).returncode == 1
+
+
+def test_a_job_that_fails_goes_on_as_often_as_is_allowed_and_keeps_its_logs(bash, tmp_path):
+    code = "inputs=() times={0}\nonce out/.made job.log '' sh -c 'echo x >>count; [ $(wc -l <count) = 3 ]'"
+    result = bash(code.format(1))
+    assert result.returncode == 1
+    assert "not" not in result.stdout
+    assert (times_done(tmp_path), len(list(tmp_path.glob("job.failed_*.log")))) == (2, 1)
+    result = bash(code.format(1))
+    assert result.returncode == 0
+    assert times_done(tmp_path) == 3
+    assert (tmp_path / "out/.made").exists()

@@ -1,6 +1,8 @@
 """What jobs ask of Slurm: what --ngpu and conf/slurm.conf say."""
 
+import os
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -86,3 +88,20 @@ def test_a_file_of_the_recipe_as_espnets_users_write_it(ask, tmp_path):
     assert "conf/slurm.conf: error: a line begins with command, option or default" in ask("ngpu=0")
     (tmp_path / "conf/slurm.conf").write_text("command qsub -q all\n")
     assert "conf/slurm.conf: error: command must be srun or sbatch" in ask("ngpu=0")
+
+
+def test_several_nodes_need_a_cluster(tmp_path):
+    (tmp_path / "conf").mkdir()
+    for name in ("mlclap.sh", "path.sh", "cmd.sh", "scripts"):
+        (tmp_path / name).symlink_to(TEMPLATE / name)
+    (tmp_path / "conf/train.yaml").write_text("max_epoch: 1\n")
+    sets = ["--train_sets", "a", "--valid_set", "v", "--test_sets", "t", "--le_ratio", "0"]
+    done = subprocess.run(
+        ["bash", "mlclap.sh", *sets, "--num_nodes", "2"],
+        cwd=tmp_path,
+        env={**os.environ, "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}"},
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 2
+    assert "error: --num_nodes 2: needs a cluster (cmd_backend=slurm)." in done.stderr

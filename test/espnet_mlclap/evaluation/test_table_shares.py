@@ -76,6 +76,7 @@ def test_a_share_goes_on_after_a_kill_and_the_whole_makes_what_is_missing(at_onc
     assert len(embed.seen) == 4  # of twelve
     table(tmp_path / "t", embed).make()
     assert len(embed.seen) == 4 + 11
+    assert sorted(path.name for path in tmp_path.glob("t*")) == ["t", "t.lock"]
     assert same(tmp_path / "t", at_once)
 
 

@@ -184,6 +184,19 @@ def test_every_rank_gets_as_many_batches_and_together_all_pairs(world_size):
     assert all(batch for batches in ranks for batch in batches)
 
 
+@pytest.mark.parametrize("world_size", [2, 3, 4, 8])
+def test_the_batches_of_a_seed_are_the_same_on_any_number_of_ranks(world_size):
+    """Step by step; a rank only has a share of each."""
+    for epoch in (1, 2):
+        whole = make_plan(le_ratio=0.3, batch_size=64, seed=5).batches(epoch)
+        ranks = [
+            make_plan(le_ratio=0.3, batch_size=64, seed=5).batches(epoch, rank, world_size)
+            for rank in range(world_size)
+        ]
+        steps = [sorted(pairs_of(shares)) for shares in zip(*ranks)]
+        assert steps == [sorted(pairs_of([batch])) for batch in whole]
+
+
 @pytest.mark.parametrize("world_size", [2, 3, 4])
 def test_every_batch_has_a_clip_for_every_rank(world_size):
     """Also where a clip has more captions than a batch, and a bucket no other clip."""

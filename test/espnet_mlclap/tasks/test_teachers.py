@@ -46,6 +46,19 @@ def vectors(experiment, wide_teacher, tones, tmp_path_factory):
     ]
 
 
+def test_shares_of_several_jobs_are_the_same_vectors(experiment, vectors, tones, tmp_path):
+    for share in ("1/2", "2/2"):
+        embed(experiment, tones, tmp_path / "shared", "--shard", share, "--batch_size", 4)
+        assert not (tmp_path / "shared/clips").exists()
+    embed(experiment, tones, tmp_path / "shared", "--batch_size", 4)
+    embed(experiment, tones, tmp_path / "alone", "--batch_size", 4)
+    for name in ("clips", "captions"):
+        for file in ("ids.npy", "rows.npy", "identity"):
+            one, other = (tmp_path / run / name / file for run in ("shared", "alone"))
+            assert one.read_bytes() == other.read_bytes()
+    assert sorted(path.name for path in (tmp_path / "shared").glob("*of*")) == []
+
+
 def test_every_clip_and_caption_is_embedded_as_anywhere_else(experiment, vectors, tones):
     from espnet_mlclap.fileio.data_dir import DataDir, read_captions
 
