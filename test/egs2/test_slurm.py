@@ -127,7 +127,11 @@ def test_jobs_end_with_the_recipe_and_those_of_a_killed_one_before_others_begin(
 def test_the_node_on_which_a_training_dies_is_named(bash, tmp_path):
     (tmp_path / "train.py").write_text(
         "import os, time\n"
+        "from pathlib import Path\n"
         "print('rank', os.environ['RANK'], 'of', os.environ['WORLD_SIZE'], flush=True)\n"
+        "Path('begun' + os.environ['RANK']).touch()\n"
+        "while len(list(Path().glob('begun*'))) < 4:\n"
+        "    time.sleep(0.1)\n"
         "if os.environ['RANK'] == '3':\n"
         "    os.kill(os.getpid(), 9)\n"
         "time.sleep(600)\n"
