@@ -11,7 +11,7 @@ from espnet_mlclap.search.stores.half_scan import scan
 HALF_PRECISION_ERROR = 2.0**-10
 #: Vectors that inverted lists are learnt from, for each list.
 TRAINING_VECTORS_PER_LIST = 40
-_PROBED = 48  # inverted lists that a question looks into
+_PROBED = 32  # inverted lists that a question looks into
 _ROUNDS = 8  # of k-means
 _MANY = 8  # questions, from which on one pass for all is quicker than one for each
 _TOGETHER = (
