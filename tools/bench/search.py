@@ -169,6 +169,8 @@ def main() -> None:
     if options.ask is not None:
         print(json.dumps(ask(options.ask, mixture, options)))
         return
+    if options.folder is not None:
+        options.folder.mkdir(parents=True, exist_ok=True)
     with TemporaryDirectory(dir=options.folder) as name:
         folder = Path(name)
         filled = fill(folder, mixture, options)
