@@ -99,7 +99,7 @@ class Environment:
         return subprocess.run(
             [str(self.bin / program), *map(str, arguments)],
             cwd=self.cwd,
-            env=environment_apart(),
+            env={**environment_apart(), "XDG_DATA_HOME": str(self.cwd / "data home")},
             capture_output=True,
             text=True,
         )

@@ -105,9 +105,11 @@ def test_type_play_seek_and_more_like_this(open_page):
 def test_the_span_is_shaded(open_page):
     page = open_page()
     search(page, "tone 6")
-    colours = page.locator(".hit canvas").first.evaluate(
+    colours = page.locator(
+        ".hit canvas"
+    ).first.evaluate(  # in the top row, above all but the loudest sound
         """canvas => [0.1, 0.5, 0.9].map(part => Array.from(
-            canvas.getContext("2d").getImageData(Math.round(part * canvas.width), 1, 1, 1).data))"""
+            canvas.getContext("2d").getImageData(Math.round(part * canvas.width), 0, 1, 1).data))"""
     )
     before, inside, after = colours
     assert before == after == [0, 0, 0, 0]
