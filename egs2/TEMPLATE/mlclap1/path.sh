@@ -10,3 +10,5 @@ export MLCLAP_ROOT
 if [[ -d sonar_assets ]]; then export FAIRSEQ2_ASSET_DIR=${PWD}/sonar_assets; fi
 export PYTHONPATH=${MLCLAP_ROOT}${PYTHONPATH:+:${PYTHONPATH}}
 export LC_ALL=C.UTF-8 PYTHONUTF8=1 # text is UTF-8 and sorted by bytes whatever the user's locale
+# threads that wait for each other sleep: where other work has a core, those that spin make a training several times as slow
+export OMP_WAIT_POLICY=${OMP_WAIT_POLICY:-passive}
