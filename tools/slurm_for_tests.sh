@@ -94,9 +94,9 @@ JobAcctGatherType=jobacct_gather/none
 SlurmdParameters=config_overrides
 SelectType=select/cons_tres
 SelectTypeParameters=CR_Core
-# seconds: fast in what people wait for, and a node that is silent is soon taken for dead
+# seconds: fast in what people wait for; a node of a busy machine may be silent for a while
 SchedulerParameters=batch_sched_delay=0,sched_min_interval=100000,bf_interval=1
-SlurmdTimeout=10
+SlurmdTimeout=60
 KillWait=2
 InactiveLimit=0
 ReturnToService=2

@@ -140,6 +140,7 @@ def test_the_node_on_which_a_training_dies_is_named(bash, tmp_path):
     process = bash(f"run_job x.log 'srun --nodes 2 --kill-on-bad-exit=1' {launch}")
     output = process.communicate()[0]
     assert process.returncode == 1
+    assert len(list(tmp_path.glob("begun*"))) == 4, output
     nodes = [(tmp_path / f"begun{rank}").read_text() for rank in range(4)]
     assert nodes == ["n1", "n1", "n2", "n2"]
     assert "---- # node n2: the training has ended with status 1" in output
