@@ -89,6 +89,8 @@ def build(path, folder):
     with torch.device("meta"):
         model = build_model(vars(args))
         objective = build_objective(vars(args), model)
+    if args.optim in ("adam", "adamw"):
+        assert args.optim_conf["fused"], "else the update takes a third of a step of real size"
     optimiser = optim_classes[args.optim](objective.parameters(), **args.optim_conf)
     if args.scheduler is not None:
         scheduler_classes[args.scheduler](optimiser, **args.scheduler_conf)

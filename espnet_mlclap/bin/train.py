@@ -7,15 +7,17 @@ import sys
 from typing import Optional, Sequence
 
 from espnet_mlclap.utils.cli import one_line_errors
-from espnet_mlclap.utils.config import resolve_arguments
+from espnet_mlclap.utils.config import check_options_of, resolve_arguments
 
 
 def main(arguments: Optional[Sequence[str]] = None) -> None:
     """Entry point; `--help` lists the options."""
     with one_line_errors("mlclap train"):
-        resolved = resolve_arguments(sys.argv[1:] if arguments is None else arguments)
+        given = sys.argv[1:] if arguments is None else arguments
+        resolved = resolve_arguments(given)
         from espnet_mlclap.tasks.mlclap import MLCLAPTask
 
+        check_options_of(given, vars(MLCLAPTask.get_parser().parse_args([])))
         MLCLAPTask.main(cmd=resolved)
 
 

@@ -36,6 +36,7 @@ from espnet_mlclap.tasks.choices import all_choices
 from espnet_mlclap.tasks.inputs import inputs, keep_tokens
 from espnet_mlclap.train.collate_fn import MLCLAPCollateFn
 from espnet_mlclap.train.dataset import CaptionedClipDataset
+from espnet_mlclap.train.freeze import freeze
 from espnet_mlclap.train.options import check_options
 from espnet_mlclap.train.row_adam import row_adam
 from espnet_mlclap.train.teachers import Teachers
@@ -107,8 +108,7 @@ class MLCLAPTask(AbsTask):
         for value in args.init_param:
             learnt.update(initialise(model, value, model.new_parts))
         args.started_from, args.init_param = args.init_param, []
-        for name in args.freeze_param:
-            freeze(model, name)
+        freeze(model, args.freeze_param)
         folder = Path(args.output_dir)
         args.text_encoder_conf = model.text_encoder.export(folder)
         args.audio_encoder_conf = model.audio_encoder.export(folder) or args.audio_encoder_conf
@@ -226,24 +226,6 @@ class MLCLAPTask(AbsTask):
         if issubclass(models.get(args.model), CoAttentionModel):
             return RerankedValidationSet(args.valid_data_dir, top=args.valid_rerank_top, **settings)
         return ValidationSet(args.valid_data_dir, **settings)
-
-
-def freeze(model: torch.nn.Module, name: str) -> None:
-    """Let a part of the model, or one weight of it, stay as it is (`--freeze_param`).
-
-    Raises:
-        UserError: the model has no such part.
-    """
-    found = [
-        weight
-        for key, weight in model.named_parameters()
-        if key == name or key.startswith(f"{name}.")
-    ]
-    if not found:
-        parts = ", ".join(key for key, _ in model.named_children())
-        raise UserError(f"--freeze_param {name}: the model has no such part; it has {parts}.")
-    for weight in found:
-        weight.requires_grad_(False)
 
 
 def check_teachers(objective: AbsObjective, args: argparse.Namespace) -> None:

@@ -75,6 +75,25 @@ def check_keys(
             raise UserError(f"{where}: the key {key!r} is missing.")
 
 
+def check_options_of(arguments: Sequence[str], known: Collection[str]) -> None:
+    """Make sure that the file of `--config`, and those that it is based on, hold no unknown option.
+
+    Args:
+        arguments: of a command.
+        known: the options there are.
+
+    Raises:
+        UserError: names the file, the option, and the one that was probably meant; or see `read_config`.
+    """
+    _, path = _value_of(list(arguments), "--config")
+    for file, own in _layers(Path(path)) if path else []:
+        for key in own:
+            if key not in known:
+                raise UserError(
+                    f"{file}: there is no option {key!r}.{did_you_mean(str(key), known)}"
+                )
+
+
 def read_config(path: Union[str, Path]) -> Dict[str, Any]:
     """Read a configuration with everything that it is based on.
 

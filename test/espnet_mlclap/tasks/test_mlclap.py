@@ -8,6 +8,7 @@ import pytest
 import torch
 import yaml
 
+from espnet_mlclap.bin import train
 from espnet_mlclap.inference import MLCLAP
 from espnet_mlclap.utils.errors import UserError
 
@@ -77,12 +78,42 @@ def test_a_part_may_stay_as_it_is(run_training, training_options, tmp_path):
 def test_word_vectors_that_stay_as_they_are_cost_the_optimiser_nothing(
     run_training, training_options, tmp_path
 ):
-    name = "text_encoder.model.encoder_frontend.embed"
-    folder = run_training(training_options, tmp_path / "exp", 1, "--freeze_param", name)
-    shape = weights(folder / "latest.pth")[f"{name}.weight"].shape
+    folder = run_training(
+        training_options, tmp_path / "exp", 1, "--freeze_param", "text_encoder.embedding"
+    )
+    name = "text_encoder.model.encoder_frontend.embed.weight"
+    shape = weights(folder / "latest.pth")[name].shape
     states = weights(folder / "checkpoint.pth")["optimizers"][0]["state"].values()
     assert len(states) > 10
     assert shape not in {state["exp_avg"].shape for state in states}
+
+
+@pytest.mark.parametrize(
+    ("line", "message"),
+    [
+        (
+            "freeze: [text_encoder]",
+            "own.yaml: there is no option 'freeze'. Did you mean freeze_param?",
+        ),
+        (
+            "freeze_param: [text_encodre]",
+            "no part 'text_encodre'. Did you mean text_encoder? It has audio_encoder, text_encoder,",
+        ),
+        (
+            "freeze_param: [text_encoder.model.encoder.layer]",
+            "no part 'text_encoder.model.encoder.layer'. Did you mean "
+            "text_encoder.model.encoder.layers? text_encoder.model.encoder has layers.",
+        ),
+        ("freeze_param: [text_encoder.tokenizer]", "no part 'text_encoder.tokenizer'"),
+        ("freeze_param: [text_pooling]", "'text_pooling' (MeanPooling) has no weights"),
+    ],
+)
+def test_what_cannot_stay_as_it_is(training_options, tmp_path, capsys, line, message):
+    (tmp_path / "own.yaml").write_text(f"{line}\n")
+    options = ["--config", str(tmp_path / "own.yaml"), "--output_dir", str(tmp_path / "exp")]
+    with pytest.raises(SystemExit):
+        train.main([*training_options, *options])
+    assert message in capsys.readouterr().err
 
 
 def test_a_sparse_embedding_is_trained_by_the_rows_and_resumes(
@@ -274,7 +305,6 @@ def test_embeddings_do_not_depend_on_neighbours(experiment, tones):
         ),
         (["--sharded_ddp", "true"], "sharded_ddp must be false"),
         (["--ngpu", "2"], "--ngpu 2 needs --multiprocessing_distributed true"),
-        (["--freeze_param", "text_encodre"], "the model has no such part; it has audio_encoder"),
         (["--best_model_criterion", "valid,t2a_mAP@10_fra_Latn,max"], "is never reported"),
     ],
 )
