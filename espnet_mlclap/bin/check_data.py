@@ -20,9 +20,12 @@ def get_parser() -> argparse.ArgumentParser:
 
 
 def check_data(options: argparse.Namespace) -> None:
-    """Read every set, which checks it, and write the statistics."""
+    """Read every set, which checks it, shards included, and write the statistics."""
+    from espnet_mlclap.fileio.shards import check_shards
     from espnet_mlclap.fileio.statistics import SetFacts, statistics, write_statistics
 
+    for path in (*options.train_data_dir, *options.test_data_dir):
+        check_shards(path, contents=True)
     train = [SetFacts(path) for path in options.train_data_dir]
     translations = [SetFacts(path, translations=True) for path in options.le_data_dir]
     test = [SetFacts(path) for path in options.test_data_dir]

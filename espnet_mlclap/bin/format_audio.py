@@ -9,6 +9,7 @@ from typing import Optional, Sequence
 import numpy as np
 
 from espnet_mlclap.fileio.audio_writer import AUDIO_FORMATS
+from espnet_mlclap.fileio.shards import CLIPS_PER_SHARD
 from espnet_mlclap.utils.cli import bool_option, run_command
 from espnet_mlclap.utils.shard import add_shard_option
 
@@ -23,6 +24,12 @@ def get_parser() -> argparse.ArgumentParser:
     parser.add_argument("--out_dir", required=True, help="where the formatted set goes")
     parser.add_argument(
         "--audio_format", default="flac", choices=AUDIO_FORMATS, help="original: as they are"
+    )
+    parser.add_argument(
+        "--clips_per_shard",
+        type=int,
+        default=CLIPS_PER_SHARD,
+        help="clips in a shard: on average between half of it and all of it (--audio_format shards)",
     )
     parser.add_argument(
         "--skip_bad_audio", type=bool_option, default=False, help="skip clips that cannot be read"
@@ -54,6 +61,7 @@ def format_set(options: argparse.Namespace) -> None:
         skip_bad_audio=options.skip_bad_audio,
         nj=options.nj,
         shard=options.shard,
+        clips_per_shard=options.clips_per_shard,
     )
     if options.shard is not None:
         return

@@ -1,22 +1,29 @@
-"""Read one clip, whatever it is stored in: wav, flac, ogg, mp3 ..., or an entry of a Kaldi archive.
+"""Read one clip, whatever it is in: wav, flac, mp3 ..., an entry of a Kaldi archive, a member of a shard.
 
 Stage 3, the search and `MLCLAP.encode_audio` all come through here. A file is decoded and resampled block by
 block: of two hours of stereo at 44.1 kHz the 460 MB at 16 kHz are in memory, not the 2.5 GB they come from.
 """
 
+import contextlib
+import io
 from pathlib import Path
 from typing import Iterator, List, NamedTuple, Union
 
 import numpy as np
 
 from espnet_mlclap.fileio.ark import read_entry, split_location
-from espnet_mlclap.fileio.decoding import AudioError, decode
+from espnet_mlclap.fileio.decoding import AudioError, Stream, decode
+from espnet_mlclap.fileio.tar_members import member_as_file, read_member, tar_location
 from espnet_mlclap.utils.errors import UserError
 from espnet_mlclap.utils.shown import shown
 
 SAMPLING_RATE = 16000  # Hz, of everything that the model hears
 HOP_LENGTH = 160  # samples between two frames of log-mel features
+_FLAC = b"fLaC"
 _LOUDEST = 8.0  # 18 dB above full scale
+_MOST_SECONDS = (
+    6 * 3600
+)  # of a member of a shard: a few kilobytes can be decoded into days of silence
 # Ends of the names that recordings have. What a file holds is found out when it is read.
 AUDIO_SUFFIXES = frozenset(
     ".wav .wave .flac .mp3 .ogg .oga .opus .aif .aiff .aifc .au .snd .caf .w64 .rf64 .m4a .m4b .mp4 .aac "
@@ -48,6 +55,10 @@ def read_audio(path: Union[str, Path]) -> Waveform:
 def read_mono(path: Union[str, Path], rate: int = SAMPLING_RATE) -> np.ndarray:
     """Read a file of audio as the mean of its channels at `rate` Hz: `to_mono` of `read_audio`.
 
+    Args:
+        path: a file, or a member of a shard, `archive.tar:offset`.
+        rate: in Hz.
+
     Returns:
         [samples] float32.
 
@@ -55,7 +66,7 @@ def read_mono(path: Union[str, Path], rate: int = SAMPLING_RATE) -> np.ndarray:
         AudioError: see `read_audio`; or it is so short that no sample is left.
     """
     found, check = bytearray(), _Check()
-    with decode(Path(path)) as stream:
+    with _decode(path) as stream:
         resample = _Resampler(stream.rate, rate)
         for block in stream.blocks:
             check.look_at(block)
@@ -65,6 +76,34 @@ def read_mono(path: Union[str, Path], rate: int = SAMPLING_RATE) -> np.ndarray:
     if not found:
         raise AudioError(f"{shown(path)}: too short, no sample is left at {rate} Hz.")
     return np.frombuffer(found, dtype=np.float32)
+
+
+@contextlib.contextmanager
+def _decode(location: Union[str, Path]) -> Iterator[Stream]:
+    """`decode`, of members of shards too."""
+    entry = tar_location(location)
+    if entry is None:
+        with decode(Path(location)) as stream:
+            yield stream
+        return
+    with contextlib.ExitStack() as stack:
+        try:
+            copy = stack.enter_context(member_as_file(*entry))
+        except UserError as error:
+            raise AudioError(str(error)) from error
+        stream = stack.enter_context(decode(copy, str(location)))
+        yield stream._replace(blocks=_bounded(stream, shown(location)))
+
+
+def _bounded(stream: Stream, where: str) -> Iterator[np.ndarray]:
+    left = _MOST_SECONDS * stream.rate
+    for block in stream.blocks:
+        left -= len(block)
+        if left < 0:
+            raise AudioError(
+                f"{where}: more than {_MOST_SECONDS / 3600:g} hours of sound in a shard. Leave it out."
+            )
+        yield block
 
 
 def mono_blocks(path: Union[str, Path]) -> Iterator[Waveform]:
@@ -161,7 +200,7 @@ def _mean(samples: np.ndarray) -> np.ndarray:
 
 
 def load_clip(location: str, rate: int = SAMPLING_RATE) -> np.ndarray:
-    """Read a clip of a formatted set, from a file or an entry `archive.ark:offset`.
+    """Read a clip of a formatted set: a file, an entry `archive.ark:offset` or a member `archive.tar:offset`.
 
     Returns:
         [samples] float32 at `rate` Hz (recordings that were left as they are, `--audio_format original`, have
@@ -174,6 +213,11 @@ def load_clip(location: str, rate: int = SAMPLING_RATE) -> np.ndarray:
     if entry is None:
         return read_mono(location, rate)
     try:
+        if tar_location(location) is not None:
+            _, content = read_member(*entry)
+            if content[:4] != _FLAC:  # a stranger's
+                return read_mono(location, rate)
+            return to_mono(flac_waveform(content, location), rate)
         loaded = read_entry(*entry)
     except UserError as error:
         raise AudioError(str(error)) from error
@@ -182,6 +226,21 @@ def load_clip(location: str, rate: int = SAMPLING_RATE) -> np.ndarray:
     stored_rate, samples = loaded
     samples = samples.reshape(samples.shape[0], -1)
     return to_mono(Waveform(check_samples(samples, location), stored_rate), rate)
+
+
+def flac_waveform(content: bytes, where: str) -> Waveform:
+    """The samples of a FLAC file that is in memory.
+
+    Raises:
+        AudioError: it is broken, or its samples cannot be used; starts with `where`.
+    """
+    import soundfile
+
+    try:
+        samples, rate = soundfile.read(io.BytesIO(content), dtype="float32", always_2d=True)
+    except soundfile.LibsndfileError as error:
+        raise AudioError(f"{where}: broken audio ({error}).") from error
+    return Waveform(check_samples(samples, where), rate)
 
 
 def load_samples(location: str, rate: int) -> np.ndarray:
@@ -193,7 +252,7 @@ def load_samples(location: str, rate: int) -> np.ndarray:
     clip = load_clip(location, rate)
     if clip.ndim != 1:
         raise AudioError(
-            f"{location}: log-mel features instead of samples. Format the audio as flac, flac.ark or "
-            "original."
+            f"{location}: log-mel features instead of samples. Format the audio as flac, flac.ark, "
+            "shards or original."
         )
     return clip

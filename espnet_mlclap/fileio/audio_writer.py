@@ -1,15 +1,19 @@
-"""Write formatted clips: FLAC files, FLAC in a Kaldi archive, log-mel features in one, or nothing at all."""
+"""Write formatted clips: FLAC files, FLAC in an archive or a shard, log-mel features, or nothing at all."""
 
 import io
+import json
 import os
 from pathlib import Path
-from typing import Callable, Optional, Union
+from typing import Any, Callable, Mapping, Optional, Union
 
 import numpy as np
 
 from espnet_mlclap.fileio.audio import SAMPLING_RATE
+from espnet_mlclap.fileio.checksums import write_checksums
+from espnet_mlclap.fileio.shards import AUDIO
+from espnet_mlclap.fileio.tar_members import add_member, end_tar, member_key
 
-AUDIO_FORMATS = ("flac", "flac.ark", "log_mel.ark", "original")
+AUDIO_FORMATS = ("flac", "flac.ark", "log_mel.ark", "shards", "original")
 LogMel = Callable[
     [np.ndarray], np.ndarray
 ]  # of [samples] in -1 ... 1 the dB values [frames, 64], float32
@@ -27,15 +31,23 @@ class _FlacFiles:
     def __exit__(self, *_: object) -> None:
         pass
 
-    def write(self, clip: str, samples: np.ndarray, source: str) -> str:
-        """Store `samples` ([samples] int16) of the file `source`; returns where, relative to the folder."""
-        import soundfile
+    def write(self, clip: str, samples: np.ndarray, source: str, about: Mapping[str, Any]) -> str:
+        """Store `samples` ([samples] int16) of the file `source`; returns where, relative to the folder.
 
+        What is known `about` a clip is kept by shards alone.
+        """
         name = f"{clip.replace('/', '%2F')}.flac"
-        encoded = io.BytesIO()  # a full disk is an OSError then, which libsndfile would hide
-        soundfile.write(encoded, samples, SAMPLING_RATE, format="FLAC")
-        (self.folder / name).write_bytes(encoded.getbuffer())
+        (self.folder / name).write_bytes(_flac(samples))
         return name
+
+
+def _flac(samples: np.ndarray) -> memoryview:
+    """A FLAC file in memory: a full disk is an OSError when it is written, which libsndfile would hide."""
+    import soundfile
+
+    encoded = io.BytesIO()
+    soundfile.write(encoded, samples, SAMPLING_RATE, format="FLAC")
+    return encoded.getbuffer()
 
 
 class _Originals:
@@ -47,7 +59,7 @@ class _Originals:
     def __exit__(self, *_: object) -> None:
         pass
 
-    def write(self, clip: str, samples: np.ndarray, source: str) -> str:
+    def write(self, clip: str, samples: np.ndarray, source: str, about: Mapping[str, Any]) -> str:
         """Where the clip already is, as an absolute path."""
         return os.path.abspath(source)
 
@@ -65,7 +77,7 @@ class _Archive:
     def __exit__(self, *_: object) -> None:
         self.file.close()
 
-    def write(self, clip: str, samples: np.ndarray, source: str) -> str:
+    def write(self, clip: str, samples: np.ndarray, source: str, about: Mapping[str, Any]) -> str:
         """Store `samples` ([samples] int16); returns archive and offset, relative to the folder."""
         import kaldiio
 
@@ -83,9 +95,41 @@ class _Archive:
         return f"audio.ark:{offset}"
 
 
+class _Shard:
+    """All clips in one tar file, each as FLAC and what is known about it as JSON; its checksum beside it."""
+
+    def __init__(self, folder: Path):
+        self.folder = folder
+        self.file = open(folder / AUDIO, "wb")  # noqa: SIM115 closed by __exit__
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, kind: object, *_: object) -> None:
+        with self.file:
+            if kind is None:
+                end_tar(self.file)
+        if kind is None:
+            write_checksums(self.folder)
+
+    def write(self, clip: str, samples: np.ndarray, source: str, about: Mapping[str, Any]) -> str:
+        """Store `samples` ([samples] int16) and `about`; returns where, relative to the folder."""
+        facts = {
+            "clip": clip,
+            "duration": round(len(samples) / SAMPLING_RATE, 4),
+            "num_samples": len(samples),
+            "sampling_rate": SAMPLING_RATE,
+            **about,
+        }
+        key = member_key(clip)
+        offset = add_member(self.file, f"{key}.flac", _flac(samples))
+        add_member(self.file, f"{key}.json", json.dumps(facts, ensure_ascii=False).encode("utf-8"))
+        return f"{AUDIO}:{offset}"
+
+
 def audio_writer(
     audio_format: str, folder: Path, log_mel: Optional[LogMel]
-) -> Union[_FlacFiles, _Originals, _Archive]:
+) -> Union[_FlacFiles, _Originals, _Archive, _Shard]:
     """A context manager that writes clips into `folder`.
 
     Args:
@@ -100,6 +144,8 @@ def audio_writer(
         return _FlacFiles(folder)
     if audio_format == "original":
         return _Originals()
+    if audio_format == "shards":
+        return _Shard(folder)
     if audio_format == "flac.ark":
         return _Archive(folder, None)
     if log_mel is None:

@@ -2,7 +2,7 @@
 
 import hashlib
 from pathlib import Path
-from typing import Union
+from typing import Dict, Union
 
 from espnet_mlclap.utils.errors import UserError
 from espnet_mlclap.utils.reading import read_text, regular_file
@@ -16,7 +16,7 @@ def write_checksums(folder: Union[str, Path]) -> None:
     """Write the checksums of all files in a folder."""
     folder = Path(folder)
     names = sorted(path.name for path in folder.iterdir() if path.name != _NAME)
-    lines = [f"{_digest(folder / name)} {name}\n" for name in names]
+    lines = [f"{checksum_of(folder / name)} {name}\n" for name in names]
     (folder / _NAME).write_text("".join(lines), encoding="utf-8")
 
 
@@ -33,20 +33,34 @@ def check_checksums(folder: Union[str, Path], remedy: str) -> None:
     path = Path(folder) / _NAME
     if not path.exists():
         return
-    for number, line in enumerate(read_text(path).splitlines(), 1):
-        digest, _, name = line.partition(" ")
-        if not name or "/" in name or name.startswith("."):
-            raise UserError(
-                f"{shown(path)}:{number}: must read `<checksum> <file>`, not {shown(line)!r}. {remedy}"
-            )
-        if _digest(path.with_name(name)) != digest:
+    for name, digest in read_checksums(folder, remedy).items():
+        if checksum_of(path.with_name(name)) != digest:
             raise UserError(
                 f"{shown(path.with_name(name))}: has changed since it was written, as {_NAME} tells. {remedy}"
                 f" If you changed it on purpose, remove {_NAME}."
             )
 
 
-def _digest(path: Path) -> str:
+def read_checksums(folder: Union[str, Path], remedy: str = "Remove the folder.") -> Dict[str, str]:
+    """The checksums of the files of a folder, as they were written, by name.
+
+    Raises:
+        UserError: there are none, or a line is broken.
+    """
+    path = Path(folder) / _NAME
+    checksums = {}
+    for number, line in enumerate(read_text(path).splitlines(), 1):
+        digest, _, name = line.partition(" ")
+        if not name or "/" in name or name.startswith("."):
+            raise UserError(
+                f"{shown(path)}:{number}: must read `<checksum> <file>`, not {shown(line)!r}. {remedy}"
+            )
+        checksums[name] = digest
+    return checksums
+
+
+def checksum_of(path: Path) -> str:
+    """BLAKE2b (16 bytes, hex) of a file."""
     digest = hashlib.blake2b(digest_size=16)
     with open(regular_file(path), "rb") as file:
         while piece := file.read(_PIECE):

@@ -12,7 +12,7 @@ import stat
 import subprocess
 import tempfile
 from pathlib import Path
-from typing import BinaryIO, Iterator, NamedTuple, Tuple
+from typing import BinaryIO, Iterator, NamedTuple, Optional, Tuple
 
 import numpy as np
 
@@ -42,38 +42,42 @@ class Stream(NamedTuple):
 
 
 @contextlib.contextmanager
-def decode(path: Path) -> Iterator[Stream]:
+def decode(path: Path, name: Optional[str] = None) -> Iterator[Stream]:
     """Open a file of audio.
+
+    Args:
+        path: the file.
+        name: what messages call it, where it is a copy of something else.
 
     Raises:
         AudioError: it is missing, may not be read, empty, cut off or not audio; the last two also while its
             blocks are gone through.
     """
-    with _opened(path) as (file, size):
+    name = shown(name or path)
+    with _opened(path, name) as (file, size):
         promise = promise_of(file, size)
         if promise.problem:
-            raise AudioError(f"{shown(path)}: {promise.problem}.")
+            raise AudioError(f"{name}: {promise.problem}.")
         with contextlib.ExitStack() as stack:
-            stream = _by_libsndfile(path, file, promise, stack) or _by_ffmpeg(path, stack)
+            stream = _by_libsndfile(file, promise, stack, name) or _by_ffmpeg(path, stack, name)
             if not _RATES[0] <= stream.rate <= _RATES[1]:
-                raise AudioError(f"{shown(path)}: a sampling rate of {stream.rate} Hz is no sound.")
+                raise AudioError(f"{name}: a sampling rate of {stream.rate} Hz is no sound.")
             if promise.frames is not None:
-                stream = stream._replace(blocks=_counted(stream.blocks, promise.frames, path))
+                stream = stream._replace(blocks=_counted(stream.blocks, promise.frames, name))
             yield stream
 
 
-def _counted(blocks: Iterator[np.ndarray], frames: int, path: Path) -> Iterator[np.ndarray]:
+def _counted(blocks: Iterator[np.ndarray], frames: int, name: str) -> Iterator[np.ndarray]:
     done = 0
     for block in blocks:
         done += len(block)
         yield block
     if done < frames:
-        raise AudioError(f"{shown(path)}: cut off after {done} of {frames} samples.")
+        raise AudioError(f"{name}: cut off after {done} of {frames} samples.")
 
 
 @contextlib.contextmanager
-def _opened(path: Path) -> Iterator[Tuple[BinaryIO, int]]:
-    name = shown(path)
+def _opened(path: Path, name: str) -> Iterator[Tuple[BinaryIO, int]]:
     try:
         status = os.stat(path)
         if not stat.S_ISREG(status.st_mode):
@@ -93,7 +97,7 @@ def _opened(path: Path) -> Iterator[Tuple[BinaryIO, int]]:
 
 
 def _by_libsndfile(
-    path: Path, file: BinaryIO, promise: Promise, stack: contextlib.ExitStack
+    file: BinaryIO, promise: Promise, stack: contextlib.ExitStack, name: str
 ) -> "Stream | None":
     """The stream, or None if ffmpeg has to be asked."""
     import soundfile
@@ -106,27 +110,25 @@ def _by_libsndfile(
         sound = soundfile.SoundFile(file.fileno(), closefd=False)
     except soundfile.LibsndfileError:
         return None
-    return Stream(sound.samplerate, _blocks(stack.enter_context(sound), path))
+    return Stream(sound.samplerate, _blocks(stack.enter_context(sound), name))
 
 
-def _blocks(sound: "soundfile.SoundFile", path: Path) -> Iterator[np.ndarray]:  # noqa: F821
+def _blocks(sound: "soundfile.SoundFile", name: str) -> Iterator[np.ndarray]:  # noqa: F821
     import soundfile
 
     while True:
         try:
             block = sound.read(_BLOCK_FRAMES, dtype="float32", always_2d=True)
         except soundfile.LibsndfileError as error:
-            raise AudioError(f"{shown(path)}: broken or cut off ({error}).") from error
+            raise AudioError(f"{name}: broken or cut off ({error}).") from error
         if not len(block):
             break
         yield block
 
 
-def _by_ffmpeg(path: Path, stack: contextlib.ExitStack) -> Stream:
+def _by_ffmpeg(path: Path, stack: contextlib.ExitStack, name: str) -> Stream:
     if shutil.which("ffmpeg") is None or shutil.which("ffprobe") is None:
-        raise AudioError(
-            f"{shown(path)}: not audio that libsndfile can read; install ffmpeg for it."
-        )
+        raise AudioError(f"{name}: not audio that libsndfile can read; install ffmpeg for it.")
     source = [
         "-v", "error", "-protocol_whitelist", "file", "-format_whitelist", _FFMPEG_FORMATS,
         "-i", f"file:{path}",
@@ -138,7 +140,7 @@ def _by_ffmpeg(path: Path, stack: contextlib.ExitStack) -> Stream:
     )  # fmt: skip
     fields = probe.stdout.split()[:2]
     if probe.returncode != 0 or len(fields) < 2 or not all(field.isdigit() for field in fields):
-        raise AudioError(f"{shown(path)}: not audio; neither libsndfile nor ffmpeg can read it.")
+        raise AudioError(f"{name}: not audio; neither libsndfile nor ffmpeg can read it.")
     rate, channels = map(int, fields)
     messages = stack.enter_context(tempfile.TemporaryFile())  # noqa: SIM115 entered
     process = stack.enter_context(
@@ -158,6 +160,6 @@ def _by_ffmpeg(path: Path, stack: contextlib.ExitStack) -> Stream:
             lines = messages.read().decode(errors="replace").strip().splitlines() or [
                 "ffmpeg failed"
             ]
-            raise AudioError(f"{shown(path)}: broken audio ({shown(lines[-1])}).")
+            raise AudioError(f"{name}: broken audio ({shown(lines[-1])}).")
 
     return Stream(rate, blocks())

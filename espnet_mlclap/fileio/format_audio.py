@@ -1,4 +1,4 @@
-"""Format the audio of a set: mono, 16 kHz, as FLAC files, FLAC in archives, or log-mel archives.
+"""Format the audio of a set: mono, 16 kHz, as FLAC files, FLAC in archives or shards, or log-mel archives.
 
 With the format `original` the recordings stay where and as they are; everything else is the same.
 
@@ -8,9 +8,10 @@ folder that appears under its name when it is complete, so that a killed run con
 are missing. The name holds a fingerprint of the block's sources (paths, sizes, times) and of the
 format; blocks that no longer fit are made again.
 
-    <out_dir>/blocks/0003-<fingerprint>/    <clip>.flac or audio.ark, and clips.json
+    <out_dir>/blocks/0003-<fingerprint>/    <clip>.flac, audio.ark or audio.tar, and clips.json
     <out_dir>/wav.scp clip2dur utt2num_samples clip2md5 feats_type text utt2clip utt2lang
     <out_dir>/clip2label clip2source (where the set has them)
+    <out_dir>/shards/ (see `shards.py`; only of the format `shards`, whose blocks are as large as shards are)
 
 Several jobs can make the blocks beside each other, each those of its share; who is without a share makes what
 is missing, and the tables. `wav.scp` is written last: the set is complete when it is there. `clip2md5` is the
@@ -21,8 +22,8 @@ import functools
 import hashlib
 import json
 import logging
-import os
 import shutil
+from collections import Counter
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, Dict, Iterable, List, Mapping, Optional, Sequence, Tuple, Union
@@ -32,6 +33,9 @@ import numpy as np
 from espnet_mlclap.fileio.audio import SAMPLING_RATE, AudioError, read_mono
 from espnet_mlclap.fileio.audio_writer import AUDIO_FORMATS, LogMel, audio_writer
 from espnet_mlclap.fileio.data_dir import Caption, DataDir, write_captions, write_table
+from espnet_mlclap.fileio.format_blocks import Source, about_clips, fingerprint, share_out
+from espnet_mlclap.fileio.shards import CLIPS_PER_SHARD, write_shards
+from espnet_mlclap.fileio.tar_members import file_of
 from espnet_mlclap.utils.atomic import atomic_dir, atomic_open, make_dir
 from espnet_mlclap.utils.errors import UserError
 from espnet_mlclap.utils.progress import progress_bar
@@ -41,19 +45,6 @@ from espnet_mlclap.utils.shard import Shard
 from espnet_mlclap.utils.workers import map_unordered
 
 _CLIPS_PER_BLOCK = 32  # half as many to as many on average: some seconds of work
-
-
-@dataclass(frozen=True)
-class Source:
-    """A clip to format: its id, its file and where it was named (file and line)."""
-
-    clip: str
-    path: str
-    where: str
-
-    def named(self, problem: str) -> str:
-        """`problem`, with the clip that has it and where that was named."""
-        return f"{self.where}: clip {self.clip!r}: {problem}"
 
 
 @dataclass(frozen=True)
@@ -80,6 +71,7 @@ def format_audio(
     skip_bad_audio: bool = False,
     nj: int = 1,
     shard: Optional[Shard] = None,
+    clips_per_shard: int = CLIPS_PER_SHARD,
 ) -> List[FormattedClip]:
     """Write the formatted copy of `data` into `out_dir`.
 
@@ -93,6 +85,7 @@ def format_audio(
         skip_bad_audio: leave out clips that cannot be read, and list them in `bad_audio.txt`.
         nj: worker processes.
         shard: make the blocks of this share, and no tables.
+        clips_per_shard: the most that a shard has on average, of the format "shards"; the fewest are half.
 
     Returns:
         The clips that were left out, each with its `error`; with `shard` nothing.
@@ -103,21 +96,25 @@ def format_audio(
     """
     if audio_format not in AUDIO_FORMATS:
         raise UserError(f"--audio_format must be one of {AUDIO_FORMATS}, not {audio_format!r}")
+    if clips_per_shard < 1:
+        raise UserError(f"--clips_per_shard must be at least 1, not {clips_per_shard}")
     out_dir = make_dir(out_dir)
     if shard is None:
         (out_dir / "wav.scp").unlink(missing_ok=True)
+    about = about_clips(data) if audio_format == "shards" else {}
     sources = [
-        Source(clip, path, f"{wav_scp}:{line}")
+        Source(clip, path, f"{wav_scp}:{line}", about.get(clip, {}))
         for line, (clip, path) in enumerate(data.wav_scp.items(), 1)
     ]
-    numbered = list(_blocks(sources).items())
+    most = clips_per_shard if audio_format == "shards" else _CLIPS_PER_BLOCK
+    numbered = list(share_out(sources, most).items())
     if shard is not None:
         numbered = shard.of(numbered)
         sources = [source for _, block in numbered for source in block]
     if not skip_bad_audio:
         _check_presence(sources)
     blocks = {
-        out_dir / "blocks" / f"{number:04d}-{_fingerprint(block, audio_format)}": block
+        out_dir / "blocks" / f"{number:04d}-{fingerprint(block, audio_format)}": block
         for number, block in numbered
     }
     if shard is None:
@@ -154,22 +151,29 @@ def format_audio(
         raise AudioError(_advice(bad[0].error))
     if not good:
         raise UserError(f"{wav_scp}: none of its {len(sources)} clips can be read.")
+    if audio_format == "shards":
+        good = _in_shards(out_dir, blocks, good)
     _write_tables(data, out_dir, good, bad, audio_format)
     return bad
 
 
-def _blocks(sources: Sequence[Source]) -> Dict[int, List[Source]]:
-    """The sources by block; their number is a power of two, so that it seldom changes with that of clips."""
-    count = 1 << max(0, (len(sources) - 1) // _CLIPS_PER_BLOCK).bit_length()
-    blocks: Dict[int, List[Source]] = {}
-    for source in sources:
-        digest = hashlib.sha256(source.clip.encode("utf-8", "surrogateescape")).digest()
-        blocks.setdefault(int.from_bytes(digest[:8], "big") % count, []).append(source)
-    return dict(sorted(blocks.items()))
+def _in_shards(
+    out_dir: Path, blocks: Iterable[Path], good: Mapping[str, Tuple[Path, FormattedClip]]
+) -> Dict[str, Tuple[Path, FormattedClip]]:
+    """Number the blocks' tar files; `good` with the places in those."""
+    counts = Counter(folder for folder, _ in good.values())
+    used = [folder for folder in blocks if counts[folder]]
+    shards = write_shards(out_dir, used, [counts[folder] for folder in used])
+    moved = {}
+    for clip, (folder, formatted) in good.items():
+        _, offset = formatted.location.split(":")
+        shard = shards[folder]
+        moved[clip] = (shard.parent, replace(formatted, location=f"{shard.name}:{offset}"))
+    return moved
 
 
 def _check_presence(sources: Sequence[Source]) -> None:
-    missing = [source for source in sources if not Path(source.path).is_file()]
+    missing = [source for source in sources if not Path(file_of(source.path)).is_file()]
     if missing:
         first, others = missing[0], len(missing) - 1
         message = first.named(f"{first.path}: no such file.")
@@ -182,17 +186,6 @@ def _map(work, items: Sequence[Any], nj: int) -> Iterable[int]:
     if nj == 1 or len(items) <= 1:
         return map(work, items)
     return map_unordered(work, items, nj)
-
-
-def _fingerprint(block: Sequence[Source], audio_format: str) -> str:
-    lines = [audio_format]
-    for source in block:
-        try:
-            status = os.stat(source.path)
-            lines.append(f"{source.clip} {source.path} {status.st_size} {status.st_mtime_ns}")
-        except OSError:
-            lines.append(f"{source.clip} {source.path} missing")
-    return hashlib.sha256("\n".join(lines).encode("utf-8", "surrogateescape")).hexdigest()[:12]
 
 
 def _remove_others(folder: Path, keep: Mapping[Path, object]) -> None:
@@ -226,7 +219,7 @@ def _format_block(
             formatted.append(
                 FormattedClip(
                     source.clip,
-                    location=writer.write(source.clip, samples, source.path),
+                    location=writer.write(source.clip, samples, source.path, source.about),
                     samples=len(samples),
                     md5=hashlib.md5(samples.astype("<i2").tobytes()).hexdigest(),
                 )

@@ -39,7 +39,8 @@ local_data_opts=       # further options handed to local/data.sh
 local_data_inputs=     # files and folders that local/data.sh reads: stage 1 runs again when they change
 always_prepare=false   # {true|false} run stage 1 even if nothing seems to have changed (clips may have arrived)
 langs="eng_Latn fra_Latn deu_Latn spa_Latn nld_Latn cat_Latn jpn_Jpan zho_Hans"  # all languages, the source first
-audio_format=flac      # {flac|flac.ark|log_mel.ark|original} how formatted audio is stored; original: left where it is, at its own rate
+audio_format=flac      # {flac|flac.ark|log_mel.ark|shards|original} how formatted audio is stored; shards: in tar files, as webdataset reads them; original: left where it is, at its own rate
+clips_per_shard=1000   # {1..} clips in a tar file of --audio_format shards: between half of it and all of it on average
 skip_bad_audio=false   # {true|false} skip clips that cannot be read, and list them
 dumpdir=dump           # folder for formatted audio
 ## Language enhancement (LE)
@@ -209,6 +210,7 @@ stage_3() {
             options=(--more_captions "${datadir}/${set}_le")
             inputs+=("${datadir}/${set}"_le/{text,utt2clip,utt2lang})
         fi
+        if [[ ${audio_format} == shards ]]; then options+=(--clips_per_shard "${clips_per_shard}"); fi
         once "${formatted}/${set}/.made" "${expdir}/log/format_${set}.log" "${data_cmd}" \
             python3 -m espnet_mlclap.bin.format_audio --data_dir "${datadir}/${set}" --out_dir "${formatted}/${set}" \
             --audio_format "${audio_format}" --skip_bad_audio "${skip_bad_audio}" --nj "${nj}" "${options[@]}"
