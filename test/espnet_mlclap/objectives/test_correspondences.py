@@ -1,9 +1,5 @@
 """Estimated correspondences against loops over the pairs of a batch, alone and over several ranks."""
 
-import subprocess
-import sys
-from pathlib import Path
-
 import numpy as np
 import pytest
 import torch
@@ -248,22 +244,5 @@ print("rank", rank, "agrees")
 """
 
 
-def test_several_ranks_are_as_one(tmp_path):
-    script = tmp_path / "ranks.py"
-    script.write_text(_RANKS)
-    launcher = [
-        sys.executable,
-        "-m",
-        "torch.distributed.run",
-        "--standalone",
-        "--nproc_per_node",
-        "2",
-    ]
-    done = subprocess.run(
-        [*launcher, str(script), str(Path(__file__).parent)],
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert done.returncode == 0, done.stderr[-3000:]
-    assert done.stdout.count("agrees") == 2
+def test_several_ranks_are_as_one(on_two_ranks):
+    on_two_ranks(_RANKS)

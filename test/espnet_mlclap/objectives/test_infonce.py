@@ -1,9 +1,5 @@
 """InfoNCE against the pairwise form of eq. 3, alone and over several ranks."""
 
-import subprocess
-import sys
-from pathlib import Path
-
 import pytest
 import torch
 from torch.nn.functional import normalize
@@ -158,22 +154,5 @@ print("rank", rank, "agrees")
 """
 
 
-def test_negatives_are_global_over_ranks(tmp_path):
-    script = tmp_path / "ranks.py"
-    script.write_text(_RANKS)
-    command = [
-        sys.executable,
-        "-m",
-        "torch.distributed.run",
-        "--standalone",
-        "--nproc_per_node",
-        "2",
-    ]
-    done = subprocess.run(
-        [*command, str(script), str(Path(__file__).parent)],
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert done.returncode == 0, done.stderr[-3000:]
-    assert done.stdout.count("agrees") == 2
+def test_negatives_are_global_over_ranks(on_two_ranks):
+    on_two_ranks(_RANKS)

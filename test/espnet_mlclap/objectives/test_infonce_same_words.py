@@ -1,9 +1,5 @@
 """InfoNCE with all clips of the same words as positives, against its pairwise form in loops."""
 
-import subprocess
-import sys
-from pathlib import Path
-
 import pytest
 import torch
 from torch.nn.functional import normalize
@@ -102,13 +98,5 @@ print("rank", rank, "agrees")
 """
 
 
-def test_positives_are_global_over_ranks(tmp_path):
-    script = tmp_path / "ranks.py"
-    script.write_text(_RANKS)
-    launcher = [sys.executable, "-m", "torch.distributed.run", "--standalone"]
-    done = subprocess.run(
-        [*launcher, "--nproc_per_node", "2", str(script), str(Path(__file__).parent)],
-        capture_output=True,
-        text=True,
-    )
-    assert done.stdout.count("agrees") == 2, done.stderr
+def test_positives_are_global_over_ranks(on_two_ranks):
+    on_two_ranks(_RANKS)
