@@ -1,7 +1,5 @@
 """Audio encoder `huggingface`: audio models of transformers with their own features."""
 
-import pickle
-import tempfile
 from pathlib import Path
 from typing import Any, Dict, Tuple
 
@@ -18,14 +16,12 @@ from espnet_mlclap.models.audio_encoder.huggingface_families import (
     AudioFamily,
     windows,
 )
+from espnet_mlclap.models.hub_model import check_init, loading, write_into
 from espnet_mlclap.models.tokens import Tokens, length_mask
-from espnet_mlclap.utils.atomic import atomic_open
 from espnet_mlclap.utils.errors import UserError
 
 _WHERE = "audio_encoder_conf of huggingface"
 _FOLDER = "audio_encoder"
-_INITS = ("pretrained", "scratch")
-_LOADING_ERRORS = (OSError, ValueError, RuntimeError, KeyError, pickle.UnpicklingError)
 
 
 class WindowFeatures(ClipReader):
@@ -72,8 +68,7 @@ class HuggingfaceAudioEncoder(AbsAudioEncoder):
 
     def __init__(self, *, model: str, init: str = "pretrained", download: bool = False):
         super().__init__()
-        if init not in _INITS:
-            raise UserError(f"{_WHERE}: init must be {' or '.join(_INITS)}, not {init!r}")
+        check_init(init, _WHERE)
         try:
             import transformers
         except ImportError as error:
@@ -81,7 +76,7 @@ class HuggingfaceAudioEncoder(AbsAudioEncoder):
                 "audio_encoder huggingface needs transformers: pip install 'espnet_mlclap[huggingface]'"
             ) from error
         source = {"local_files_only": not download}
-        try:
+        with loading(model, _WHERE, download):
             settings, _ = transformers.PretrainedConfig.get_config_dict(model, **source)
             kind = FAMILIES.get(settings.get("model_type", ""))
             if kind is None:
@@ -94,12 +89,6 @@ class HuggingfaceAudioEncoder(AbsAudioEncoder):
             self.model = (
                 kind.load(model, config, **source) if init == "pretrained" else kind.build(inner)
             )
-        except _LOADING_ERRORS as error:
-            hint = "" if download else " `download: true` lets it be fetched from the hub."
-            reason = (str(error).splitlines() or [type(error).__name__])[0]
-            raise UserError(
-                f"{_WHERE}: model {model}: cannot be loaded ({reason}).{hint}"
-            ) from error
         if init == "pretrained":
             check_state_dict(self.model.state_dict(), f"{_WHERE}: model {model}")
         with torch.device("cpu"):  # also where the model is only laid out
@@ -132,12 +121,11 @@ class HuggingfaceAudioEncoder(AbsAudioEncoder):
         return Tokens(values.flatten(1, 2), mask.flatten(1), segment.flatten(1))
 
     def export(self, folder: Path) -> Dict[str, Any]:
-        with tempfile.TemporaryDirectory() as temporary:
-            self.model.config.save_pretrained(temporary)
-            self._family.extractor.save_pretrained(temporary)
-            for path in sorted(Path(temporary).iterdir()):
-                with atomic_open(Path(folder) / _FOLDER / path.name, "wb") as file:
-                    file.write(path.read_bytes())
+        write_into(
+            Path(folder, _FOLDER),
+            self.model.config.save_pretrained,
+            self._family.extractor.save_pretrained,
+        )
         return {"model": _FOLDER, "init": "scratch"}
 
 

@@ -1,8 +1,6 @@
 """Text encoders of transformers: BERT, RoBERTa, XLM-R and similar models, and the M2M100 port of SONAR."""
 
 import inspect
-import pickle
-import tempfile
 from pathlib import Path
 from typing import Any, Dict, Optional
 
@@ -10,15 +8,14 @@ import torch
 from torch import Tensor
 
 from espnet_mlclap.checkpoints.state_dict import check_state_dict
+from espnet_mlclap.models.hub_model import check_init, loading, write_into
 from espnet_mlclap.models.text_encoder.abs_text_encoder import AbsTextEncoder
 from espnet_mlclap.models.text_encoder.huggingface_tokenizer import HuggingfaceTokenizer
 from espnet_mlclap.models.tokens import Tokens, length_mask
-from espnet_mlclap.utils.atomic import atomic_open
 from espnet_mlclap.utils.errors import UserError
 
 _WHERE = "text_encoder_conf"
 _FOLDER = "text_encoder"
-_INITS = ("pretrained", "scratch")
 # What models of transformers call their dropouts.
 _DROPOUTS = (
     "dropout",
@@ -28,7 +25,6 @@ _DROPOUTS = (
     "hidden_dropout_prob",
     "attention_probs_dropout_prob",
 )
-_LOADING_ERRORS = (OSError, ValueError, RuntimeError, KeyError, pickle.UnpicklingError)
 
 
 class HuggingfaceTextEncoder(AbsTextEncoder):
@@ -61,8 +57,7 @@ class HuggingfaceTextEncoder(AbsTextEncoder):
         download: bool = False,
     ):
         super().__init__()
-        if init not in _INITS:
-            raise UserError(f"{_WHERE}: init must be {' or '.join(_INITS)}, not {init!r}")
+        check_init(init, _WHERE)
         try:
             from transformers import AutoConfig, AutoTokenizer
         except ImportError as error:
@@ -70,19 +65,13 @@ class HuggingfaceTextEncoder(AbsTextEncoder):
                 "text_encoder huggingface needs transformers: pip install 'espnet_mlclap[huggingface]'"
             ) from error
         source = {"local_files_only": not download, "trust_remote_code": False}
-        try:
+        with loading(model, _WHERE, download):
             config = AutoConfig.from_pretrained(model, **source)
             tokenizer = AutoTokenizer.from_pretrained(model, **source)
             for name in _DROPOUTS if dropout is not None else ():
                 if hasattr(config, name):
                     setattr(config, name, dropout)
             self.model = _build(model if init == "pretrained" else None, config, source)
-        except _LOADING_ERRORS as error:
-            hint = "" if download else " `download: true` lets it be fetched from the hub."
-            reason = (str(error).splitlines() or [type(error).__name__])[0]
-            raise UserError(
-                f"{_WHERE}: model {model}: cannot be loaded ({reason}).{hint}"
-            ) from error
         if init == "pretrained":
             check_state_dict(self.model.state_dict(), f"{_WHERE}: model {model}")
         positions = _positions(self.model, tokenizer.model_max_length)
@@ -110,12 +99,7 @@ class HuggingfaceTextEncoder(AbsTextEncoder):
         return Tokens(states, mask)
 
     def export(self, folder: Path) -> Dict[str, Any]:
-        with tempfile.TemporaryDirectory() as temporary:
-            self.model.config.save_pretrained(temporary)
-            self.tokenizer.save(temporary)
-            for path in sorted(Path(temporary).iterdir()):
-                with atomic_open(Path(folder) / _FOLDER / path.name, "wb") as file:
-                    file.write(path.read_bytes())
+        write_into(Path(folder, _FOLDER), self.model.config.save_pretrained, self.tokenizer.save)
         return {
             "model": _FOLDER,
             "init": "scratch",

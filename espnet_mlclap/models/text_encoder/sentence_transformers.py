@@ -4,7 +4,6 @@ Such a model brings its own pooling, and often a further layer, which were train
 it was trained to give: one vector per caption, frozen (`model_conf: {freeze_text_encoder: true}`) or trained.
 """
 
-import tempfile
 from pathlib import Path
 from typing import Any, Dict, Optional
 
@@ -12,10 +11,10 @@ import numpy as np
 from torch import Tensor
 
 from espnet_mlclap.checkpoints.state_dict import check_state_dict
+from espnet_mlclap.models.hub_model import loading, write_into
 from espnet_mlclap.models.text_encoder.abs_text_encoder import AbsTextEncoder
 from espnet_mlclap.models.text_encoder.huggingface_tokenizer import HuggingfaceTokenizer
 from espnet_mlclap.models.tokens import Tokens, length_mask
-from espnet_mlclap.utils.atomic import atomic_open
 from espnet_mlclap.utils.errors import UserError
 
 _WHERE = "text_encoder_conf of sentence_transformers"
@@ -67,16 +66,10 @@ class SentenceTransformersTextEncoder(AbsTextEncoder):
                 "text_encoder sentence_transformers needs the package of this name: "
                 "pip install 'espnet_mlclap[sentence_transformers]'"
             ) from error
-        try:
+        with loading(model, _WHERE, download):
             self.model = SentenceTransformer(
                 model, device="cpu", local_files_only=not download, trust_remote_code=False
             )
-        except (OSError, ValueError, RuntimeError, KeyError) as error:
-            hint = "" if download else " `download: true` lets it be fetched from the hub."
-            reason = (str(error).splitlines() or [type(error).__name__])[0]
-            raise UserError(
-                f"{_WHERE}: model {model}: cannot be loaded ({reason}).{hint}"
-            ) from error
         check_state_dict(self.model.state_dict(), f"{_WHERE}: model {model}")
         limit = self.model.max_seq_length or self.model.tokenizer.model_max_length
         if max_tokens is not None and not 3 <= max_tokens <= limit:
@@ -95,13 +88,10 @@ class SentenceTransformersTextEncoder(AbsTextEncoder):
         return Tokens(features["sentence_embedding"].unsqueeze(1))
 
     def export(self, folder: Path) -> Dict[str, Any]:
-        with tempfile.TemporaryDirectory() as temporary:
-            self.model.save_pretrained(temporary, create_model_card=False)
-            for path in sorted(Path(temporary).rglob("*")):
-                if path.is_file():
-                    target = Path(folder, _FOLDER, path.relative_to(temporary))
-                    with atomic_open(target, "wb") as file:
-                        file.write(path.read_bytes())
+        write_into(
+            Path(folder, _FOLDER),
+            lambda path: self.model.save_pretrained(path, create_model_card=False),
+        )
         return {
             "model": _FOLDER,
             "prompt": self.tokenizer.prompt,
