@@ -4,8 +4,9 @@ import contextlib
 import sqlite3
 import threading
 from pathlib import Path
-from typing import Any, Iterator, Optional, Union
+from typing import Any, Iterable, Iterator, Optional, Sequence, Union
 
+from espnet_mlclap.search.names import given, kept
 from espnet_mlclap.utils.atomic import make_dir
 from espnet_mlclap.utils.errors import UserError
 
@@ -13,13 +14,13 @@ _SECONDS_TO_WAIT = 60.0  # for another process's transaction, which takes a frac
 
 
 class _Connection(sqlite3.Connection):
-    """Says which file it is that is found to be damaged."""
+    """Says which file it is that is found to be damaged, and keeps file names that are not UTF-8."""
 
     path = Path()
 
-    def execute(self, *arguments: Any) -> sqlite3.Cursor:
+    def execute(self, statement: str, values: Sequence[Any] = ()) -> sqlite3.Cursor:
         try:
-            return super().execute(*arguments)
+            return super().execute(statement, _kept(values))
         except sqlite3.DatabaseError as error:
             if (
                 type(error) is not sqlite3.DatabaseError
@@ -29,6 +30,17 @@ class _Connection(sqlite3.Connection):
                 f"{self.path}: damaged, or not a library of recordings ({error}). Name another folder with "
                 "--library, or remove this one and run `mlclap index` again."
             ) from error
+
+    def executemany(self, statement: str, rows: Iterable[Sequence[Any]]) -> sqlite3.Cursor:
+        return super().executemany(statement, map(_kept, rows))
+
+
+def _kept(values: Sequence[Any]) -> Sequence[Any]:
+    return [kept(value) if isinstance(value, str) else value for value in values]
+
+
+def _text(raw: bytes) -> str:
+    return given(raw.decode("utf-8", "surrogateescape"))
 
 
 class Database:
@@ -63,6 +75,7 @@ class Database:
                     factory=_Connection,
                 )
                 found.path = self.path
+                found.text_factory = _text
                 found.execute("PRAGMA journal_mode = WAL")
                 found.execute("PRAGMA synchronous = NORMAL")
                 found.execute("PRAGMA foreign_keys = ON")

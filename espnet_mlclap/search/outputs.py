@@ -60,7 +60,7 @@ def m3u(answers: Sequence[Answered]) -> str:
     lines = ["#EXTM3U"]
     for answer in answers:
         for hit in answer.hits:
-            title = " ".join(f"{answer.query}: {os.path.basename(hit.recording.path)}".split())
+            title = " ".join(f"{answer.query}: {_name(hit)}".split())
             lines.append(f"#EXTINF:{round(hit.end - hit.start)},{title}")
             lines.append(f"#EXTVLCOPT:start-time={hit.start:.3f}")
             lines.append(f"#EXTVLCOPT:stop-time={hit.end:.3f}")
@@ -74,7 +74,7 @@ def audacity(answers: Sequence[Answered]) -> str:
     several = len({hit.recording.id for hit, _ in rows}) > 1
     lines: List[str] = []
     for hit, query in sorted(rows, key=lambda row: (row[0].recording.path, row[0].start)):
-        name = f" {os.path.basename(hit.recording.path)}" if several else ""
+        name = f" {_name(hit)}" if several else ""
         label = " ".join(f"{query} {hit.similarity:.3f}{name}".split())
         lines.append(f"{hit.start:.6f}\t{hit.end:.6f}\t{label}")
     return "".join(f"{line}\n" for line in lines)
@@ -101,6 +101,10 @@ def from_here(path: str) -> str:
     """Relative to the current folder if it is in there."""
     here = os.getcwd() + os.sep
     return path[len(here) :] if path.startswith(here) else path
+
+
+def _name(hit: Hit) -> str:
+    return shown(os.path.basename(hit.recording.path))
 
 
 def _fields(hit: Hit) -> Dict[str, object]:

@@ -14,6 +14,7 @@ from espnet_mlclap.fileio.recordings import find_recordings
 from espnet_mlclap.search.catalogue import File, Stamp
 from espnet_mlclap.search.library import Library
 from espnet_mlclap.search.lock import writer_lock
+from espnet_mlclap.search.names import can_be_kept
 from espnet_mlclap.search.shares import Encode, Shares, Todo, file_checksum
 from espnet_mlclap.search.stores.abs_store import Windows
 from espnet_mlclap.search.windows import Window, WindowPlan, read_windows
@@ -203,7 +204,9 @@ class _Update:
 
     def embed(self) -> None:
         """Work through what is new or changed."""
-        logging.info("%d recordings, %d to be looked at", self.report.found, len(self.wanted))
+        logging.info(
+            "%d recordings, %d new or changed, to be embedded", self.report.found, len(self.wanted)
+        )
         batch: List[Tuple[_Job, Window]] = []
         with progress_bar("indexing", len(self.wanted), "recordings") as bar:
             for path, stamp, known in self.wanted:
@@ -230,10 +233,9 @@ class _Update:
     def _start(self, path: str, stamp: Stamp, known: Optional[File]) -> Optional["_Job"]:
         """A job for the model, or None if none is needed."""
         number = known.id if known is not None else 0
-        try:
-            path.encode("utf-8")
-        except UnicodeEncodeError:
-            self.report.problems.append((path, f"{shown(path)}: its name is not UTF-8; rename it."))
+        if not can_be_kept(path):
+            reason = "its name has characters in it that Unicode leaves to private use; rename it."
+            self.report.problems.append((path, f"{shown(path)}: {reason}"))
             return None
         try:
             checksum = file_checksum(path)

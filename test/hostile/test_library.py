@@ -119,7 +119,8 @@ def test_what_is_derived_is_thrown_away(folder, name):
 
 @pytest.mark.parametrize("name", [b"caf\xe9.wav", b"\xff\xfe.wav", b"sub\xe9/1.wav"])
 def test_names_that_are_not_utf8(folder, name):
-    """A recording whose name is not UTF-8: listed as unusable, and all others are found."""
+    """A recording whose name is not UTF-8: found, under its name, and not embedded again."""
+    from espnet_mlclap.search.stores.abs_store import Where
     from espnet_mlclap.search.update import update_library
 
     path = os.path.join(os.fsencode(folder / "audio"), name)
@@ -127,8 +128,25 @@ def test_names_that_are_not_utf8(folder, name):
     os.rename(folder / "audio/0.wav", path)
     library = open_library(folder)
     report = update_library(library, [folder / "audio"], encode)
-    ((_, problem),) = report.problems
-    assert "is not UTF-8; rename it" in problem
-    assert problem.isascii()
+    assert (report.taken_over, report.problems) == (1, [])
+    assert update_library(library, [folder / "audio"], encode).unchanged == 12
+    found = [hit.recording.path for hit in library.store.search(CLIP, 100)]
+    assert os.fsdecode(path) in found
+    assert len(found) == 12
+    inside = Where(folder=os.path.dirname(os.fsdecode(path)))
+    assert os.fsdecode(path) in [
+        one.recording.path for one in library.store.search(CLIP, 100, inside)
+    ]
+    library.close()
+
+
+def test_a_name_that_stands_for_another(folder):
+    """A name with the characters that a library keeps such bytes as: refused, and all others are found."""
+    from espnet_mlclap.search.update import update_library
+
+    os.rename(folder / "audio/0.wav", folder / "audio/caf\U0010ffe9.wav")
+    library = open_library(folder)
+    ((_, problem),) = update_library(library, [folder / "audio"], encode).problems
+    assert "leaves to private use; rename it" in problem
     assert len(library.store.search(CLIP, 100)) == 11
     library.close()

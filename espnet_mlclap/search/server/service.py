@@ -17,6 +17,7 @@ from espnet_mlclap.search.sounds import read_sound
 from espnet_mlclap.search.stores.abs_store import Recording, Where
 from espnet_mlclap.utils.errors import UserError
 from espnet_mlclap.utils.languages import ISO_CODES
+from espnet_mlclap.utils.shown import shown
 
 _CLOCK = 1e-3  # seconds, of times of changes as floats
 
@@ -67,10 +68,10 @@ class Service:
             reranker=self._reranker,
         )
         hits = ask(question, answer, self._model, self.library.store)
-        shown = hits[wanted.offset : wanted.offset + wanted.top]
+        page = hits[wanted.offset : wanted.offset + wanted.top]
         folders = self._folders()
         return schemas.Answer(
-            hits=[_span(hit, folders) for hit in shown],
+            hits=[_span(hit, folders) for hit in page],
             more=len(hits) > wanted.offset + wanted.top,
             milliseconds=round(1000 * (time.perf_counter() - began), 2),
         )
@@ -117,14 +118,14 @@ class Service:
             same = file.path == found.path and file.stamp.size == status.st_size
         if not same:
             raise GoneError(
-                f"{path.name} has changed or is gone since it was indexed. Run `mlclap index` again."
+                f"{shown(path.name)} has changed or is gone since it was indexed. Run `mlclap index` again."
             )
         return path
 
     def _folders(self) -> List[Tuple[str, str]]:
         """(name shown, absolute path) of the library's folders."""
         paths = self.library.catalogue.folders
-        return [(_short(path, paths), path) for path in paths]
+        return [(shown(_short(path, paths)), path) for path in paths]
 
     def _where(self, filters: schemas.Filters) -> Where:
         folder = None
@@ -163,8 +164,8 @@ def _span(hit: Hit, folders: Sequence[Tuple[str, str]]) -> schemas.Span:
     return schemas.Span(
         window=hit.window,
         recording=recording.id,
-        name=os.path.basename(recording.path),
-        folder=parent,
+        name=shown(os.path.basename(recording.path)),
+        folder=shown(parent),
         start=hit.start,
         end=hit.end,
         duration=recording.duration,

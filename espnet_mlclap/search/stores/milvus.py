@@ -7,6 +7,7 @@ from typing import Any, Dict, Iterable, Iterator, List, Optional, Sequence, Tupl
 
 import numpy as np
 
+from espnet_mlclap.search.names import given, kept
 from espnet_mlclap.search.stores.abs_store import (
     BLOCK,
     EVERYTHING,
@@ -250,16 +251,16 @@ def _window_rows(recording: Recording, blocks: Iterable[Windows]) -> Iterator[Di
 def _row(recording: Recording) -> Dict[str, Any]:
     return {
         "recording": recording.id,
-        "path": recording.path,
+        "path": kept(recording.path),
         "changed": recording.changed,
         "duration": recording.duration,
-        "tags": list(recording.tags),
+        "tags": [kept(tag) for tag in recording.tags],
     }
 
 
 def _recording(row: Dict[str, Any]) -> Recording:
-    tags = tuple(sorted(row["tags"]))
-    return Recording(row["recording"], row["path"], row["changed"], row["duration"], tags)
+    tags = tuple(sorted(map(given, row["tags"])))
+    return Recording(row["recording"], given(row["path"]), row["changed"], row["duration"], tags)
 
 
 def _expression(where: Where) -> str:
@@ -284,7 +285,7 @@ def _expression(where: Where) -> str:
 
 
 def _quoted(text: str) -> str:
-    return json.dumps(text, ensure_ascii=False)
+    return json.dumps(kept(text), ensure_ascii=False)
 
 
 def _first_line(error: Exception) -> str:

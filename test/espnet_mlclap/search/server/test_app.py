@@ -2,6 +2,7 @@
 
 import io
 import json
+import os
 
 import httpx
 import numpy as np
@@ -258,13 +259,27 @@ def test_numbers_for_prometheus(client):
     assert "mlclap_windows 23" in lines
 
 
-def test_a_library_that_grows_is_seen_at_once(client, material):
+def add(material, name):
+    """One more recording in the library, of kind 1."""
     from espnet_mlclap.search.question import encode_windows
     from espnet_mlclap.search.update import update_library
 
     service = material.service
     material.tone(material.folder / "new.wav", 1, seconds=9)
+    os.rename(material.folder / "new.wav", os.path.join(os.fsencode(material.folder), name))
     update_library(
         service.library, [material.folder], lambda windows: encode_windows(service._model, windows)
     )
-    assert "new.wav" in names(search(client, words="1", top=2))
+
+
+def test_a_library_that_grows_is_seen_at_once(client, material):
+    add(material, b"newer.wav")
+    assert "newer.wav" in names(search(client, words="1", top=2))
+
+
+def test_a_name_that_is_not_utf8_is_shown_and_played(client, material):
+    add(material, b"caf\xe9.wav")
+    hits = {hit["name"]: hit for hit in search(client, words="1", top=2)["hits"]}
+    recording = hits["caf\\xe9.wav"]["recording"]
+    assert client.get(f"/audio/{recording}").content[:4] == b"RIFF"
+    assert client.get(f"/peaks/{recording}?start=0&end=1").status_code == 200
