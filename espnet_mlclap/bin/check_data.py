@@ -1,6 +1,7 @@
 """Check and count the data (stage 4): lengths, repetitions, languages, leakage into the test sets."""
 
 import argparse
+from pathlib import Path
 from typing import Optional, Sequence
 
 from espnet_mlclap.utils.cli import run_command
@@ -21,11 +22,12 @@ def get_parser() -> argparse.ArgumentParser:
 
 def check_data(options: argparse.Namespace) -> None:
     """Read every set, which checks it, shards included, and write the statistics."""
-    from espnet_mlclap.fileio.shards import check_shards
+    from espnet_mlclap.fileio.shards import FOLDER, check_shards, has_shards, read_manifest
     from espnet_mlclap.fileio.statistics import SetFacts, statistics, write_statistics
 
     for path in (*options.train_data_dir, *options.test_data_dir):
-        check_shards(path, contents=True)
+        if has_shards(path):
+            check_shards(Path(path) / FOLDER, read_manifest(path), contents=True)
     train = [SetFacts(path) for path in options.train_data_dir]
     translations = [SetFacts(path, translations=True) for path in options.le_data_dir]
     test = [SetFacts(path) for path in options.test_data_dir]

@@ -209,15 +209,15 @@ def load_clip(location: str, rate: int = SAMPLING_RATE) -> np.ndarray:
     Raises:
         AudioError: it cannot be read.
     """
-    entry = split_location(location)
-    if entry is None:
-        return read_mono(location, rate)
+    member = tar_location(location)
+    entry = split_location(location) if member is None else None
     try:
-        if tar_location(location) is not None:
-            _, content = read_member(*entry)
-            if content[:4] != _FLAC:  # a stranger's
-                return read_mono(location, rate)
-            return to_mono(flac_waveform(content, location), rate)
+        if member is not None:
+            _, content = read_member(*member)
+            if content[:4] == _FLAC:
+                return to_mono(flac_waveform(content, location), rate)
+        if entry is None:  # or a stranger's member, of any format
+            return read_mono(location, rate)
         loaded = read_entry(*entry)
     except UserError as error:
         raise AudioError(str(error)) from error

@@ -14,9 +14,11 @@ class ClipReader:
 
     Attributes:
         croppable: whether a piece of what it gives is what it would give of a piece of the clip.
+        by_waveform: whether `of_waveform` gives what a clip's location does; not where clips are looked up.
     """
 
     croppable: ClassVar[bool] = True
+    by_waveform: bool = True
 
     def __call__(self, location: str) -> np.ndarray:
         """One clip: [samples] float32 at 16 kHz, or [frames, mel bins].

@@ -21,7 +21,7 @@ Where a file of text is not what it was when they were made, the columns are out
 import json
 import logging
 from pathlib import Path
-from typing import Any, Dict, List, Mapping, Optional, Sequence, Set, Tuple, Union
+from typing import Any, Dict, Iterator, List, Mapping, Optional, Sequence, Set, Tuple, Union
 
 import numpy as np
 
@@ -147,6 +147,11 @@ class SetTable:
         if row < 0:
             return None
         return Texts(self.arrays["locations"], self.arrays["location_ends"])[row]
+
+    def locations(self) -> Iterator[Tuple[str, str]]:
+        """The clips of a formatted set with where their audio is."""
+        places = Texts(self.arrays["locations"], self.arrays["location_ends"])
+        return zip((clip.decode("utf-8") for clip in self.clip_ids), places)
 
     def __getstate__(self) -> Dict[str, Any]:
         if self._folder is None:

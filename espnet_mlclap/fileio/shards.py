@@ -114,29 +114,35 @@ def _facts(row: Any, where: str) -> ShardFacts:
     raise UserError(f"{where}: must have {', '.join(ShardFacts._fields)}. {_AGAIN}")
 
 
-def check_shards(data_dir: Union[str, Path], *, contents: bool = False) -> None:
-    """Make sure that the shards are those that were written; of a set without shards nothing is known.
+def has_shards(data_dir: Union[str, Path]) -> bool:
+    """Whether a formatted set is one of shards."""
+    return (Path(data_dir) / FOLDER / MANIFEST).exists()
+
+
+def check_shards(
+    folder: Union[str, Path], manifest: Sequence[ShardFacts], *, contents: bool = False
+) -> None:
+    """Make sure that shards are those that were written.
 
     Args:
-        data_dir: the formatted set.
+        folder: that they are in.
+        manifest: what they must be.
         contents: also read them, to compare their checksums.
 
     Raises:
         UserError: one is missing, longer, shorter or (with `contents`) another; names it.
     """
-    if not (Path(data_dir) / FOLDER / MANIFEST).exists():
-        return
-    for facts in read_manifest(data_dir):
-        path = Path(data_dir) / FOLDER / facts.shard
-        remedy = f"Remove {shown(data_dir)}/blocks and {FOLDER}, or put back that shard. {_AGAIN}"
+    for facts in manifest:
+        path = Path(folder) / facts.shard
         if not path.is_file():
-            raise UserError(f"{shown(path)}: missing, though {MANIFEST} names it. {remedy}")
-        if path.stat().st_size != facts.bytes:
-            raise UserError(
-                f"{shown(path)}: has {path.stat().st_size:,} bytes, where {MANIFEST} says {facts.bytes:,}. "
-                + remedy
-            )
-        if contents and checksum_of(path) != facts.blake2b:
-            raise UserError(
-                f"{shown(path)}: has changed since it was written, as {MANIFEST} tells. {remedy}"
-            )
+            problem = f"missing, though {MANIFEST} names it"
+        elif path.stat().st_size != facts.bytes:
+            problem = f"has {path.stat().st_size:,} bytes, where {MANIFEST} says {facts.bytes:,}"
+        elif contents and checksum_of(path) != facts.blake2b:
+            problem = f"has changed since it was written, as {MANIFEST} tells"
+        else:
+            continue
+        raise UserError(
+            f"{shown(path)}: {problem}. Put it back; or remove the folders blocks and {FOLDER} of the "
+            f"formatted set and run stage 3 again."
+        )

@@ -76,12 +76,18 @@ def end_tar(file: IO[bytes]) -> None:
     file.write(bytes(-file.tell() % tarfile.RECORDSIZE))
 
 
-def tar_location(location: Union[str, os.PathLike]) -> Optional[Tuple[str, int]]:
-    """Archive and offset of `archive.tar:offset`; None of anything else."""
-    archive, _, offset = os.fspath(location).rpartition(":")
+def parse_location(location: str) -> Optional[Tuple[str, int]]:
+    """Archive and offset of `archive.tar:offset`; None of what does not look like it."""
+    archive, _, offset = location.rpartition(":")
     if not archive.endswith(SUFFIX) or not (offset.isascii() and offset.isdigit()):
         return None
-    return (archive, int(offset)) if len(offset) < 19 and not os.path.exists(location) else None
+    return (archive, int(offset)) if len(offset) < 19 else None
+
+
+def tar_location(location: Union[str, os.PathLike]) -> Optional[Tuple[str, int]]:
+    """The same, but for a file that happens to be called so."""
+    entry = parse_location(os.fspath(location))
+    return None if entry is None or os.path.exists(location) else entry
 
 
 def file_of(location: str) -> str:

@@ -21,6 +21,7 @@ import numpy as np
 from espnet_mlclap.fileio.caption_columns import CaptionColumns, CaptionsInOrder
 from espnet_mlclap.fileio.columns import Column, find_ids
 from espnet_mlclap.iterators.cut import buckets_by_length, cut
+from espnet_mlclap.iterators.drawn import Drawn, one_each
 from espnet_mlclap.iterators.pairing import Pairing
 from espnet_mlclap.iterators.plan_options import PlanOptions
 from espnet_mlclap.utils.errors import UserError
@@ -174,12 +175,12 @@ class EpochPlan:
         positions = (position for place in range(len(drawn.own)) for position in drawn.group(place))
         return [self._id(position) for position in positions]
 
-    def _draw(self, generator: np.random.Generator) -> "_Drawn":
+    def _draw(self, generator: np.random.Generator) -> Drawn:
         """The captions of an epoch, with those that must be in the same batch."""
         drawn = self._drawn(generator)
         if self.pairing is not None and self.options.le_pairing == "co_anchor":
-            return _Drawn(drawn, partners=self.pairing.one(drawn, generator))
-        return _Drawn(drawn, pairing=self.pairing)
+            return Drawn(drawn, partners=self.pairing.one(drawn, generator))
+        return Drawn(drawn, pairing=self.pairing)
 
     def _drawn(self, generator: np.random.Generator) -> np.ndarray:
         """Positions of the captions of an epoch, but for those that the pairing adds."""
@@ -189,12 +190,12 @@ class EpochPlan:
         )
         one_per_clip = self.options.clip_captions == "one"
         if one_per_clip:
-            drawn = _one_each(drawn, self._order.clip[drawn], generator)
+            drawn = one_each(drawn, self._order.clip[drawn], generator)
         if self.pairing is None:
             if one_per_clip:
                 owners = self._order.clip[translations].astype(np.int64) * len(self._langs)
                 owners += self._order.lang[translations]
-                translations = _one_each(translations, owners, generator)
+                translations = one_each(translations, owners, generator)
             chance = generator.random(len(translations))
             drawn = np.concatenate([drawn, translations[chance < self.draw_probability]])
             if len(paraphrases):
@@ -252,20 +253,47 @@ class EpochPlan:
             UserError: the epoch has fewer clips than there are ranks.
         """
         generator = self._generator(epoch)
+        drawn = self._epoch(epoch, generator)
+        batches = self.cut(drawn.clips, generator, world_size=world_size)
+        return EpochBatches(batches, lambda places: drawn.batch(places)[rank::world_size])
+
+    def epoch(self, epoch: int) -> "Epoch":
+        """What `batches` puts into batches, in the order in which it was drawn."""
+        return self._epoch(epoch, self._generator(epoch))
+
+    def _epoch(self, epoch: int, generator: np.random.Generator) -> "Epoch":
         drawn = self._draw(generator)
-        batches = cut(
-            self._order.clip[drawn.own],
+        return Epoch(self, drawn, self._order.clip[drawn.own], epoch)
+
+    def cut(
+        self,
+        clips: np.ndarray,
+        generator: np.random.Generator,
+        *,
+        world_size: int = 1,
+        share: int = 1,
+    ) -> List[np.ndarray]:
+        """Put things that were drawn into batches; see `cut.py`.
+
+        Args:
+            clips: rows in `lengths`, [n].
+            generator: shuffles.
+            world_size: ranks that each need a clip of every batch.
+            share: batches are smaller by so many times than the settings say.
+
+        Returns:
+            Positions in `clips`, each once, by batch.
+        """
+        length = self.options.batch_length
+        return cut(
+            clips,
             self._lengths,
             self._bucket_of_clip,
             generator,
-            batch_size=self.options.batch_size,
-            batch_length=self.options.batch_length,
+            batch_size=max(1, round(self.options.batch_size / share)),
+            batch_length=None if length is None else length / share,
             clip_length=self.options.clip_length,
             world_size=world_size,
-        )
-        return EpochBatches(
-            batches,
-            lambda places: self._by_clip(drawn, places, epoch)[rank::world_size],
         )
 
     def _check_batch_length(self) -> None:
@@ -278,7 +306,8 @@ class EpochPlan:
                 "contrast needs two. Raise batch_seconds, or lower max_seconds."
             )
 
-    def _by_clip(self, drawn: "_Drawn", places: np.ndarray, epoch: int) -> Batch:
+    def batch_of(self, drawn: Drawn, places: np.ndarray, epoch: int) -> Batch:
+        """Some of what was drawn, by clip, with the ids."""
         by_clip: Dict[int, List[str]] = {}
         for place, clip in zip(places, self._order.clip[drawn.own[places]].tolist()):
             by_clip.setdefault(clip, []).extend(map(self._id, drawn.group(place)))
@@ -289,35 +318,23 @@ class EpochPlan:
         ]
 
 
-class _Drawn(NamedTuple):
-    """What an epoch consists of, as positions of captions.
+class Epoch:
+    """What was drawn for an epoch; it can be sent to other processes.
 
     Attributes:
-        own: of each group that stays together the first, [n].
-        partners: one more of each group, -1 for none, [n].
-        pairing: gives all others of each group.
+        clips: the clip of each thing that was drawn (a caption, or those that stay together), as its row in
+            the plan's `lengths`, [n].
     """
 
-    own: np.ndarray
-    partners: Optional[np.ndarray] = None
-    pairing: Optional[Pairing] = None
+    def __init__(self, plan: EpochPlan, drawn: Drawn, clips: np.ndarray, epoch: int):
+        self.clips = clips
+        self._plan = plan
+        self._drawn = drawn
+        self._epoch = epoch
 
-    def group(self, place: int) -> List[int]:
-        """The captions of one group."""
-        own = self.own[place]
-        if self.partners is not None:
-            return [own, self.partners[place]] if self.partners[place] >= 0 else [own]
-        return [own] if self.pairing is None else [own, *self.pairing.of(own)]
-
-    def positions(self) -> np.ndarray:
-        """All captions, in any order."""
-        if self.partners is not None:
-            return np.concatenate([self.own, self.partners[self.partners >= 0]])
-        return (
-            self.own
-            if self.pairing is None
-            else np.concatenate([self.own, self.pairing.all(self.own)])
-        )
+    def batch(self, places: np.ndarray) -> Batch:
+        """The things at some places, by clip: a clip once, with all of its captions that are there."""
+        return self._plan.batch_of(self._drawn, places, self._epoch)
 
 
 class EpochBatches(Sequence[Batch]):
@@ -337,17 +354,3 @@ class EpochBatches(Sequence[Batch]):
 
     def __getitem__(self, number: Any) -> Any:
         return self._make(self._places[number])
-
-
-def _one_each(
-    positions: np.ndarray, owners: np.ndarray, generator: np.random.Generator
-) -> np.ndarray:
-    """One position of each owner, drawn evenly, in the order in which the owners appear."""
-    _, first, owner, counts = np.unique(
-        owners, return_index=True, return_inverse=True, return_counts=True
-    )
-    appearance = np.argsort(first)
-    picks = (generator.random(len(counts)) * counts[appearance]).astype(int)
-    by_owner = np.argsort(owner, kind="stable")
-    starts = np.cumsum(counts) - counts
-    return positions[by_owner[starts[appearance] + picks]]

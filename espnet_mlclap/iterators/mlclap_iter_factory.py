@@ -1,12 +1,14 @@
-"""ESPnet iterator factory: training batches drawn again each epoch."""
+"""ESPnet iterator factory: training batches drawn again each epoch, read clip by clip or shard by shard."""
 
 import logging
-from typing import Callable
+from typing import Callable, Optional
 
 from espnet2.iterators.abs_iter_factory import AbsIterFactory
 from torch.utils.data import DataLoader, Dataset
 
 from espnet_mlclap.iterators.epoch_plan import EpochPlan
+from espnet_mlclap.iterators.lanes import LanePlan
+from espnet_mlclap.iterators.shard_stream import ShardStream
 
 
 class EpochPlanIterFactory(AbsIterFactory):
@@ -15,6 +17,8 @@ class EpochPlanIterFactory(AbsIterFactory):
     Args:
         plan: what each epoch consists of.
         dataset: indexed by `ClipCaptions`.
+        lanes: to read shards from front to back; the dataset then only makes items of what was read
+            (`of_waveform`). None: each clip is read where it is.
         collate_fn: items to a batch.
         num_workers: data loading processes.
         rank, world_size: this process among those that train together.
@@ -26,6 +30,7 @@ class EpochPlanIterFactory(AbsIterFactory):
         plan: EpochPlan,
         dataset: Dataset,
         collate_fn: Callable,
+        lanes: Optional[LanePlan] = None,
         num_workers: int = 0,
         pin_memory: bool = False,
         rank: int = 0,
@@ -34,6 +39,7 @@ class EpochPlanIterFactory(AbsIterFactory):
         self.plan = plan
         self.dataset = dataset
         self.collate_fn = collate_fn
+        self.lanes = lanes
         self.num_workers = num_workers
         self.pin_memory = pin_memory
         self.rank = rank
@@ -46,8 +52,9 @@ class EpochPlanIterFactory(AbsIterFactory):
             epochs: how many.
             accum_grad: batches per step; those that are left over at the end of an epoch make no step.
         """
+        plan = self.plan if self.lanes is None else self.lanes
         return sum(
-            self.plan.count_batches(epoch, self.world_size) // accum_grad
+            plan.count_batches(epoch, self.world_size) // accum_grad
             for epoch in range(1, epochs + 1)
         )
 
@@ -56,10 +63,28 @@ class EpochPlanIterFactory(AbsIterFactory):
         counts = self.plan.count(epoch)
         shown = ", ".join(f"{lang} {number}" for lang, number in counts.items())
         logging.info(f"epoch {epoch}: {sum(counts.values())} captions ({shown})")
+        if self.lanes is not None:
+            return DataLoader(
+                self._stream(epoch, self.lanes),
+                batch_size=None,
+                num_workers=self.num_workers,
+                pin_memory=self.pin_memory,
+            )
         return DataLoader(
             self.dataset,
             batch_sampler=self.plan.batches(epoch, self.rank, self.world_size),
             collate_fn=self.collate_fn,
             num_workers=self.num_workers,
             pin_memory=self.pin_memory,
+        )
+
+    def _stream(self, epoch: int, lanes: LanePlan) -> ShardStream:
+        drawn = self.plan.epoch(epoch)
+        return ShardStream(
+            lanes=lanes.lanes(drawn, epoch, self.rank, self.world_size),
+            drawn=drawn,
+            clip_ids=self.plan.lengths.ids,
+            places=lanes.places,
+            make_item=self.dataset.of_waveform,
+            collate_fn=self.collate_fn,
         )

@@ -5,6 +5,7 @@ import argparse
 from espnet2.utils.types import float_or_none, str2bool
 
 from espnet_mlclap.evaluation.scores import CRITERION
+from espnet_mlclap.iterators.lanes import READINGS
 from espnet_mlclap.iterators.plan_options import (
     CLIP_CAPTIONS,
     LE_PAIRINGS,
@@ -44,6 +45,25 @@ def add_data_arguments(parser: argparse.ArgumentParser) -> None:
         action="append",
         default=[],
         help="how often each caption of a train_data_dir counts in an epoch; one per directory, or none",
+    )
+    group.add_argument(
+        "--reading",
+        default="random",
+        choices=READINGS,
+        help="random: each clip where it is; sequential: shards (--audio_format shards) from front to back",
+    )
+    group.add_argument(
+        "--reading_buffer",
+        type=int,
+        default=2000,
+        help="sequential reading: captions, with their clips, that a data worker mixes",
+    )
+    group.add_argument(
+        "--shard_source",
+        action="append",
+        default=[],
+        help="sequential reading: folder or http(s) address of the shards of a train_data_dir, if they are "
+        "elsewhere; one per directory, or none",
     )
     group.add_argument("--valid_data_dir", default=None, help="formatted validation set")
     group.add_argument(

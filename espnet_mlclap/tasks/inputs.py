@@ -7,6 +7,9 @@ from typing import Any, Dict, Tuple
 import torch
 
 from espnet_mlclap.fileio.clip_reader import ClipReader
+from espnet_mlclap.fileio.shard_places import read_shard_places
+from espnet_mlclap.iterators.epoch_plan import EpochPlan
+from espnet_mlclap.iterators.lanes import LanePlan
 from espnet_mlclap.models.experiment import in_folder
 from espnet_mlclap.models.registry import audio_encoders, build_part, text_encoders
 from espnet_mlclap.models.reranker.token_store import (
@@ -19,7 +22,7 @@ from espnet_mlclap.models.reranker.token_store import (
 from espnet_mlclap.models.text_encoder.abs_text_encoder import Tokenizer
 from espnet_mlclap.objectives.abs_objective import AbsObjective
 from espnet_mlclap.objectives.pair_scoring import PairScoringObjective
-from espnet_mlclap.train.training_sets import read_training_sets
+from espnet_mlclap.train.training_sets import TrainingSets, read_training_sets
 from espnet_mlclap.utils.errors import UserError
 from espnet_mlclap.utils.normalize import NORMALIZERS
 
@@ -64,6 +67,25 @@ def inputs(args: argparse.Namespace) -> Tuple[ClipReader, Tokenizer]:
         return load_reader(args), load_tokenizer(args)
     stores = TokenStores.open(args.token_store, args.token_towers)
     return StoredClips(stores.audio), StoredCaptions(stores.text)
+
+
+def shard_lanes(
+    args: argparse.Namespace, plan: EpochPlan, sets: TrainingSets, reader: ClipReader
+) -> LanePlan:
+    """How the epochs of a plan are read from shards, from front to back (`--reading sequential`).
+
+    Raises:
+        UserError: clips that are looked up, not heard; a set without shards; a buffer that is too small.
+    """
+    if not reader.by_waveform:
+        raise UserError(
+            "reading: sequential is for clips that are heard; those of a frozen encoder or a token_store are "
+            "looked up. Set it to random (mlclap.sh --shard_reading random)."
+        )
+    places = read_shard_places(
+        list(zip(args.train_data_dir, sets.wav_scp.of_sets())), plan.lengths.ids, args.shard_source
+    )
+    return LanePlan(plan, places, buffer=args.reading_buffer, workers=args.num_workers)
 
 
 def load_tokenizer(args: argparse.Namespace) -> Tokenizer:

@@ -33,7 +33,7 @@ from espnet_mlclap.tasks.arguments import (
     set_defaults,
 )
 from espnet_mlclap.tasks.choices import all_choices
-from espnet_mlclap.tasks.inputs import inputs, keep_tokens
+from espnet_mlclap.tasks.inputs import inputs, keep_tokens, shard_lanes
 from espnet_mlclap.train.collate_fn import MLCLAPCollateFn
 from espnet_mlclap.train.dataset import CaptionedClipDataset
 from espnet_mlclap.train.freeze import freeze
@@ -208,6 +208,7 @@ class MLCLAPTask(AbsTask):
         return EpochPlanIterFactory(
             plan=plan,
             dataset=dataset,
+            lanes=shard_lanes(args, plan, sets, reader) if args.reading == "sequential" else None,
             collate_fn=iter_options.collate_fn,
             num_workers=args.num_workers,
             pin_memory=args.ngpu > 0,

@@ -6,7 +6,7 @@ from typing import Callable, List, Mapping, NamedTuple, Optional, Sequence
 import numpy as np
 from torch.utils.data import Dataset
 
-from espnet_mlclap.fileio.audio import HOP_LENGTH, SAMPLING_RATE
+from espnet_mlclap.fileio.audio import HOP_LENGTH, SAMPLING_RATE, Waveform
 from espnet_mlclap.fileio.caption_columns import CaptionColumns
 from espnet_mlclap.fileio.clip_reader import ClipReader
 from espnet_mlclap.fileio.columns import hash63
@@ -125,7 +125,14 @@ class CaptionedClipDataset(Dataset):
         Raises:
             AudioError: the clip cannot be read.
         """
-        audio = self._cut(self.reader(self.wav_scp[item.clip]), item)
+        return self._item(item, self.reader(self.wav_scp[item.clip]))
+
+    def of_waveform(self, item: ClipCaptions, waveform: Waveform) -> CaptionedClip:
+        """The same of a clip whose samples were read already."""
+        return self._item(item, self.reader.of_waveform(waveform))
+
+    def _item(self, item: ClipCaptions, audio: np.ndarray) -> CaptionedClip:
+        audio = self._cut(audio, item)
         captions = [self._tokenized(key) for key in item.captions]
         taught = None
         if self.teachers is not None:

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Iterator, List, Mapping, Optional, Sequence, Set, Union
+from typing import Iterator, List, Mapping, Optional, Sequence, Set, Tuple, Union
 
 import numpy as np
 
@@ -29,6 +29,10 @@ class Locations(Mapping[str, str]):
                 return location
         raise KeyError(clip)
 
+    def of_sets(self) -> List[Iterator[Tuple[str, str]]]:
+        """Clips with their locations, of each set by itself."""
+        return [table.locations() for table in self._tables]
+
     def __iter__(self) -> Iterator[str]:
         return (clip.decode("utf-8") for table in self._tables for clip in table.clip_ids)
 
@@ -49,7 +53,7 @@ class TrainingSets:
         weights: how often the captions of a clip count in an epoch; empty where no weights are given.
     """
 
-    wav_scp: Mapping[str, str]
+    wav_scp: Locations
     lengths: Column
     originals: CaptionColumns
     translations: CaptionColumns

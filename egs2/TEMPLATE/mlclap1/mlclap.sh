@@ -41,6 +41,7 @@ always_prepare=false   # {true|false} run stage 1 even if nothing seems to have 
 langs="eng_Latn fra_Latn deu_Latn spa_Latn nld_Latn cat_Latn jpn_Jpan zho_Hans"  # all languages, the source first
 audio_format=flac      # {flac|flac.ark|log_mel.ark|shards|original} how formatted audio is stored; shards: in tar files, as webdataset reads them; original: left where it is, at its own rate
 clips_per_shard=1000   # {1..} clips in a tar file of --audio_format shards: between half of it and all of it on average
+shard_reading=sequential  # {sequential|random} how a training reads shards: from front to back, mixed in a buffer; or clip by clip
 skip_bad_audio=false   # {true|false} skip clips that cannot be read, and list them
 dumpdir=dump           # folder for formatted audio
 ## Language enhancement (LE)
@@ -305,6 +306,7 @@ stage_5() {
     if uses_le; then options+=(--le_langs "${le_langs}"); fi
     if [[ -n ${init_param} ]]; then options+=(--init_param "${init_param}") inputs+=("${init_param}"); fi
     if [[ -n ${teachers} ]]; then add_teachers; fi
+    if [[ ${audio_format} == shards ]]; then options+=(--reading "${shard_reading}"); fi
     if [[ -n ${text_encoder_init} ]]; then options+=(--text_encoder_conf "init=${text_encoder_init}"); fi
     if ((num_nodes > 1)); then
         launcher=(bash scripts/on_each_node.sh "$((ngpu > 0 ? ngpu : cpu_ranks))")

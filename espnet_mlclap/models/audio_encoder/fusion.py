@@ -46,6 +46,7 @@ class ClipForms(ClipReader):
 
     def __init__(self, readers: Sequence[ClipReader]):
         self.readers = list(readers)
+        self.by_waveform = all(reader.by_waveform for reader in self.readers)
 
     def __call__(self, location: str) -> np.ndarray:
         return join([reader(location) for reader in self.readers])

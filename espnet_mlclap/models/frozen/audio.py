@@ -25,6 +25,7 @@ class ClipVectors(ClipReader):
     """
 
     croppable = False
+    by_waveform = False  # the store knows clips by their files
 
     def __init__(self, vectors: CachedVectors, rate: int):
         self._vectors = vectors

@@ -75,6 +75,7 @@ class StoredClips(ClipReader):
     """
 
     croppable = False
+    by_waveform = False
 
     def __init__(self, store: VectorStore):
         self._store = store

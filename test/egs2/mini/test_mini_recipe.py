@@ -63,6 +63,20 @@ def test_features_made_beforehand_train_as_well(whole):
     assert last < first
 
 
+def test_shards_train_as_well_read_from_front_to_back_by_two_ranks(whole):
+    whole.finish(
+        *("--audio_format", "shards", "--clips_per_shard", "12", "--mlclap_tag", "shards"),
+        *("--mlclap_args", "--max_epoch 2 --batch_size 16 --reading_buffer 32 --num_workers 1"),
+        *("--cpu_ranks", "2", "--stage", "3", "--stop_stage", "6"),
+    )
+    shards = whole.folder / "dump/shards/train_clotho/shards"
+    assert len(list(shards.glob("*.tar"))) > 2
+    first, last = losses(whole, "shards")
+    assert last < first
+    config = (whole.folder / "exp/mlclap_shards/config.yaml").read_text()
+    assert "reading: sequential" in config
+
+
 def test_two_ranks_train_as_well(whole):
     options = ["--cpu_ranks", "2", "--mlclap_tag", "ranks", "--stage", "5", "--stop_stage", "5"]
     whole.finish(*options)

@@ -88,7 +88,7 @@ def test_clips_stand_next_to_what_is_known_about_them(data, tmp_path):
         (s.name, s.stat().st_size) for s in shards
     ]
     assert sum(one.clips for one in manifest) == 20
-    check_shards(tmp_path / "out", contents=True)
+    check_shards(tmp_path / "out/shards", read_manifest(tmp_path / "out"), contents=True)
 
 
 def test_the_same_tables_as_from_files(data, tmp_path):
@@ -179,7 +179,7 @@ def test_a_missing_short_or_changed_shard_is_named(data, tmp_path, harm, problem
     into(data, tmp_path / "out")
     harm(tmp_path / "out/shards/000002.tar")
     with pytest.raises(UserError, match=f"000002.tar: .*{problem}"):
-        check_shards(tmp_path / "out", contents=True)
+        check_shards(tmp_path / "out/shards", read_manifest(tmp_path / "out"), contents=True)
 
 
 def test_a_clip_whose_shard_has_changed_is_named(data, tmp_path):
