@@ -8,6 +8,8 @@ A row is one caption of one clip: `file_name` (relative to the split's folder), 
 (FLORES-200 code, English where it is not given) and optional `label` (the clip's class, for zero-shot
 classification). A clip may have any number of rows. Other columns are not used; one that looks
 like a misspelt `lang` or `label` is an error.
+
+A split may instead hold shards, `<corpus>/train/*.tar`, as `webdataset.py` reads them.
 """
 
 import hashlib
@@ -20,6 +22,7 @@ from typing import Dict, List, Optional, Set, Tuple, Union
 
 from espnet_mlclap.corpora.clip_ids import clip_ids
 from espnet_mlclap.corpora.rows import Row, read_rows
+from espnet_mlclap.corpora.webdataset import read_shards
 from espnet_mlclap.fileio.data_dir import Caption, DataDir, caption_id
 from espnet_mlclap.fileio.recordings import file_inside
 from espnet_mlclap.utils.errors import UserError
@@ -92,6 +95,8 @@ def read_split(folder: Union[str, Path], skip_bad_audio: bool = False) -> DataDi
         UserError: see `prepare_audio_folder`.
     """
     folder = Path(folder)
+    if any(folder.glob("*.tar")) and not any(folder.glob("metadata.*")):
+        return read_shards(folder, prefix=f"{folder.name}_", lang=_DEFAULT_LANG)
     metadata = _metadata_file(folder)
     rows = read_rows(metadata, ("file_name", "caption"), verbatim=("file_name",))
     _check_columns(metadata, rows)

@@ -16,6 +16,7 @@ corpora = Registry(
         "esc10": f"{_CORPORA}.esc:Esc10",
         "esc50": f"{_CORPORA}.esc:Esc50",
         "wavcaps": f"{_CORPORA}.wavcaps:WavCaps",
+        "webdataset": f"{_CORPORA}.webdataset:WebDataset",
     },
     base=f"{_CORPORA}.abs_corpus:AbsCorpus",
 )

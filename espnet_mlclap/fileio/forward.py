@@ -141,23 +141,30 @@ class ForwardShard:
             ) from error
         with contextlib.ExitStack() as stack:
             stack.callback(response.close)
-            partial = response.status == 206
-            length = response.headers.get("Content-Range" if partial else "Content-Length", "")
-            length = length.rpartition("/")[2]
-            if length.isdigit():
-                self._check_size(int(length))
-            etag = response.headers.get("ETag")
-            if self._etag not in (None, etag):
-                raise UserError(
-                    f"{shown(self.place)}: has been replaced while it was read. Start again."
-                )
-            self._etag = etag
-            if not partial:  # a server without ranges sends all of it
-                for _ in range(self._position // _BUFFER):
-                    response.read(_BUFFER)
-                response.read(self._position % _BUFFER)
+            self._check_answer(response)
+            if response.status != 206:  # a server without ranges sends all of it
+                left = self._position
+                while left:
+                    left -= len(response.read(min(left, _BUFFER))) or left
             stack.pop_all()
         return response
+
+    def _check_answer(self, response: http.client.HTTPResponse) -> None:
+        size = response.headers.get("Content-Length", "")
+        if response.status == 206:
+            span, _, size = response.headers.get("Content-Range", "").partition("/")
+            if span.partition("-")[0] != f"bytes {self._position}":
+                raise UserError(
+                    f"{shown(self.place)}: the server sends other bytes than were asked for."
+                )
+        if size.isdigit():
+            self._check_size(int(size))
+        etag = response.headers.get("ETag")
+        if self._etag not in (None, etag):
+            raise UserError(
+                f"{shown(self.place)}: has been replaced while it was read. Start again."
+            )
+        self._etag = etag
 
     def _close(self) -> None:
         if self._file is not None:

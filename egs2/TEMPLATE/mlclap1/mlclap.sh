@@ -143,7 +143,7 @@ stage_1() {
     read -ra options <<<"${local_data_opts}"
     read -ra inputs <<<"local db.sh conf/corpus.yaml ${local_data_inputs}"
     if [[ -n ${corpus} ]]; then
-        options+=(--corpus "${corpus}" --skip_bad_audio "${skip_bad_audio}") inputs+=("${corpus}"/*/metadata.*)
+        options+=(--corpus "${corpus}" --skip_bad_audio "${skip_bad_audio}") inputs+=("${corpus}"/*/{metadata.*,*.tar})
     fi
     mkdir -p "${datadir}"
     if [[ ! -f ${datadir}/.corpus ]] || ! holds_corpus; then

@@ -4,7 +4,8 @@
 #     ./run.sh --corpus DIR [options]
 #
 # DIR has train/ and test/ (and perhaps valid/), each with a metadata.csv or metadata.jsonl: file_name, caption, and
-# optionally lang (FLORES-200 code) and label; a row is one caption. `./run.sh --help` lists the options.
+# optionally lang (FLORES-200 code) and label; a row is one caption. Or each with shards of KEY.flac and KEY.json
+# (WebDataset). `./run.sh --help` lists the options.
 set -euo pipefail
 
 arguments=()
