@@ -3,14 +3,20 @@
 
     python tools/bench/loader.py [--clips 256] [--seconds 10]
 
-The clips are noise in FLAC files of a temporary folder, with a caption in English and one in French each.
-Next to ours stands what reading alone takes: libsndfile, file by file.
+The clips are noise in FLAC files of a temporary folder, with a caption in English and one in French each, and
+the same in shards. Next to ours stands what reading alone takes: libsndfile, file by file. Then the seconds
+that the bytes take from the disk, of which nothing is in memory: files in a drawn order, shards from front
+to back (`--folder`: on the disk that is meant).
 """
 
 import argparse
+import os
+import statistics
 import sys
 import tempfile
+import time
 from pathlib import Path
+from typing import List
 
 import numpy as np
 import soundfile
@@ -20,8 +26,11 @@ ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT))
 
 from espnet_mlclap.fileio.data_dir import Caption, DataDir  # noqa: E402
+from espnet_mlclap.fileio.format_audio import format_audio  # noqa: E402
 from espnet_mlclap.fileio.set_table import make_set_table  # noqa: E402
+from espnet_mlclap.fileio.shard_places import read_shard_places  # noqa: E402
 from espnet_mlclap.iterators.epoch_plan import EpochPlan  # noqa: E402
+from espnet_mlclap.iterators.lanes import LanePlan  # noqa: E402
 from espnet_mlclap.iterators.mlclap_iter_factory import EpochPlanIterFactory  # noqa: E402
 from espnet_mlclap.iterators.plan_options import PlanOptions  # noqa: E402
 from espnet_mlclap.models.text_encoder.sonar_tokenizer import SonarTokenizer  # noqa: E402
@@ -34,8 +43,8 @@ LANGS = ["eng_Latn", "fra_Latn"]
 RATE = 16000
 
 
-def make_set(folder: Path, clips: int, seconds: float) -> None:
-    """Write clips with captions and translations, and their tables."""
+def make_set(folder: Path, clips: int, seconds: float, clips_per_shard: int) -> None:
+    """Write clips with captions and translations, as files and in shards, and their tables."""
     data, translated = DataDir(extra={"utt2num_samples": {}}), DataDir()
     draws = np.random.default_rng(0)
     for number in range(clips):
@@ -49,8 +58,45 @@ def make_set(folder: Path, clips: int, seconds: float) -> None:
         translated.captions[f"{clip}-fr"] = Caption("la pluie tombe sur un toit", clip, LANGS[1])
     data.write(folder / "train")
     translated.write(folder / "train_le")
-    for name in ("train", "train_le"):
+    shards = {"audio_format": "shards", "clips_per_shard": clips_per_shard}
+    format_audio(data, folder / "shards", wav_scp=folder / "train/wav.scp", **shards)
+    for name in ("train", "train_le", "shards"):
         make_set_table(folder / name)
+
+
+def make_factory(folder: Path, name: str) -> EpochPlanIterFactory:
+    """Batches of the set `train`, or of `shards` from front to back."""
+    sets = read_training_sets([folder / name], translations=[folder / "train_le"])
+    plan = EpochPlan(
+        lengths=sets.lengths,
+        originals=sets.originals,
+        translations=sets.translations,
+        options=PlanOptions(batch_size=64, le_ratio=1.0),
+    )
+    tokenizer = SonarTokenizer(model=str(SPM), langs=LANGS, max_tokens=512)
+    dataset = CaptionedClipDataset(
+        wav_scp=sets.wav_scp, captions=plan.captions, tokenizer=tokenizer, langs=LANGS
+    )
+    lanes = None
+    if name == "shards":
+        sets_with_clips = list(zip([folder / name], sets.wav_scp.of_sets()))
+        lanes = LanePlan(plan, read_shard_places(sets_with_clips, plan.lengths.ids), buffer=256)
+    collate = MLCLAPCollateFn(pad_id=tokenizer.pad_id)
+    return EpochPlanIterFactory(plan=plan, dataset=dataset, collate_fn=collate, lanes=lanes)
+
+
+def seconds_from_disk(paths: List[Path]) -> float:
+    """Wall-clock seconds to read files of which nothing is in memory."""
+    for path in paths:
+        with path.open("rb") as file:
+            os.fsync(file.fileno())
+            os.posix_fadvise(file.fileno(), 0, 0, os.POSIX_FADV_DONTNEED)
+    start = time.perf_counter()
+    for path in paths:
+        with path.open("rb", buffering=0) as file:
+            while file.read(1 << 20):
+                pass
+    return time.perf_counter() - start
 
 
 def main() -> None:
@@ -61,34 +107,32 @@ def main() -> None:
     parser.add_argument("--clips", type=int, default=256, help="of the set")
     parser.add_argument("--seconds", type=float, default=10.0, help="of a clip")
     parser.add_argument("--runs", type=int, default=5, help="epochs of each")
+    parser.add_argument("--clips_per_shard", type=int, default=256, help="on average at most")
+    parser.add_argument("--folder", help="where the temporary folder is made")
     options = parser.parse_args()
-    with tempfile.TemporaryDirectory() as name:
+    with tempfile.TemporaryDirectory(dir=options.folder) as name:
         folder = Path(name)
-        make_set(folder, options.clips, options.seconds)
-        sets = read_training_sets([folder / "train"], translations=[folder / "train_le"])
-        plan = EpochPlan(
-            lengths=sets.lengths,
-            originals=sets.originals,
-            translations=sets.translations,
-            options=PlanOptions(batch_size=64, le_ratio=1.0),
-        )
-        tokenizer = SonarTokenizer(model=str(SPM), langs=LANGS, max_tokens=512)
-        dataset = CaptionedClipDataset(
-            wav_scp=sets.wav_scp, captions=plan.captions, tokenizer=tokenizer, langs=LANGS
-        )
-        factory = EpochPlanIterFactory(
-            plan=plan, dataset=dataset, collate_fn=MLCLAPCollateFn(pad_id=tokenizer.pad_id)
-        )
+        make_set(folder, options.clips, options.seconds, options.clips_per_shard)
+        by_clip, by_shard = make_factory(folder, "train"), make_factory(folder, "shards")
         paths = [str(folder / f"clip{number:04d}.flac") for number in range(options.clips)]
         things = {
             "libsndfile alone": lambda: [soundfile.read(path, dtype="float32") for path in paths],
-            "batches": lambda: sum(1 for _ in factory.build_iter(1)),
+            "batches": lambda: sum(1 for _ in by_clip.build_iter(1)),
+            "batches from shards": lambda: sum(1 for _ in by_shard.build_iter(1)),
         }
         show(take_turns(things, options.runs), "clip", options.clips)
-        per_epoch = sum(len(batch) for batch in plan.batches(1)) / options.clips
+        per_epoch = sum(len(batch) for batch in by_clip.plan.batches(1)) / options.clips
         print(
-            f"(a clip is read {per_epoch:.2f} times an epoch: once in each batch with a caption of it)"
+            f"(a clip is read {per_epoch:.2f} times an epoch: once in each batch with a caption of it; from "
+            "shards it is read once, and decoded as often)"
         )
+        draws = np.random.default_rng(0)
+        drawn = [Path(paths[place]) for place in draws.permutation(len(paths))]
+        shards = sorted((folder / "shards/shards").glob("*.tar"))
+        total = sum(path.stat().st_size for path in drawn) / 1e6
+        for what, files in (("files, in a drawn order", drawn), ("shards, one by one", shards)):
+            seconds = statistics.median(seconds_from_disk(files) for _ in range(options.runs))
+            print(f"{what:28} {seconds:10.2f} s from the disk, {total / seconds:.0f} MB a second")
 
 
 if __name__ == "__main__":
