@@ -14,6 +14,7 @@ import pytest
 import soundfile
 import webdataset
 
+from espnet_mlclap.bin import check_data
 from espnet_mlclap.fileio.audio import AudioError, load_clip
 from espnet_mlclap.fileio.data_dir import Caption, DataDir, caption_id
 from espnet_mlclap.fileio.format_audio import format_audio
@@ -180,6 +181,16 @@ def test_a_missing_short_or_changed_shard_is_named(data, tmp_path, harm, problem
     harm(tmp_path / "out/shards/000002.tar")
     with pytest.raises(UserError, match=f"000002.tar: .*{problem}"):
         check_shards(tmp_path / "out/shards", read_manifest(tmp_path / "out"), contents=True)
+
+
+def test_stage_4_compares_the_checksums(data, tmp_path, capsys):
+    into(data, tmp_path / "out")
+    arguments = ["--train_data_dir", str(tmp_path / "out"), "--out_dir", str(tmp_path / "stats")]
+    check_data.main(arguments)
+    change(tmp_path / "out/shards/000001.tar", 700)
+    with pytest.raises(SystemExit):
+        check_data.main(arguments)
+    assert "000001.tar: has changed since it was written" in capsys.readouterr().err
 
 
 def test_a_clip_whose_shard_has_changed_is_named(data, tmp_path):

@@ -94,6 +94,7 @@ SETTINGS = {
     "co_anchor": {"le_pairing": "co_anchor", "le_ratio": 1.0},
     "batches by length": {"batch_length": 2400.0},
     "larger than the rest": {"batch_size": 64},
+    "fewer batches than workers": {"batch_size": 64, "clip_captions": "one", "le_ratio": 0.0},
 }
 
 
