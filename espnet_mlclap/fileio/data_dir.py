@@ -23,7 +23,7 @@ translations has only `text`, `utt2clip` and `utt2lang`.
 import re
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Dict, List, Mapping, NamedTuple, Union
+from typing import Callable, Dict, List, Mapping, NamedTuple, Union
 
 from espnet_mlclap.utils.atomic import atomic_dir, atomic_open
 from espnet_mlclap.utils.errors import UserError
@@ -192,29 +192,22 @@ class DataDir:
                         f"{path / 'wav.scp'}:{number}: the clip {clip!r} has no caption in "
                         f"{path / 'utt2clip'}. Add a caption or remove the clip."
                     )
-        if (path / "clip2dur").exists():
-            durations = _same_keys(path / "clip2dur", data.wav_scp, path / "wav.scp")
-            for number, (clip, value) in enumerate(durations.items(), 1):
-                data.durations[clip] = _seconds(value, path / "clip2dur", number)
-        if (path / "clip2label").exists():
-            data.labels = _same_keys(path / "clip2label", data.wav_scp, path / "wav.scp")
+        tables: Dict[str, Dict[str, str]] = {}
+        for name, check in CLIP_TABLES.items():
+            if (path / name).exists():
+                tables[name] = _same_keys(path / name, data.wav_scp, path / "wav.scp")
+                for number, value in enumerate(tables[name].values(), 1):
+                    check(value, path / name, number)
+        durations = tables.get("clip2dur", {})
+        data.durations = {clip: float(value) for clip, value in durations.items()}
+        data.labels = tables.get("clip2label", {})
+        if "utt2num_samples" in tables:
+            data.extra["utt2num_samples"] = tables["utt2num_samples"]
         if (path / "clip2source").exists():
             data.sources = read_table(path / "clip2source")
             _check_keys(path / "clip2source", data.sources, data.wav_scp, path / "wav.scp")
-        if (path / "utt2num_samples").exists():
-            samples = _same_keys(path / "utt2num_samples", data.wav_scp, path / "wav.scp")
-            for number, value in enumerate(samples.values(), 1):
-                _check_samples(value, path / "utt2num_samples", number)
-            data.extra["utt2num_samples"] = samples
-        if (path / "clip2md5").exists():
-            sums = _same_keys(path / "clip2md5", data.wav_scp, path / "wav.scp")
-            for number, value in enumerate(sums.values(), 1):
-                if not _MD5.fullmatch(value):
-                    raise UserError(
-                        f"{path / 'clip2md5'}:{number}: {shown(value[:50])!r} is no MD5. Run stage 3 again."
-                    )
         if (path / "feats_type").exists():
-            _check_kind(path / "feats_type")
+            check_feats_type(path / "feats_type")
         return data
 
     def write(self, path: Union[str, Path], note: str = "") -> None:
@@ -310,7 +303,7 @@ def _check_keys(
             )
 
 
-def _seconds(value: str, path: Path, line: int) -> float:
+def _check_seconds(value: str, path: Path, line: int) -> None:
     try:
         seconds = float(value)
     except ValueError:
@@ -319,7 +312,6 @@ def _seconds(value: str, path: Path, line: int) -> float:
         raise UserError(
             f"{path}:{line}: {value!r} is not a duration in seconds. Run stage 3 again."
         )
-    return seconds
 
 
 def _check_samples(value: str, path: Path, line: int) -> None:
@@ -329,7 +321,30 @@ def _check_samples(value: str, path: Path, line: int) -> None:
         )
 
 
-def _check_kind(path: Path) -> None:
+def _check_md5(value: str, path: Path, line: int) -> None:
+    if not _MD5.fullmatch(value):
+        raise UserError(f"{path}:{line}: {shown(value[:50])!r} is no MD5. Run stage 3 again.")
+
+
+def _any_value(value: str, path: Path, line: int) -> None:
+    """A label may be any text."""
+
+
+#: Files with a value for each clip of a set, and what checks one: value, file, line.
+CLIP_TABLES: Mapping[str, Callable[[str, Path, int], None]] = {
+    "clip2dur": _check_seconds,
+    "clip2label": _any_value,
+    "utt2num_samples": _check_samples,
+    "clip2md5": _check_md5,
+}
+
+
+def check_feats_type(path: Path) -> None:
+    """Make sure that the file of this name holds what a formatted set can hold.
+
+    Raises:
+        UserError: something else is in it.
+    """
     kind = read_text(path).strip()
     if kind not in FEATS_TYPES:
         allowed = ", ".join(FEATS_TYPES)

@@ -25,7 +25,7 @@ from typing import Any, Dict, Iterator, List, Mapping, Optional, Sequence, Set, 
 
 import numpy as np
 
-from espnet_mlclap.fileio.columns import Texts, find_id, hash63, id_array
+from espnet_mlclap.fileio.columns import Texts, find_id, id_array
 from espnet_mlclap.fileio.data_dir import (
     Caption,
     DataDir,
@@ -33,6 +33,13 @@ from espnet_mlclap.fileio.data_dir import (
     read_captions,
     read_table,
 )
+from espnet_mlclap.fileio.set_columns import (
+    captions_of_clips,
+    of_captions,
+    of_locations,
+    of_samples,
+)
+from espnet_mlclap.fileio.set_stream import OutOfStep, stream_columns
 from espnet_mlclap.utils.atomic import atomic_dir
 from espnet_mlclap.utils.errors import UserError
 from espnet_mlclap.utils.reading import read_json
@@ -85,31 +92,20 @@ class SetTable:
         number_of_lang = {lang: number for number, lang in enumerate(langs)}
         clips = sorted(wav_scp or {caption.clip for caption in captions.values()})
         row_of_clip = {clip: row for row, clip in enumerate(clips)}
-        owners = np.array([row_of_clip[captions[key].clip] for key in keys], dtype=np.int32)
-        texts = Texts.pack(captions[key].text for key in keys)
-        arrays = {
-            "caption_ids": id_array(keys),
-            "caption_clips": owners,
-            "caption_langs": np.array(
-                [number_of_lang[captions[key].lang] for key in keys], dtype=np.int16
-            ),
-            "caption_words": np.array(
-                [hash63(f"{captions[key].lang}\n{captions[key].text}") for key in keys],
-                dtype=np.int64,
-            ),
-            "text": texts.data,
-            "text_ends": texts.ends,
-            "clip_ids": id_array(clips),
-            "clip_starts": np.searchsorted(np.sort(owners), np.arange(len(clips) + 1)),
-            "clip_rows": np.argsort(owners, kind="stable").astype(np.int32),
-        }
+        arrays = of_captions(
+            keys,
+            *zip(*(captions[key] for key in keys)),
+            row_of_clip=row_of_clip,
+            number_of_lang=number_of_lang,
+        )
+        arrays["clip_ids"] = id_array(clips)
+        arrays.update(captions_of_clips(arrays["caption_clips"], len(clips)))
         if sources:
             arrays["sources"] = id_array(sources.get(key, "") for key in keys)
         if wav_scp:
-            places = Texts.pack(wav_scp[clip] for clip in clips)
-            arrays.update(locations=places.data, location_ends=places.ends)
+            arrays.update(of_locations([wav_scp[clip] for clip in clips]))
         if samples:
-            arrays["lengths"] = np.array([float(samples[clip]) for clip in clips])
+            arrays.update(of_samples([samples[clip] for clip in clips]))
         return cls(langs, arrays)
 
     @property
@@ -204,11 +200,18 @@ def make_set_table(path: Union[str, Path]) -> bool:
     if _open(path) is not None:
         return False
     files = _files(path)  # before they are read: what changes meanwhile is not in the columns
-    table = _read_text(path, formatted="utt2num_samples" in files)
+    formatted = "utt2num_samples" in files
     with atomic_dir(path / FOLDER) as folder:
-        for name, array in table.arrays.items():
-            np.save(folder / f"{name}.npy", array)
-        about = {"version": _VERSION, "files": files, "langs": table.langs}
+        try:
+            langs = stream_columns(path, folder, formatted=formatted)
+        except OutOfStep:  # all at once works in any order, and says what is wrong
+            table = _read_text(path, formatted=formatted)
+            for left in folder.glob("*.npy"):
+                left.unlink()
+            for name, array in table.arrays.items():
+                np.save(folder / f"{name}.npy", array)
+            langs = table.langs
+        about = {"version": _VERSION, "files": files, "langs": langs}
         (folder / "about.json").write_text(json.dumps(about, indent=1) + "\n", encoding="utf-8")
     return True
 

@@ -6,15 +6,16 @@
     python tools/bench/plan.py --other CHECKOUT    also with the package of another checkout
 
 The set is made up, in a temporary folder (1 GB at full size). Each form of it is measured in a process of its
-own: the text files alone, then the tables that stage 3 makes of them. Seconds are CPU time. Memory is what
-the process has more than after its imports: `own` is anonymous memory, `all` adds the pages of files that it
-has mapped, which processes share and the system takes back when it needs them.
+own: the text files alone, then the tables that stage 3 makes of them; and so is making these. Seconds are CPU
+time. Memory is what the process has more than after its imports: `own` is anonymous memory, `all` adds the
+pages of files that it has mapped, which processes share and the system takes back when it needs them.
 """
 
 import argparse
+import hashlib
 import json
 import os
-import resource
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -66,6 +67,18 @@ found["peak"] = after["VmHWM"] - before["Rss"]
 found["pickle"] = len(pickle.dumps(dataset)) / 2**20
 print(json.dumps(found))
 """
+SETS = ("train", "train_le")
+MAKE = """
+import json, sys, time
+from espnet_mlclap.fileio.set_table import make_set_table
+
+start = time.process_time()
+for name in ("train", "train_le"):
+    make_set_table(f"{sys.argv[1]}/{name}")
+with open("/proc/self/status") as file:
+    peak = next(line for line in file if line.startswith("VmHWM"))
+print(json.dumps({"seconds": time.process_time() - start, "peak": int(peak.split()[1]) / 1024}))
+"""
 UNITS = {"own": "MiB", "all": "MiB", "peak": "MiB", "pickle": "MiB"}
 
 
@@ -104,14 +117,32 @@ def make_set(folder: Path, scale: float) -> None:
     write_table(translated / "utt2source", ((key, keys[at]) for key, lang, at in pairs))
 
 
-def measure(folder: Path, checkout: Path) -> dict:
-    """Seconds and MiB of a process that plans an epoch with the package of a checkout."""
+def run_program(program: str, folder: Path, checkout: Path) -> dict:
+    """What a program finds in a process of its own, with the package of a checkout."""
     environment = {**os.environ, "PYTHONPATH": str(checkout)}
-    command = [sys.executable, "-c", MEASURE, str(folder)]
+    command = [sys.executable, "-c", program, str(folder)]
     done = subprocess.run(
         command, check=True, cwd=folder, env=environment, stdout=subprocess.PIPE, text=True
     )
     return json.loads(done.stdout.splitlines()[-1])
+
+
+def remove_tables(folder: Path) -> None:
+    """Leave the files of text alone."""
+    for name in SETS:
+        shutil.rmtree(folder / name / "columns", ignore_errors=True)
+
+
+def make_tables(folder: Path, checkout: Path) -> dict:
+    """CPU seconds and MiB at the peak of making the tables from nothing, and checksums of their files."""
+    remove_tables(folder)
+    found = run_program(MAKE, folder, checkout)
+    found["sums"] = {}
+    for path in sorted(folder.glob("*/columns/*.npy")):
+        with path.open("rb") as file:
+            sums = hashlib.file_digest(file, "sha256").hexdigest()
+        found["sums"][str(path.relative_to(folder))] = sums
+    return found
 
 
 def main() -> None:
@@ -122,24 +153,26 @@ def main() -> None:
     parser.add_argument("--scale", type=float, default=1.0, help="part of WavCaps' size")
     parser.add_argument("--other", type=Path, help="checkout whose package is measured, too")
     options = parser.parse_args()
-    columns = {}
+    columns, made = {}, {}
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         make_set(folder, options.scale)
         if options.other:
-            columns["other"] = measure(folder, options.other.resolve())
-        columns["text files"] = measure(folder, ROOT)
-        before = resource.getrusage(resource.RUSAGE_CHILDREN).ru_utime
-        command = [sys.executable, "-m", "espnet_mlclap.bin.make_tables", "train", "train_le"]
-        environment = {**os.environ, "PYTHONPATH": str(ROOT)}
-        subprocess.run(command, check=True, cwd=folder, env=environment)
-        made = resource.getrusage(resource.RUSAGE_CHILDREN).ru_utime - before
-        columns["tables"] = measure(folder, ROOT)
+            columns["other"] = run_program(MEASURE, folder, options.other.resolve())
+            made["other"] = make_tables(folder, options.other.resolve())
+            remove_tables(folder)
+        columns["text files"] = run_program(MEASURE, folder, ROOT)
+        made["ours"] = make_tables(folder, ROOT)
+        columns["tables"] = run_program(MEASURE, folder, ROOT)
     print(f"{'':12}" + "".join(f"{name:>16}" for name in columns))
     for step in next(iter(columns.values())):
         row = "".join(f"{found[step]:12.1f} {UNITS.get(step, 's'):3}" for found in columns.values())
         print(f"{step:12}{row}")
-    print(f"the tables were made in {made:.0f} s")
+    for name, found in made.items():
+        same = "" if found["sums"] == made["ours"]["sums"] else ", OTHER TABLES than ours"
+        print(
+            f"making the tables ({name}): {found['seconds']:.1f} s, {found['peak']:.0f} MiB at the peak{same}"
+        )
 
 
 if __name__ == "__main__":
