@@ -133,6 +133,14 @@ class TwoTowerModel(torch.nn.Module):
 
     def embed_text_tokens(self, tokens: Tokens) -> Tensor:
         """Embeddings of captions from their tokens: [B, E] float32, L2-normalised."""
+        return self.project_text(self.pool_text(tokens))
+
+    def pool_text(self, tokens: Tokens) -> Tensor:
+        """Vectors of captions from their tokens, before the projection: [B, D] float32."""
         with self._autocast(tokens.values.device):
-            pooled = self.text_pooling(tokens)
+            return self.text_pooling(tokens).float()
+
+    def project_text(self, pooled: Tensor) -> Tensor:
+        """Embeddings of captions from `pool_text`: [B, E] float32, L2-normalised."""
+        with self._autocast(pooled.device):
             return normalize(self.text_projection(pooled).float(), dim=-1)

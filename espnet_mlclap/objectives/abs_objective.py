@@ -9,7 +9,9 @@ from espnet2.train.abs_espnet_model import AbsESPnetModel
 from torch import Tensor
 
 from espnet_mlclap.checkpoints.state_dict import LEARNT
+from espnet_mlclap.models.frozen.towers import Kept
 from espnet_mlclap.models.two_tower import TwoTowerModel
+from espnet_mlclap.utils.errors import UserError
 
 
 class AbsObjective(AbsESPnetModel):
@@ -66,6 +68,19 @@ class AbsObjective(AbsESPnetModel):
                 logging.info(
                     f"{name} starts at {learnt[name].tolist()}, as in the weights of init_param"
                 )
+
+    def take_kept(self) -> Dict[str, Kept]:
+        """From now on batches hold what frozen towers made of clips or captions before (`--token_store`).
+
+        Returns:
+            What that is, by side.
+
+        Raises:
+            UserError: it cannot be kept, since the towers are trained.
+        """
+        raise UserError(
+            f"token_store: {type(self).__name__} takes nothing that was kept. Leave token_store out."
+        )
 
     def collect_feats(self, **batch: Any) -> Dict[str, torch.Tensor]:
         """ESPnet's statistics stage has nothing to collect here (lengths are known from stage 3)."""

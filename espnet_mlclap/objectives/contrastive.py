@@ -6,6 +6,7 @@ import torch
 from espnet2.torch_utils.device_funcs import force_gatherable
 from torch import Tensor
 
+from espnet_mlclap.models.frozen.towers import Kept, vectors_of_captions
 from espnet_mlclap.models.two_tower import TwoTowerModel
 from espnet_mlclap.objectives.abs_loss import AbsLoss
 from espnet_mlclap.objectives.abs_objective import AbsObjective
@@ -39,6 +40,13 @@ class ContrastiveObjective(AbsObjective):
         self._cache: Optional[GradientCache] = None
         if gradient_cache_chunk is not None:
             self._cache = GradientCache(model, gradient_cache_chunk)
+        self._text_is_kept = False
+
+    def take_kept(self) -> Dict[str, Kept]:
+        """From now on batches hold the vectors of captions, [B, 1, D], before the projection."""
+        kept = vectors_of_captions(self.model)
+        self._text_is_kept = True
+        return kept
 
     @property
     def towers(self) -> Union[TwoTowerModel, GradientCache]:
@@ -62,7 +70,7 @@ class ContrastiveObjective(AbsObjective):
 
         Args:
             audio, audio_lengths: clips, as in `TwoTowerModel.encode_audio`.
-            text, text_lengths: captions, as in `TwoTowerModel.encode_text`.
+            text, text_lengths: captions, as in `TwoTowerModel.encode_text`, or after `take_kept`.
             clip_index: [B] the row of `audio` that each caption belongs to.
             others: further tensors of the batch; the loss gets those that it needs.
 
@@ -71,7 +79,7 @@ class ContrastiveObjective(AbsObjective):
         """
         pairs = Pairs(
             self.towers.encode_audio(audio, audio_lengths),
-            self.towers.encode_text(text, text_lengths),
+            self._encode_text(text, text_lengths),
             clip_index,
             {name: others[name] for name in self.loss.needs},
         )
@@ -79,6 +87,11 @@ class ContrastiveObjective(AbsObjective):
         weight = torch.tensor(float(count), device=text.device)
         # the trainer averages over ranks, for which everything must have one dimension
         return force_gatherable((loss, stats, weight), loss.device)
+
+    def _encode_text(self, text: Tensor, text_lengths: Tensor) -> Tensor:
+        if self._text_is_kept:
+            return self.model.project_text(text.squeeze(1))
+        return self.towers.encode_text(text, text_lengths)
 
     def contrast(
         self, pairs: Pairs, batch: Mapping[str, Tensor]

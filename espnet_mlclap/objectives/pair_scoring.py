@@ -9,6 +9,7 @@ import torch
 from espnet2.torch_utils.device_funcs import force_gatherable
 from torch import Tensor
 
+from espnet_mlclap.models.frozen.towers import Kept, tokens_of_towers
 from espnet_mlclap.models.reranker.pair_model import CoAttentionModel
 from espnet_mlclap.models.tokens import Tokens, length_mask
 from espnet_mlclap.models.two_tower import TwoTowerModel
@@ -71,18 +72,15 @@ class PairScoringObjective(AbsObjective):
         self.towers_weight = towers_weight
         self._tokens_given = False
 
-    def take_tokens(self) -> None:
-        """From now on batches hold the tokens of clips and captions, [items, t, D], which were made before.
-
-        Raises:
-            UserError: towers that are trained.
-        """
+    def take_kept(self) -> Dict[str, Kept]:
+        """From now on batches hold the tokens of clips and captions, [items, t, D]."""
         if not self.model.freeze_towers:
             raise UserError(
                 "token_store: keeps tokens of frozen towers. Leave it out, or set model_conf: "
                 "{freeze_towers: true}."
             )
         self._tokens_given = True
+        return tokens_of_towers(self.model)
 
     def _tokens(self, audio: Tensor, audio_lengths: Tensor, text: Tensor, text_lengths: Tensor):
         if not self._tokens_given:

@@ -81,7 +81,8 @@ def add_data_arguments(parser: argparse.ArgumentParser) -> None:
     group.add_argument(
         "--token_store",
         default=None,
-        help="folder in which the tokens of frozen towers are kept while a model of pairs is trained",
+        help="folder in which is kept what frozen towers make of the training set: a frozen text encoder of "
+        "captions, or both towers of a model of pairs",
     )
     group.add_argument(
         "--valid_rerank_top",

@@ -2,7 +2,7 @@
 
 import argparse
 from pathlib import Path
-from typing import Any, Dict, Tuple
+from typing import Dict, Tuple
 
 import torch
 
@@ -11,34 +11,31 @@ from espnet_mlclap.fileio.shard_places import read_shard_places
 from espnet_mlclap.iterators.epoch_plan import EpochPlan
 from espnet_mlclap.iterators.lanes import LanePlan
 from espnet_mlclap.models.experiment import in_folder
-from espnet_mlclap.models.registry import audio_encoders, build_part, text_encoders
-from espnet_mlclap.models.reranker.token_store import (
+from espnet_mlclap.models.frozen.towers import (
+    Kept,
     StoredCaptions,
     StoredClips,
-    TokenStores,
-    describe_towers,
     fill_stores,
+    open_stores,
 )
+from espnet_mlclap.models.registry import audio_encoders, build_part, text_encoders
 from espnet_mlclap.models.text_encoder.abs_text_encoder import Tokenizer
 from espnet_mlclap.objectives.abs_objective import AbsObjective
-from espnet_mlclap.objectives.pair_scoring import PairScoringObjective
 from espnet_mlclap.train.training_sets import TrainingSets, read_training_sets
 from espnet_mlclap.utils.errors import UserError
 from espnet_mlclap.utils.normalize import NORMALIZERS
 
 
-def keep_tokens(objective: AbsObjective, args: argparse.Namespace) -> Dict[str, Any]:
-    """Let the towers encode the training set once, if they have not yet (`--token_store`).
+def encode_once(objective: AbsObjective, args: argparse.Namespace) -> Dict[str, Kept]:
+    """Let frozen towers encode the training set, if they have not yet (`--token_store`).
 
     Returns:
-        What tells these towers' stores from others'.
+        What is kept of them.
 
     Raises:
-        UserError: another objective than pair scoring, or towers that are trained.
+        UserError: towers that are trained, or an objective that takes nothing kept.
     """
-    if not isinstance(objective, PairScoringObjective):
-        raise UserError("token_store: is for objective: pair_scoring, whose towers may be frozen.")
-    objective.take_tokens()
+    kept = objective.take_kept()
     sets = read_training_sets(
         args.train_data_dir,
         translations=args.le_data_dir if args.le_ratio > 0 else [],
@@ -46,27 +43,29 @@ def keep_tokens(objective: AbsObjective, args: argparse.Namespace) -> Dict[str, 
     )
     normalize = NORMALIZERS[args.text_normalization]
     wanted = args.le_langs.split() if args.le_langs else None
-    captions = [*sets.originals.values(), *sets.paraphrases.values()]
-    captions += [one for one in sets.translations.values() if wanted is None or one.lang in wanted]
-    towers = describe_towers(objective.model)
+    groups = [sets.originals, sets.paraphrases, sets.translations.only(langs=wanted)]
     fill_stores(
         objective.model,
-        TokenStores.open(args.token_store, towers),
+        open_stores(args.token_store, kept),
         locations=list(sets.wav_scp.values()),
-        captions=[
-            (normalize(one.text, one.lang) if normalize else one.text, one.lang) for one in captions
-        ],
+        captions=(
+            (normalize(one.text, one.lang) if normalize else one.text, one.lang)
+            for group in groups
+            for one in group.values()
+        ),
+        number=sum(map(len, groups)),
         device="cuda" if args.ngpu > 0 else "cpu",
     )
-    return {side: list(about) for side, about in towers.items()}
+    return kept
 
 
 def inputs(args: argparse.Namespace) -> Tuple[ClipReader, Tokenizer]:
-    """What gives clips and captions to a training: samples and words, or tokens that are kept."""
-    if not args.token_store:
-        return load_reader(args), load_tokenizer(args)
-    stores = TokenStores.open(args.token_store, args.token_towers)
-    return StoredClips(stores.audio), StoredCaptions(stores.text)
+    """What gives clips and captions to a training: samples and words, or what is kept of them."""
+    stores = open_stores(args.token_store, args.kept) if args.token_store else {}
+    return (
+        StoredClips(stores["audio"]) if "audio" in stores else load_reader(args),
+        StoredCaptions(stores["text"]) if "text" in stores else load_tokenizer(args),
+    )
 
 
 def shard_lanes(

@@ -33,7 +33,7 @@ from espnet_mlclap.tasks.arguments import (
     set_defaults,
 )
 from espnet_mlclap.tasks.choices import all_choices
-from espnet_mlclap.tasks.inputs import inputs, keep_tokens, shard_lanes
+from espnet_mlclap.tasks.inputs import encode_once, inputs, shard_lanes
 from espnet_mlclap.train.collate_fn import MLCLAPCollateFn
 from espnet_mlclap.train.dataset import CaptionedClipDataset
 from espnet_mlclap.train.freeze import freeze
@@ -116,7 +116,9 @@ class MLCLAPTask(AbsTask):
         objective = build_objective(vars(args), model)
         check_teachers(objective, args)
         objective.start_from(learnt)
-        args.token_towers = keep_tokens(objective, args) if args.token_store else None
+        if args.token_store:
+            kept = encode_once(objective, args)
+            args.kept = {side: list(of_tower) for side, of_tower in kept.items()}
         return objective
 
     @classmethod

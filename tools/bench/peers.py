@@ -10,7 +10,7 @@ import logging
 import os
 import sys
 import types
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import List, Sequence
 
@@ -30,6 +30,12 @@ from espnet_mlclap.objectives.registry import build_objective  # noqa: E402
 
 EMBED_SIZE = 1024
 PATCH_DROPOUT = 0.25
+BASIC = {
+    "model_dim": 1024,
+    "num_encoder_layers": 24,
+    "num_encoder_attn_heads": 16,
+    "ffn_inner_dim": 8192,
+}
 
 
 @dataclass
@@ -51,15 +57,30 @@ def make_pairs(clips: int, captions: Sequence[str], langs: Sequence[str], second
     return Pairs(audio, texts, [lang for lang, _ in order], [clip for _, clip in order])
 
 
-def our_objective(ced: str, sonar: str) -> AbsObjective:
-    """The model of the papers with random weights of CED, and its loss."""
+def our_objective(ced: str, sonar: str, freeze_text_encoder: bool = False) -> AbsObjective:
+    """The model of the papers with random weights of CED, and its loss.
+
+    Args:
+        ced: its size.
+        sonar: asset of the text encoder; "basic": of the published one's size but for its word vectors, with
+            random weights and the vocabulary of the mini recipe.
+        freeze_text_encoder: as in `model_conf`.
+    """
+    text = {"model": sonar}
+    if sonar == "basic":
+        mini = read_asset("sonar_mini_encoder")
+        text = {
+            "architecture": {**asdict(mini.config), **BASIC},
+            "tokenizer_model": str(mini.tokenizer),
+            "langs": mini.langs,
+        }
     config = {
         "model": "two_tower",
         "audio_encoder": "ced",
         "audio_encoder_conf": {"size": ced},
         "text_encoder": "sonar",
-        "text_encoder_conf": {"model": sonar},
-        "model_conf": {"embed_size": EMBED_SIZE},
+        "text_encoder_conf": text,
+        "model_conf": {"embed_size": EMBED_SIZE, "freeze_text_encoder": freeze_text_encoder},
         "loss": "infonce",
         "objective": "contrastive",
     }

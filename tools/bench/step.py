@@ -18,6 +18,7 @@ from peers import Pairs, authors_model, make_pairs, our_objective
 from timing import show, take_turns
 
 from espnet_mlclap.models.padding import pad
+from espnet_mlclap.models.text_encoder.abs_text_encoder import Tokenizer
 from espnet_mlclap.objectives.abs_objective import AbsObjective
 from espnet_mlclap.utils.languages import PAPER_LANGUAGES
 
@@ -31,10 +32,10 @@ LEARNING_RATE = 5e-5
 CLIP_NORM = 5.0
 
 
-def our_step(objective: AbsObjective, pairs: Pairs, fused: bool):
+def our_step(objective: AbsObjective, pairs: Pairs, tokenizer: Tokenizer, fused: bool = True):
     """A function that does one step."""
-    tokenizer = objective.model.text_encoder.tokenizer
-    optimizer = torch.optim.Adam(objective.parameters(), lr=LEARNING_RATE, fused=fused)
+    trained = [weight for weight in objective.parameters() if weight.requires_grad]
+    optimizer = torch.optim.Adam(trained, lr=LEARNING_RATE, fused=fused)
     lengths = torch.full((len(pairs.audio),), pairs.audio.shape[1])
     clips = torch.tensor(pairs.clips)
 
@@ -89,7 +90,8 @@ def main() -> None:
     pairs = make_pairs(options.clips, CAPTIONS, PAPER_LANGUAGES[: options.langs], options.seconds)
     steps = {}
     for name, fused in (("ours", True), ("ours, Adam not fused", False)):
-        steps[name] = our_step(our_objective(options.ced, options.sonar).train(), pairs, fused)
+        ours = our_objective(options.ced, options.sonar).train()
+        steps[name] = our_step(ours, pairs, ours.model.text_encoder.tokenizer, fused)
     if options.peer:
         theirs = authors_model(options.peer, options.ced, options.sonar, True)
         steps["the authors' model"] = their_step(theirs, pairs)

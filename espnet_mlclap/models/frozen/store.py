@@ -11,7 +11,7 @@ import json
 import os
 import sqlite3
 from pathlib import Path
-from typing import Dict, Iterable, List, Mapping, Optional, Sequence, Set, Tuple, Union
+from typing import Dict, Iterable, Iterator, List, Mapping, Optional, Sequence, Tuple, Union
 
 import numpy as np
 
@@ -105,9 +105,7 @@ class VectorStore:
         """
         found = {key: self._remembered[key] for key in keys if key in self._remembered}
         distinct = [key for key in dict.fromkeys(keys) if key not in found]
-        for start in range(0, len(distinct), _ASKED_AT_ONCE):
-            some = distinct[start : start + _ASKED_AT_ONCE]
-            marks = ",".join("?" * len(some))
+        for some, marks in _in_parts(distinct):
             query = f"SELECT key, value FROM vectors WHERE key IN ({marks})"
             for key, value in self._open().execute(query, some):
                 found[key] = self._decoded(value)
@@ -142,9 +140,13 @@ class VectorStore:
         with self._open() as connection:
             connection.executemany("INSERT OR IGNORE INTO vectors VALUES (?, ?)", rows)
 
-    def keys(self) -> Set[bytes]:
-        """The keys that are there."""
-        return {key for (key,) in self._open().execute("SELECT key FROM vectors")}
+    def missing(self, keys: Sequence[bytes]) -> List[bytes]:
+        """Those of some keys that are not there, in their order."""
+        there = set()
+        for some, marks in _in_parts(keys):
+            query = f"SELECT key FROM vectors WHERE key IN ({marks})"
+            there.update(key for (key,) in self._open().execute(query, some))
+        return [key for key in keys if key not in there]
 
     def __len__(self) -> int:
         return self._open().execute("SELECT count(*) FROM vectors").fetchone()[0]
@@ -176,6 +178,13 @@ class VectorStore:
             with self._open() as connection:
                 connection.executemany("INSERT OR REPLACE INTO files VALUES (?, ?, ?, ?)", fresh)
         return keys
+
+
+def _in_parts(keys: Sequence[bytes]) -> Iterator[Tuple[Sequence[bytes], str]]:
+    """As many keys as one query takes, and their question marks."""
+    for start in range(0, len(keys), _ASKED_AT_ONCE):
+        some = keys[start : start + _ASKED_AT_ONCE]
+        yield some, ",".join("?" * len(some))
 
 
 def _hash_of_file(path: str) -> bytes:

@@ -190,5 +190,3 @@ def test_frozen_towers_encode_once(experiment, reranker, run_training, training_
     towers = ["--model_conf", "freeze_towers=false", "--objective_conf", "towers_weight=1.0"]
     with pytest.raises(UserError, match="keeps tokens of frozen towers"):
         run_training(training_options, tmp_path / "exp2", 1, *options, *towers)
-    with pytest.raises(UserError, match="is for objective: pair_scoring"):
-        run_training(training_options, tmp_path / "exp3", 1, "--token_store", str(store))
