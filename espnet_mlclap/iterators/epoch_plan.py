@@ -13,8 +13,8 @@ translations stay together (the objectives of the same names say what for):
 A plan is plain data: it can be printed, counted and tested without a model or any audio.
 """
 
-from functools import cached_property
-from typing import Any, Callable, Dict, List, Mapping, NamedTuple, Optional, Sequence, Tuple
+from functools import cached_property, partial
+from typing import Dict, List, Mapping, Optional
 
 import numpy as np
 
@@ -22,20 +22,10 @@ from espnet_mlclap.fileio.caption_columns import CaptionColumns, CaptionsInOrder
 from espnet_mlclap.fileio.columns import Column, find_ids
 from espnet_mlclap.iterators.cut import buckets_by_length, cut
 from espnet_mlclap.iterators.drawn import Drawn, one_each
+from espnet_mlclap.iterators.epoch import Batch, ClipCaptions, Epoch, EpochBatches
 from espnet_mlclap.iterators.pairing import Pairing
 from espnet_mlclap.iterators.plan_options import PlanOptions
 from espnet_mlclap.utils.errors import UserError
-
-
-class ClipCaptions(NamedTuple):
-    """One clip of a batch with those of its captions that are in the batch."""
-
-    clip: str
-    captions: Tuple[str, ...]
-    epoch: int
-
-
-Batch = List[ClipCaptions]
 
 
 class EpochPlan:
@@ -242,7 +232,7 @@ class EpochPlan:
         counts = np.bincount(self._order.lang[drawn], minlength=len(self._langs))
         return {lang: int(count) for lang, count in zip(self._langs, counts) if count}
 
-    def batches(self, epoch: int, rank: int = 0, world_size: int = 1) -> "EpochBatches":
+    def batches(self, epoch: int, rank: int = 0, world_size: int = 1) -> EpochBatches:
         """Batches of an epoch for one rank.
 
         Every drawn caption is in one batch; a clip appears once in a batch, with all of its captions that
@@ -257,13 +247,13 @@ class EpochPlan:
         batches = self.cut(drawn.clips, generator, world_size=world_size)
         return EpochBatches(batches, lambda places: drawn.batch(places)[rank::world_size])
 
-    def epoch(self, epoch: int) -> "Epoch":
+    def epoch(self, epoch: int) -> Epoch:
         """What `batches` puts into batches, in the order in which it was drawn."""
         return self._epoch(epoch, self._generator(epoch))
 
-    def _epoch(self, epoch: int, generator: np.random.Generator) -> "Epoch":
+    def _epoch(self, epoch: int, generator: np.random.Generator) -> Epoch:
         drawn = self._draw(generator)
-        return Epoch(self, drawn, self._order.clip[drawn.own], epoch)
+        return Epoch(self._order.clip[drawn.own], partial(self._batch, drawn, epoch))
 
     def cut(
         self,
@@ -306,7 +296,7 @@ class EpochPlan:
                 "contrast needs two. Raise batch_seconds, or lower max_seconds."
             )
 
-    def batch_of(self, drawn: Drawn, places: np.ndarray, epoch: int) -> Batch:
+    def _batch(self, drawn: Drawn, epoch: int, places: np.ndarray) -> Batch:
         """Some of what was drawn, by clip, with the ids."""
         by_clip: Dict[int, List[str]] = {}
         for place, clip in zip(places, self._order.clip[drawn.own[places]].tolist()):
@@ -316,41 +306,3 @@ class EpochPlan:
             ClipCaptions(clip_ids[clip].decode("utf-8"), tuple(keys), epoch)
             for clip, keys in by_clip.items()
         ]
-
-
-class Epoch:
-    """What was drawn for an epoch; it can be sent to other processes.
-
-    Attributes:
-        clips: the clip of each thing that was drawn (a caption, or those that stay together), as its row in
-            the plan's `lengths`, [n].
-    """
-
-    def __init__(self, plan: EpochPlan, drawn: Drawn, clips: np.ndarray, epoch: int):
-        self.clips = clips
-        self._plan = plan
-        self._drawn = drawn
-        self._epoch = epoch
-
-    def batch(self, places: np.ndarray) -> Batch:
-        """The things at some places, by clip: a clip once, with all of its captions that are there."""
-        return self._plan.batch_of(self._drawn, places, self._epoch)
-
-
-class EpochBatches(Sequence[Batch]):
-    """The batches of an epoch; each is put together when it is asked for.
-
-    Args:
-        places: what is in each.
-        make: puts one together.
-    """
-
-    def __init__(self, places: Sequence[np.ndarray], make: Callable[[np.ndarray], Batch]):
-        self._places = places
-        self._make = make
-
-    def __len__(self) -> int:
-        return len(self._places)
-
-    def __getitem__(self, number: Any) -> Any:
-        return self._make(self._places[number])

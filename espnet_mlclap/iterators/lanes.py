@@ -17,7 +17,8 @@ from typing import List, NamedTuple
 import numpy as np
 
 from espnet_mlclap.fileio.shard_places import ShardPlaces
-from espnet_mlclap.iterators.epoch_plan import Epoch, EpochPlan
+from espnet_mlclap.iterators.epoch import Epoch
+from espnet_mlclap.iterators.epoch_plan import EpochPlan
 from espnet_mlclap.utils.errors import UserError
 
 READINGS = ("random", "sequential")  # each clip where it is, or shards from front to back

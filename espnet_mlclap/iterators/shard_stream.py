@@ -11,7 +11,7 @@ from espnet_mlclap.fileio.audio import Waveform, flac_waveform
 from espnet_mlclap.fileio.forward import ForwardShard
 from espnet_mlclap.fileio.shard_places import ShardPlaces
 from espnet_mlclap.fileio.tar_members import member_key
-from espnet_mlclap.iterators.epoch_plan import ClipCaptions, Epoch
+from espnet_mlclap.iterators.epoch import ClipCaptions, Epoch
 from espnet_mlclap.iterators.lanes import Lane
 from espnet_mlclap.utils.errors import UserError
 from espnet_mlclap.utils.shown import shown

@@ -11,7 +11,7 @@ from espnet_mlclap.fileio.caption_columns import CaptionColumns
 from espnet_mlclap.fileio.clip_reader import ClipReader
 from espnet_mlclap.fileio.columns import hash63
 from espnet_mlclap.fileio.data_dir import Caption
-from espnet_mlclap.iterators.epoch_plan import ClipCaptions
+from espnet_mlclap.iterators.epoch import ClipCaptions
 from espnet_mlclap.models.text_encoder.abs_text_encoder import Tokenizer
 from espnet_mlclap.train.teachers import Teachers
 from espnet_mlclap.utils.errors import UserError

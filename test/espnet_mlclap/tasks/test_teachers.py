@@ -158,7 +158,7 @@ def test_batches_say_what_the_teachers_estimate(vectors, tones, tmp_path):
     """The product of a batch's vectors is the mean of the teachers' cosines, whatever their widths."""
     from espnet_mlclap.fileio.caption_columns import CaptionColumns
     from espnet_mlclap.fileio.data_dir import read_captions, read_table
-    from espnet_mlclap.iterators.epoch_plan import ClipCaptions
+    from espnet_mlclap.iterators.epoch import ClipCaptions
     from espnet_mlclap.train.collate_fn import MLCLAPCollateFn
     from espnet_mlclap.train.dataset import CaptionedClipDataset
     from espnet_mlclap.train.teachers import Teachers

@@ -8,7 +8,7 @@ import torch
 from espnet_mlclap.fileio.audio import AudioError
 from espnet_mlclap.fileio.caption_columns import CaptionColumns
 from espnet_mlclap.fileio.data_dir import Caption
-from espnet_mlclap.iterators.epoch_plan import ClipCaptions
+from espnet_mlclap.iterators.epoch import ClipCaptions
 from espnet_mlclap.train.collate_fn import MLCLAPCollateFn
 from espnet_mlclap.train.dataset import CaptionedClipDataset
 from espnet_mlclap.utils.errors import UserError
