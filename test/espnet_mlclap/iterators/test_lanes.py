@@ -104,7 +104,7 @@ SETTINGS = {
         *((name, 2, 0) for name in SETTINGS),
         *((name, 1, 0) for name in ("mixture", "batches by length")),
         *((name, 2, 2) for name in ("mixture", "fewer batches than workers")),
-        ("mixture", 3, 1),
+        ("mixture", 3, 0),
     ],
 )
 def test_ranks_and_workers_together_read_what_the_plan_draws(folder, settings, ranks, workers):
