@@ -1,6 +1,6 @@
 """Kaldi-style data directories of clips and captions: read, check, write.
 
-    wav.scp   clip id      path of the audio (or archive:offset)
+    wav.scp   clip id      path of the audio (or archive:offset, .ark or .tar)
     clip2dur  clip id      seconds
     text      caption id   the caption
     utt2clip  caption id   clip id

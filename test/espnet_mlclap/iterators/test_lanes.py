@@ -12,11 +12,13 @@ import soundfile
 from espnet_mlclap.fileio.audio import load_clip
 from espnet_mlclap.fileio.data_dir import Caption, DataDir, caption_id
 from espnet_mlclap.fileio.format_audio import format_audio
+from espnet_mlclap.fileio.forward import ForwardShard
 from espnet_mlclap.fileio.shard_places import read_shard_places
 from espnet_mlclap.iterators.epoch_plan import EpochPlan
 from espnet_mlclap.iterators.lanes import LanePlan
 from espnet_mlclap.iterators.mlclap_iter_factory import EpochPlanIterFactory
 from espnet_mlclap.iterators.plan_options import PlanOptions
+from espnet_mlclap.iterators.shard_stream import ShardStream
 from espnet_mlclap.train.training_sets import read_training_sets
 from espnet_mlclap.utils.errors import UserError
 
@@ -162,6 +164,34 @@ def test_shards_are_read_forwards_and_mixed_within_the_buffer(folder):
     )  # of five captions each, read in order: a batch of 16 has 4 clips
     sizes = [len(batch) for window in lane for batch in window.batches]
     assert sorted(sizes)[1:] == [16] * (len(sizes) - 1)  # one is what is left over
+
+
+def test_the_next_window_is_read_step_by_step(folder, monkeypatch):
+    read_so_far, read_member = [], ForwardShard.member
+
+    def member(shard, offset):
+        read_so_far.append(offset)
+        return read_member(shard, offset)
+
+    monkeypatch.setattr(ForwardShard, "member", member)
+    plan, lanes, _ = make(folder, buffer=64)
+    drawn = plan.epoch(1)
+    (lane,) = lanes.lanes(drawn, 1)
+    assert len(lane) > 4
+    stream = ShardStream(
+        lanes=[lane], drawn=drawn, clip_ids=plan.lengths.ids, places=lanes.places,
+        make_item=lambda item, waveform: item.clip, collate_fn=list,
+    )  # fmt: skip
+    batches, needed = iter(stream), set()
+    for window, following in zip(lane, [*lane[1:], lane[-1]]):
+        needed |= set(window.clips.tolist())
+        soon = needed | set(following.clips.tolist())
+        for done in range(1, len(window.batches) + 1):
+            next(batches)
+            share = (len(soon) - len(needed)) * done / len(window.batches)
+            assert len(needed) - 1 <= len(read_so_far) <= len(needed) + share + 1
+    assert len(read_so_far) == len(set(drawn.clips.tolist()))  # each clip once
+    assert next(batches, None) is None
 
 
 def test_what_can_not_be_read_in_this_way_is_an_error(folder, tmp_path):
