@@ -312,6 +312,27 @@ def test_shards():
     run()
 
 
+def test_members_of_shards():
+    """A place in a shard: samples, or an error."""
+    import soundfile
+
+    from espnet_mlclap.fileio.audio import load_clip
+    from espnet_mlclap.fileio.tar_members import add_member, end_tar
+
+    out, sound = io.BytesIO(), io.BytesIO()
+    soundfile.write(sound, np.arange(800, dtype=np.int16), 16000, format="FLAC")
+    for number in range(2):
+        add_member(out, f"k{number}.flac", sound.getvalue())
+    end_tar(out)
+
+    @given(mutated(out.getvalue()), st.integers(0, 12).map(lambda block: 512 * block))
+    def run(data, offset):
+        clip = attempt(lambda folder: load_clip(f"{folder}/x.tar:{offset}"), {"x.tar": data})
+        assert clip is None or clip.dtype == np.float32
+
+    run()
+
+
 def test_forged_journal_lines():
     """Lines of a journal with right checksums and anything else in them."""
     import zlib
