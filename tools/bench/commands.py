@@ -3,7 +3,8 @@
 
     python tools/bench/commands.py [--runs 5] [--at_most 1.0]
 
-Seconds are CPU time of whole processes, the median of some runs. The exit status is 1 where one is above
+Seconds are CPU time of whole processes that take turns, medians of some runs; next to them stands `import
+torch`, which none of them does. The exit status is 1 where one is above
 --at_most. A test would fail on a machine that is busy with other work, so this is none.
 """
 
@@ -13,9 +14,10 @@ import statistics
 import subprocess
 import sys
 from pathlib import Path
-from typing import List
+from typing import Dict, List
 
 ROOT = Path(__file__).resolve().parents[2]
+TORCH = "import torch"
 COMMANDS = (
     ["check_environment"],
     ["show_config", "conf/train.yaml"],
@@ -24,12 +26,11 @@ COMMANDS = (
 )
 
 
-def cpu_seconds(command: List[str]) -> float:
-    """CPU time, user and system, of a command of the package."""
+def cpu_seconds(arguments: List[str]) -> float:
+    """CPU time, user and system, of a Python process."""
     before = resource.getrusage(resource.RUSAGE_CHILDREN)
-    module = f"espnet_mlclap.bin.{command[0]}"
     subprocess.run(
-        [sys.executable, "-m", module, *command[1:]],
+        [sys.executable, *arguments],
         check=True,
         stdout=subprocess.DEVNULL,
         cwd=ROOT / "egs2/mini/mlclap1",
@@ -46,12 +47,19 @@ def main() -> None:
     parser.add_argument("--runs", type=int, default=5, help="of each command")
     parser.add_argument("--at_most", type=float, default=1.0, help="seconds that pass")
     options = parser.parse_args()
-    slowest = 0.0
-    for command in COMMANDS:
-        cpu_seconds(command)  # fills the cache of files
-        seconds = statistics.median(cpu_seconds(command) for _ in range(options.runs))
-        slowest = max(slowest, seconds)
-        print(f"{' '.join(command):30} {seconds:.2f} s CPU")
+    programs = {TORCH: ["-c", TORCH]}
+    for name, *more in COMMANDS:
+        programs[" ".join([name, *more])] = ["-m", f"espnet_mlclap.bin.{name}", *more]
+    seconds: Dict[str, List[float]] = {name: [] for name in programs}
+    for run in range(options.runs + 1):
+        for name, arguments in programs.items():
+            measured = cpu_seconds(arguments)
+            if run:  # the first one fills the cache of files
+                seconds[name].append(measured)
+    medians = {name: statistics.median(values) for name, values in seconds.items()}
+    for name, median in medians.items():
+        print(f"{name:30} {median:.2f} s CPU, {median / medians[TORCH]:.2f} times the first")
+    slowest = max(median for name, median in medians.items() if name != TORCH)
     sys.exit(0 if slowest <= options.at_most else 1)
 
 
