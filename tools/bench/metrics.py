@@ -104,16 +104,16 @@ def make(clips: int, captions: int, size: int):
     return audio, text
 
 
-def compare(others: Dict[str, Evaluation], captions: int, runs: int) -> None:
+def compare(others: Dict[str, Evaluation], clips: int, captions: int, runs: int) -> None:
     """Make sure that all find the same, and print what each takes."""
-    audio, text = make(1045, captions, 1024)
+    audio, text = make(clips, captions, 1024)
     expected = ours(audio, text)
     for name, evaluate in others.items():
         for way, figures in evaluate(audio, text).items():
             for figure, value in figures.items():
                 if abs(value - expected[way][figure]) > 1e-9:
                     raise SystemExit(f"{name}: {way} {figure}: {value}, {expected[way][figure]}")
-    print(f"1,045 clips x {captions} captions x 1,024, the same figures:")
+    print(f"{clips} clips x {captions} captions x 1,024, the same figures:")
     every: List = [("ours", ours), *others.items()]
     things = {name: (lambda one=one: one(audio, text)) for name, one in every}
     show(take_turns(things, runs), "set")
@@ -125,6 +125,7 @@ def main() -> None:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--peer", type=Path, action="append", default=[], help="repeatable")
+    parser.add_argument("--clips", type=int, default=1045, help="of the set")
     parser.add_argument("--runs", type=int, default=3, help="of each")
     parser.add_argument("--large", action="store_true", help="100,000 captions x 20,000 clips too")
     options = parser.parse_args()
@@ -135,9 +136,9 @@ def main() -> None:
             of_one["LAION's"] = laion(folder)
         else:
             of_five[str(folder)] = wavcaps(folder)
-    compare(of_five, 5, options.runs)
+    compare(of_five, options.clips, 5, options.runs)
     if of_one:
-        compare(of_one, 1, options.runs)
+        compare(of_one, options.clips, 1, options.runs)
     if options.large:
         audio, text = make(20_000, 5, 1024)
         large = take_turns({"ours": lambda: ours(audio, text)}, 1)
