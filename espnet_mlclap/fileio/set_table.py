@@ -248,7 +248,9 @@ def _open(path: Path) -> Optional[SetTable]:
 def _load(folder: Path) -> Dict[str, np.ndarray]:
     try:
         paths = sorted(folder.glob("*.npy"))
-        return {path.stem: np.load(path, mmap_mode="r", allow_pickle=False) for path in paths}
+        maps = {path.stem: np.load(path, mmap_mode="r", allow_pickle=False) for path in paths}
+        # plain arrays over the maps: looking at one value of np.memmap takes several times as long
+        return {name: np.asarray(one) for name, one in maps.items()}
     except (OSError, ValueError, EOFError) as error:
         raise UserError(f"{folder}: cannot be read ({error}). Remove it.") from error
 

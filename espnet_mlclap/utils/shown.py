@@ -19,7 +19,10 @@ def shown(name: Union[str, "os.PathLike[str]"]) -> str:
     >>> shown("a\\x1b[2J.wav"), shown(os.fsdecode(b"caf\\xe9.wav"))
     ('a\\\\x1b[2J.wav', 'caf\\\\xe9.wav')
     """
-    return "".join(map(_shown_character, os.fspath(name)))
+    name = os.fspath(name)
+    if name.isprintable():  # nearly always, for every clip that is read
+        return name
+    return "".join(map(_shown_character, name))
 
 
 def shown_lines(text: str) -> str:

@@ -36,7 +36,7 @@ def folder(tmp_path):
 def opened(folder, formatted=True):
     """The table, and whether it is on disk."""
     table = read_set_table(folder, formatted=formatted)
-    return table, isinstance(table.caption_ids, np.memmap)
+    return table, isinstance(table.caption_ids.base, np.memmap)
 
 
 def test_what_is_opened_is_what_was_written(folder):

@@ -1,6 +1,8 @@
 """Names on a terminal: nothing in them acts on it."""
 
 import os
+import sys
+import unicodedata
 
 from espnet_mlclap.utils.errors import UserError
 from espnet_mlclap.utils.shown import shown
@@ -15,6 +17,12 @@ def test_what_would_act_on_a_terminal_is_escaped():
 def test_what_people_write_stays():
     for name in ("Été.wav", "日本語\u3000音.wav", "👩‍🚒 fire.wav", " a b "):
         assert shown(name) == name
+
+
+def test_every_character_that_prints_is_harmless():
+    for code in range(sys.maxunicode + 1):
+        if chr(code).isprintable():
+            assert unicodedata.category(chr(code)) not in ("Cc", "Cf", "Cs", "Zl", "Zp")
 
 
 def test_an_error_stays_short_whatever_it_quotes():
