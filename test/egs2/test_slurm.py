@@ -4,6 +4,7 @@ import os
 import re
 import signal
 import subprocess
+import sys
 import threading
 import time
 from pathlib import Path
@@ -60,7 +61,7 @@ SOURCES = "\n".join(f". scripts/{name}.sh" for name in ("jobs", "shards"))
 def bash(cluster, tmp_path):
     """Starts bash with the functions of the recipes in a folder like a recipe's."""
     (tmp_path / "scripts").symlink_to(SCRIPTS)
-    (tmp_path / "path.sh").touch()
+    (tmp_path / "path.sh").write_text(f'PATH="{Path(sys.executable).parent}:$PATH"\n')
 
     def start(code):
         return subprocess.Popen(
