@@ -14,10 +14,12 @@ class AbsLoss(torch.nn.Module, ABC):
         needs: names of further tensors of the batch (`espnet_mlclap.train.collate_fn`) that `forward` takes.
         takes_groups: whether `forward` also takes `clip_group`, [U] int64: the same number for rows of
             `audio` that are parts of one clip, so that a caption of one belongs to all of them.
+        gather_across_ranks: with several ranks, whether clips and captions of all of them are contrasted.
     """
 
     needs: ClassVar[Tuple[str, ...]] = ()
     takes_groups: ClassVar[bool] = False
+    gather_across_ranks: bool = True
 
     @abstractmethod
     def forward(
@@ -43,6 +45,7 @@ class AbsLoss(torch.nn.Module, ABC):
 
         Args:
             similarity: [B, U] of each caption to each clip, in [-1, 1]; -inf for a pair that does not count.
+                With several ranks, all of what is contrasted: nothing is gathered here.
             clip_index, needed: as in `forward`.
 
         Raises:

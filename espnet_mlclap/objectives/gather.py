@@ -1,10 +1,13 @@
 """Collect rows of all ranks, with gradients, where the ranks have different numbers of rows."""
 
-from typing import List
+from itertools import accumulate
+from typing import List, Sequence
 
 import numpy as np
 import torch
 from torch import Tensor
+
+from espnet_mlclap.models.tokens import Tokens
 
 
 def world_size() -> int:
@@ -59,3 +62,35 @@ def gather_rows(rows: Tensor) -> List[Tensor]:
         gathered = [torch.empty_like(padded) for _ in sizes]
         torch.distributed.all_gather(gathered, padded)
     return [part[:size] for part, size in zip(gathered, sizes)]
+
+
+def gather_tokens(tokens: Tokens) -> Tokens:
+    """Tokens of the items of every rank, in the order of the ranks, padded to the longest of all.
+
+    Args:
+        tokens: [n, t, d] without `segment`; n and t may differ from rank to rank.
+
+    Returns:
+        [all n, longest t, d] with a mask; gradients flow back to the rank that an item came from.
+    """
+    if world_size() == 1:
+        return tokens
+    values, mask = tokens.values, tokens.mask
+    if mask is None:
+        mask = torch.ones(values.shape[:2], dtype=torch.bool, device=values.device)
+    longest = torch.tensor(values.shape[1], device=values.device)
+    torch.distributed.all_reduce(longest, torch.distributed.ReduceOp.MAX)
+    rest = int(longest) - values.shape[1]
+    values = torch.nn.functional.pad(values, (0, 0, 0, rest))
+    mask = torch.nn.functional.pad(mask.byte(), (0, rest))
+    return Tokens(torch.cat(gather_rows(values)), torch.cat(gather_rows(mask)).bool())
+
+
+def joined_index(parts: Sequence[Tensor], sizes: Sequence[int]) -> Tensor:
+    """Indices into rows that each rank counts for itself -> one into the rows of all.
+
+    Args:
+        parts: the indices of each rank.
+        sizes: its number of rows.
+    """
+    return torch.cat([part + start for part, start in zip(parts, accumulate(sizes, initial=0))])

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from espnet_mlclap.objectives.abs_loss import AbsLoss, mean_of
-from espnet_mlclap.objectives.gather import gather_rows, world_size
+from espnet_mlclap.objectives.gather import gather_rows, joined_index, world_size
 from espnet_mlclap.utils.errors import UserError
 
 # A learnable temperature below this makes the loss explode (CLIP clamps there as well).
@@ -120,9 +120,9 @@ class InfoNCELoss(AbsLoss):
     def of_similarities(
         self, similarity: Tensor, clip_index: Tensor
     ) -> Tuple[Tensor, Dict[str, Tensor]]:
-        """Loss of the pairs of this rank; see `AbsLoss.of_similarities`.
+        """Loss of the pairs that are given; see `AbsLoss.of_similarities`.
 
-        `embedding_regularisation` and `gather_across_ranks` do not apply: there are no embeddings.
+        `embedding_regularisation` does not apply: there are no embeddings.
         """
         logits = self.logits(similarity)
         captions_of_clip = torch.bincount(clip_index, minlength=logits.shape[1]).float()
@@ -148,11 +148,8 @@ class InfoNCELoss(AbsLoss):
     @staticmethod
     def gather(audio: Tensor, text: Tensor, clip_index: Tensor) -> Tuple[Tensor, Tensor, Tensor]:
         """Clips, captions and `clip_index` of all ranks."""
-        audio_parts, index_parts = gather_rows(audio), gather_rows(clip_index)
-        starts = [0]
-        for part in audio_parts:
-            starts.append(starts[-1] + part.shape[0])
-        index = torch.cat([part + start for part, start in zip(index_parts, starts)])
+        audio_parts = gather_rows(audio)
+        index = joined_index(gather_rows(clip_index), [len(part) for part in audio_parts])
         return torch.cat(audio_parts), torch.cat(gather_rows(text)), index
 
     def summed_up(

@@ -86,7 +86,7 @@ class SameWordsInfoNCELoss(InfoNCELoss):
         words_index: Tensor,
         clip_words: Tensor,
     ) -> Tuple[Tensor, Dict[str, Tensor]]:
-        """Loss of the pairs of this rank; see `AbsLoss.of_similarities`. A caption's own pair must count."""
+        """Loss of the pairs that are given: `AbsLoss.of_similarities`. A caption's own pair must count."""
         logits = self.logits(similarity)
         captions_of_clip = torch.bincount(clip_index, minlength=logits.shape[1]).float()
         fits = _fits(words_index, clip_words) & torch.isfinite(logits)  # [B, U]

@@ -1,9 +1,9 @@
 """Contrast the pairs of a batch by what a model of pairs says of each: training of co-attention.
 
-Legend: U distinct clips, B captions, P pairs that are scored.
+Legend: U distinct clips, B captions, P pairs that are scored; of this rank, where not "all U", "all B".
 """
 
-from typing import Any, Dict, Tuple
+from typing import Any, Dict, List, Tuple
 
 import torch
 from espnet2.torch_utils.device_funcs import force_gatherable
@@ -15,6 +15,7 @@ from espnet_mlclap.models.tokens import Tokens, length_mask
 from espnet_mlclap.models.two_tower import TwoTowerModel
 from espnet_mlclap.objectives.abs_loss import AbsLoss
 from espnet_mlclap.objectives.abs_objective import AbsObjective
+from espnet_mlclap.objectives.gather import gather_rows, gather_tokens, joined_index, this_rank
 from espnet_mlclap.utils.errors import UserError
 
 _WHERE = "objective_conf of pair_scoring"
@@ -25,8 +26,8 @@ class PairScoringObjective(AbsObjective):
 
     All U x B pairs are scored, or with `hard_negatives` only those that the towers hold for similar: the
     reranker then learns on what it will get, and a batch of B costs B x N instead of B x B. The softmax runs
-    over the pairs that are scored. With several ranks, each contrasts its own pairs: to score a pair both
-    items' tokens must be on the rank.
+    over the pairs that are scored. With several ranks a batch is that of all of them: each gets the clips'
+    tokens of the others, scores its own captions with all clips, and the scores are gathered for the loss.
 
     Args:
         model: towers and co-attention.
@@ -109,32 +110,72 @@ class PairScoringObjective(AbsObjective):
         """Loss of a batch of U distinct clips and B captions; arguments as `ContrastiveObjective.forward`."""
         needed = {name: others[name] for name in self.loss.needs}
         audio_tokens, text_tokens = self._tokens(audio, audio_lengths, text, text_lengths)
-        scored = torch.ones(len(text), len(audio), dtype=torch.bool, device=text.device)
+        ranks = _Ranks(len(audio), clip_index, together=self.loss.gather_across_ranks)
+        scored = torch.ones(
+            len(ranks.clip_index), ranks.clips, dtype=torch.bool, device=text.device
+        )
         added: Any = 0.0
         if self.hard_negatives or self.towers_weight:
             embedded_audio = self.model.embed_audio_tokens(audio_tokens)
             embedded_text = self.model.embed_text_tokens(text_tokens)
             if self.hard_negatives:
-                similarity = embedded_text.detach() @ embedded_audio.detach().T
-                scored = hard_pairs(similarity, clip_index, self.hard_negatives)
+                similarity = (
+                    ranks.all(embedded_text.detach()) @ ranks.all(embedded_audio.detach()).T
+                )
+                scored = hard_pairs(similarity, ranks.clip_index, self.hard_negatives)
             if self.towers_weight:
                 towers, _ = self.loss(embedded_audio, embedded_text, clip_index, **needed)
                 added = self.towers_weight * towers
+        scored = scored[ranks.own_captions]
         caption, clip = scored.nonzero(as_tuple=True)
+        clips = self.model.prepare_audio(audio_tokens)
         scores = self.model.score_pairs(
-            self.model.prepare_audio(audio_tokens),
+            gather_tokens(clips) if ranks.together else clips,
             self.model.prepare_text(text_tokens),
             clip,
             caption,
         )
-        matrix = scores.new_full(scored.shape, -torch.inf)
+        matrix = scores.new_full(scored.shape, -torch.inf).index_put((caption, clip), scores)
         loss, stats = self.loss.of_similarities(
-            matrix.index_put((caption, clip), scores), clip_index, **needed
+            ranks.all(matrix),
+            ranks.clip_index,
+            **{name: ranks.all(value) for name, value in needed.items()},
         )
         loss = loss + added
         stats.update(loss=loss.detach(), pairs=scored.sum().float())
         weight = torch.tensor(float(len(text)), device=text.device)
         return force_gatherable((loss, stats, weight), loss.device)
+
+
+class _Ranks:
+    """The clips and captions of a batch that the ranks train on together.
+
+    Args:
+        clips: number of them on this rank.
+        clip_index: [B] which of them each caption of this rank belongs to.
+        together: whether the ranks contrast together.
+
+    Attributes:
+        clips: number of all.
+        clip_index: [all B] which of all clips each of all captions belongs to.
+        own_captions: this rank's among all captions.
+    """
+
+    def __init__(self, clips: int, clip_index: Tensor, *, together: bool):
+        self.together = together
+        parts = self._parts(clip_index)
+        sizes = self.all(torch.tensor([clips], device=clip_index.device)).tolist()
+        self.clips = sum(sizes)
+        self.clip_index = joined_index(parts, sizes)
+        first = sum(len(part) for part in parts[: this_rank()]) if together else 0
+        self.own_captions = slice(first, first + len(clip_index))
+
+    def _parts(self, rows: Tensor) -> List[Tensor]:
+        return gather_rows(rows) if self.together else [rows]
+
+    def all(self, rows: Tensor) -> Tensor:
+        """Rows of all ranks, with gradients."""
+        return torch.cat(self._parts(rows))
 
 
 def hard_pairs(similarity: Tensor, clip_index: Tensor, number: int) -> Tensor:

@@ -135,6 +135,59 @@ def test_a_batch_is_learnt_by_heart(form):
     assert loss.item() < 0.05  # chance is log 4 = 1.39
 
 
+_RANKS = """
+import sys, torch
+import torch.distributed as dist
+sys.path.insert(0, sys.argv[1])
+from test_pair_scoring import batch, build
+
+CAPTIONS = (0, 0, 1, 2, 3)
+
+def step(conf, given, frozen, parallel):
+    objective = build(conf, freeze_towers=frozen).eval()  # CED's batch normalisation is a matter of its own
+    if parallel:
+        objective = torch.nn.parallel.DistributedDataParallel(objective)
+    loss, stats, weight = objective(**given)
+    if parallel:  # as the trainer: every caption of every rank counts the same
+        total = weight.detach().clone()
+        dist.all_reduce(total)
+        loss = loss * weight * 2 / total
+    loss.sum().backward()
+    named = (objective.module if parallel else objective).named_parameters()
+    if parallel:
+        loss = loss.detach()
+        dist.all_reduce(loss)
+        loss = loss / 2
+        dist.all_reduce(stats["pairs"])
+    return loss.detach(), stats["pairs"], {n: w.grad for n, w in named if w.grad is not None}
+
+whole = batch(build(), captions=CAPTIONS)
+whole["audio_lengths"] = torch.tensor([12000, 9000, 12000, 12000])
+settings = [({}, True), ({"hard_negatives": 1}, True), ({"hard_negatives": 1, "towers_weight": 0.5}, False)]
+expected = [step(conf, whole, frozen, False) for conf, frozen in settings]
+dist.init_process_group("gloo")
+rank = dist.get_rank()
+clips, rows = ([1], [2]) if rank else ([0, 2, 3], [0, 1, 3, 4])
+own = {name: whole[name][clips] for name in ("audio", "audio_lengths")}
+own |= {name: whole[name][rows] for name in ("text", "text_lengths", "clip_index")}
+own["clip_index"] = torch.tensor([clips.index(clip) for clip in own["clip_index"].tolist()])
+own["audio"] = own["audio"][:, : own["audio_lengths"].max()]
+own["text"] = own["text"][:, : own["text_lengths"].max()]
+for (conf, frozen), (loss, pairs, gradients) in zip(settings, expected):
+    found, found_pairs, found_gradients = step(conf, own, frozen, True)
+    torch.testing.assert_close(found, loss, rtol=1e-5, atol=1e-6)
+    assert found_pairs == pairs, (conf, found_pairs, pairs)
+    assert found_gradients.keys() == gradients.keys()
+    for name, gradient in gradients.items():
+        torch.testing.assert_close(found_gradients[name], gradient, rtol=1e-4, atol=1e-6, msg=name)
+print("rank", rank, "agrees")
+"""
+
+
+def test_two_ranks_are_as_one(on_two_ranks):
+    on_two_ranks(_RANKS)
+
+
 def test_trained_towers_learn_from_both():
     objective = build({"towers_weight": 0.5}, freeze_towers=False).train()
     loss, stats, _ = objective(**batch(objective))
