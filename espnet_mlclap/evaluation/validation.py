@@ -1,7 +1,8 @@
 """Validation while training: the validation set embedded and scored as stages 6 and 7 do it."""
 
+from dataclasses import replace
 from pathlib import Path
-from typing import Callable, Dict, Mapping, Optional, Tuple, Union
+from typing import Any, Callable, Dict, Mapping, Optional, Sequence, Tuple, Union
 
 from espnet_mlclap.evaluation.embed_set import embed_set
 from espnet_mlclap.evaluation.embeddings import EmbeddingSet
@@ -17,6 +18,7 @@ from espnet_mlclap.evaluation.scores import (
 from espnet_mlclap.fileio.data_dir import DataDir
 from espnet_mlclap.models.reranker.pair_model import CoAttentionModel
 from espnet_mlclap.models.two_tower import TwoTowerModel
+from espnet_mlclap.utils.errors import UserError
 
 _TOWERS = f"towers_{CRITERION}"
 
@@ -31,9 +33,10 @@ class ValidationSet:
         data_dir: the formatted set.
         normalize: what is applied to captions while training.
         num_workers: processes that read clips.
+        langs: languages of the captions that are looked at; none for all.
 
     Raises:
-        UserError: the set is not there or broken.
+        UserError: the set is not there or broken, or has no captions in one of `langs`.
     """
 
     def __init__(
@@ -42,11 +45,25 @@ class ValidationSet:
         *,
         normalize: Optional[Callable[[str, str], str]] = None,
         num_workers: int = 0,
+        langs: Sequence[str] = (),
     ):
         self.path = Path(data_dir)
         self.data = DataDir.read(self.path)
+        if langs:
+            self.data = self._in(langs)
         self.normalize = normalize
         self.num_workers = num_workers
+
+    def _in(self, langs: Sequence[str]) -> DataDir:
+        """All clips, with the captions in `langs`: figures are those that these have among all languages."""
+        known = self.data.languages
+        for lang in langs:
+            if lang not in known:
+                raise UserError(
+                    f"valid_langs: {self.path} has no captions in {lang!r}. It has {', '.join(known)}."
+                )
+        captions = {key: value for key, value in self.data.captions.items() if value.lang in langs}
+        return replace(self.data, captions=captions)
 
     @property
     def reported(self) -> Tuple[str, ...]:
@@ -79,19 +96,12 @@ class RerankedValidationSet(ValidationSet):
     `towers_mAP@10` is what the towers give by themselves.
 
     Args:
-        data_dir, normalize, num_workers: as in `ValidationSet`.
         top: items of each query that are scored; 0 for all.
+        data_dir, settings: as in `ValidationSet`.
     """
 
-    def __init__(
-        self,
-        data_dir: Union[str, Path],
-        *,
-        normalize: Optional[Callable[[str, str], str]] = None,
-        num_workers: int = 0,
-        top: int = 50,
-    ):
-        super().__init__(data_dir, normalize=normalize, num_workers=num_workers)
+    def __init__(self, data_dir: Union[str, Path], *, top: int = 50, **settings: Any):
+        super().__init__(data_dir, **settings)
         self.top = top
 
     @property

@@ -67,6 +67,12 @@ def add_data_arguments(parser: argparse.ArgumentParser) -> None:
     )
     group.add_argument("--valid_data_dir", default=None, help="formatted validation set")
     group.add_argument(
+        "--valid_langs",
+        default=None,
+        help="languages of it that choose the best checkpoint: FLORES-200 codes separated by spaces; all if "
+        "not given",
+    )
+    group.add_argument(
         "--le_data_dir",
         action="append",
         default=[],

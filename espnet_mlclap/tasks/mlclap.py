@@ -225,6 +225,7 @@ class MLCLAPTask(AbsTask):
         settings = {
             "normalize": NORMALIZERS[args.text_normalization],
             "num_workers": args.num_workers,
+            "langs": (args.valid_langs or "").split(),
         }
         if issubclass(models.get(args.model), CoAttentionModel):
             return RerankedValidationSet(args.valid_data_dir, top=args.valid_rerank_top, **settings)

@@ -12,6 +12,7 @@ from espnet_mlclap.fileio.clip_reader import ClipReader
 from espnet_mlclap.fileio.data_dir import Caption, DataDir
 from espnet_mlclap.models.embed_captions import CAPTIONS_PER_BATCH
 from espnet_mlclap.models.text_encoder.abs_text_encoder import Tokenizer
+from espnet_mlclap.utils.errors import UserError
 
 CLIPS = 2 * CLIPS_PER_BATCH + 3
 PAD = 7
@@ -170,3 +171,22 @@ def test_a_language_is_scored_among_all_clips(data_dir):
 
     figures = ValidationSet(data_dir)(Misled(), "cpu")
     assert figures["t2a_mAP@10_fra_Latn"] < 50.0
+
+
+def test_some_languages_of_the_validation_set(data_dir):
+    """Their figures are those that they have next to the others; a language that is not there is named."""
+
+    class HalfWrong(Model):
+        def encode_text(self, text, text_lengths):
+            number = text[:, 0] - 100
+            return torch.nn.functional.one_hot(number * (number % 4 != 1), CLIPS).float()
+
+    every = ValidationSet(data_dir)
+    one = ValidationSet(data_dir, langs=["fra_Latn"])
+    figures, found = every(HalfWrong(), "cpu"), one(HalfWrong(), "cpu")
+    assert set(found) == set(one.reported) < set(figures)
+    for way in ("t2a", "a2t"):
+        name = f"{way}_mAP@10_fra_Latn"
+        assert found[name] == figures[name] == found[f"{way}_mAP@10"] != figures[f"{way}_mAP@10"]
+    with pytest.raises(UserError, match="no captions in 'zul_Latn'. It has eng_Latn, fra_Latn"):
+        ValidationSet(data_dir, langs=["zul_Latn"])
