@@ -29,6 +29,7 @@ from espnet_mlclap.models.embed_captions import caption_batches
 from espnet_mlclap.models.padding import pad
 from espnet_mlclap.models.reranker.pair_model import CoAttentionModel
 from espnet_mlclap.models.tokens import Tokens
+from espnet_mlclap.objectives.gather import sum_over_ranks, this_rank, world_size
 from espnet_mlclap.utils.errors import UserError
 from espnet_mlclap.utils.progress import progress_bar
 
@@ -51,6 +52,7 @@ def rerank_set(
     device: Union[str, torch.device] = "cpu",
     clips_per_batch: int = CLIPS_PER_BATCH,
     num_workers: int = 0,
+    over_ranks: bool = False,
 ) -> PairScores:
     """Score the most similar clips of each caption, and captions of each clip in each language.
 
@@ -63,6 +65,8 @@ def rerank_set(
         normalize: what was applied to captions while the reranker was trained.
         device: where to compute.
         clips_per_batch, num_workers: as in `embed_set`.
+        over_ranks: each rank of a training scores its share of the pairs, and gets the others'. All must call
+            this with the same weights and embeddings.
 
     Raises:
         AudioError: a clip cannot be read.
@@ -83,7 +87,10 @@ def rerank_set(
         ]
         distinct, places = np.unique(np.concatenate([k.ravel() for k in keys]), return_inverse=True)
         start = time.monotonic()
-        scores = _score(model, audio, text, distinct, device)
+        rank, ranks = (this_rank(), world_size()) if over_ranks else (0, 1)
+        scores = _score(model, audio, text, distinct, device, rank, ranks)
+        if over_ranks:
+            scores = sum_over_ranks(scores, device)
     seconds = time.monotonic() - start
     logging.info(
         f"{len(distinct)} pairs scored in {seconds:.1f} s ({len(distinct) / max(seconds, 1e-9):.0f} pairs "
@@ -169,15 +176,26 @@ class _Distinct:
 
 
 def _score(
-    model: CoAttentionModel, audio: _Items, text: _Items, keys: np.ndarray, device: torch.device
+    model: CoAttentionModel,
+    audio: _Items,
+    text: _Items,
+    keys: np.ndarray,
+    device: torch.device,
+    rank: int,
+    ranks: int,
 ) -> np.ndarray:
-    """Scores of distinct pairs, whose keys are sorted: pairs of one clip follow each other."""
-    scores = np.empty(len(keys), np.float32)
-    with progress_bar("scoring pairs", len(keys), "pairs") as bar:
-        for start in range(0, len(keys), model.pairs_per_chunk):
-            clips, captions = np.divmod(
-                keys[start : start + model.pairs_per_chunk], len(text.prepared)
-            )
+    """Scores of distinct pairs, whose keys are sorted: pairs of one clip follow each other.
+
+    Of several ranks each scores every `ranks`-th chunk; the scores of the others are 0.
+    """
+    scores = np.zeros(len(keys), np.float32)
+    chunk = model.pairs_per_chunk
+    starts = range(rank * chunk, len(keys), ranks * chunk)
+    with progress_bar(
+        "scoring pairs", sum(len(keys[at : at + chunk]) for at in starts), "pairs"
+    ) as bar:
+        for start in starts:
+            clips, captions = np.divmod(keys[start : start + chunk], len(text.prepared))
             audio_tokens, clip = _gathered(audio.prepared, clips, device)
             text_tokens, caption = _gathered(text.prepared, captions, device)
             found = model.score_pairs(audio_tokens, text_tokens, clip, caption)

@@ -120,6 +120,7 @@ class RerankedValidationSet(ValidationSet):
             normalize=self.normalize,
             device=device,
             num_workers=self.num_workers,
+            over_ranks=True,
         )
         towers = mean_of_languages(score_set(embeddings, replicates=0))
         return {
