@@ -64,7 +64,7 @@ def get_parser() -> argparse.ArgumentParser:
 def rerank(options: argparse.Namespace) -> None:
     """Write pair_scores.npz and print how many pairs per second were scored."""
     from espnet_mlclap.evaluation.embeddings import read_embeddings
-    from espnet_mlclap.evaluation.pair_scores import write_pair_scores
+    from espnet_mlclap.evaluation.pair_scores import FILE_NAME, write_pair_scores
     from espnet_mlclap.evaluation.rerank_set import rerank_set
     from espnet_mlclap.fileio.data_dir import DataDir
     from espnet_mlclap.inference import MLCLAP
@@ -77,6 +77,7 @@ def rerank(options: argparse.Namespace) -> None:
             f"--top {_ALL}: {options.data_dir} is left out: it has {pairs} pairs, more than --most_pairs "
             f"{options.most_pairs}"
         )
+        (Path(options.out_dir) / FILE_NAME).unlink(missing_ok=True)  # of an earlier run
         return
     model = MLCLAP.from_pretrained(
         options.model_dir, model_file=options.model_file, device=options.device
@@ -90,7 +91,7 @@ def rerank(options: argparse.Namespace) -> None:
         normalize=model.normalize,
         device=model.device,
     )
-    path = write_pair_scores(options.out_dir, scores)
+    path = write_pair_scores(options.out_dir, scores, embeddings)
     print(f"{path}: {scores.by}", file=sys.stderr)
 
 

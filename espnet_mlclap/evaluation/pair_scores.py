@@ -1,13 +1,15 @@
 """Scores that a model of pairs gave to what the two towers found, and the file that holds them.
 
-pair_scores.npz: `by` (who scored), `t2a_items` and `t2a_scores` [M, k] (k clips of each caption), and for
-each language `a2t_items_<lang>` and `a2t_scores_<lang>` [N, k'] (k' captions of this language of each clip).
+pair_scores.npz: `by` (who scored), `of` (a digest of the embeddings that were reranked), `t2a_items` and
+`t2a_scores` [M, k] (k clips of each caption), and for each language `a2t_items_<lang>` and
+`a2t_scores_<lang>` [N, k'] (k' captions of this language of each clip).
 Items are rows of the embeddings of the same set, the most similar ones of the towers; where all are there,
 their order does not matter.
 
 Shapes: N clips, M captions.
 """
 
+import hashlib
 import zipfile
 from dataclasses import dataclass
 from pathlib import Path
@@ -75,9 +77,18 @@ def most_similar(queries: np.ndarray, gallery: np.ndarray, top: int) -> np.ndarr
     return np.concatenate(found).astype(np.int64)
 
 
-def write_pair_scores(folder: Union[str, Path], scores: PairScores) -> Path:
-    """Write the scores of a set into `pair_scores.npz` in a folder."""
-    arrays = {"by": np.array(scores.by), **_arrays("t2a", "", scores.t2a)}
+def write_pair_scores(
+    folder: Union[str, Path], scores: PairScores, embeddings: EmbeddingSet
+) -> Path:
+    """Write the scores of a set into `pair_scores.npz` in a folder.
+
+    Args:
+        folder: is made where it is not there.
+        scores: of the set.
+        embeddings: of the set, as they were reranked.
+    """
+    arrays = {"by": np.array(scores.by), "of": np.array(_digest(embeddings))}
+    arrays.update(_arrays("t2a", "", scores.t2a))
     for lang, scored in scores.a2t.items():
         arrays.update(_arrays("a2t", f"_{lang}", scored))
     path = Path(folder) / FILE_NAME
@@ -100,6 +111,7 @@ def read_pair_scores(folder: Union[str, Path], embeddings: EmbeddingSet) -> Pair
     again = "Run stage 6 again."
     try:
         with np.load(path, allow_pickle=False) as file:
+            reranked = str(file["of"])
             scores = PairScores(
                 str(file["by"]),
                 _scored(file, "t2a", ""),
@@ -107,6 +119,8 @@ def read_pair_scores(folder: Union[str, Path], embeddings: EmbeddingSet) -> Pair
             )
     except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
         raise UserError(f"{path}: cannot be read as scores of pairs ({error}). {again}") from error
+    if reranked != _digest(embeddings):
+        raise UserError(f"{path}: of other embeddings than those in {embeddings.path}. {again}")
     for scored, queries, gallery in (
         (scores.t2a, len(embeddings.captions), len(embeddings.clips)),
         *((one, len(embeddings.clips), len(embeddings.captions)) for one in scores.a2t.values()),
@@ -117,6 +131,16 @@ def read_pair_scores(folder: Union[str, Path], embeddings: EmbeddingSet) -> Pair
         if not np.isfinite(scored.scores).all():
             raise UserError(f"{path}: holds NaN or infinity. The reranker has diverged.")
     return scores
+
+
+def _digest(embeddings: EmbeddingSet) -> str:
+    """The same for the same vectors of the same clips and captions."""
+    digest = hashlib.blake2b(digest_size=16)
+    for part in (embeddings.clips, embeddings.captions):
+        digest.update("\n".join(part).encode("utf-8") + b"\0")
+    for rows in (embeddings.audio, embeddings.text):
+        digest.update(np.ascontiguousarray(rows))
+    return digest.hexdigest()
 
 
 def _arrays(way: str, suffix: str, scored: Scored) -> Dict[str, np.ndarray]:

@@ -29,16 +29,21 @@ from espnet_mlclap.models.embed_captions import caption_batches
 from espnet_mlclap.models.padding import pad
 from espnet_mlclap.models.reranker.pair_model import CoAttentionModel
 from espnet_mlclap.models.tokens import Tokens
-from espnet_mlclap.objectives.gather import sum_over_ranks, this_rank, world_size
+from espnet_mlclap.objectives.gather import of_first_rank, sum_over_ranks, this_rank, world_size
 from espnet_mlclap.utils.errors import UserError
 from espnet_mlclap.utils.progress import progress_bar
 
 
 class _Items(NamedTuple):
-    """Prepared tokens of the distinct items of one side, and the distinct item of each item."""
+    """Prepared tokens of the items of one side, those of equal items once.
 
-    prepared: List[np.ndarray]  # [t, d] float32 each
-    index: np.ndarray
+    Attributes:
+        prepared: [t, d] float32 of each distinct item, by the row of the first of its copies.
+        first: int64 [items], the row of the first of the copies of each item.
+    """
+
+    prepared: Dict[int, np.ndarray]
+    first: np.ndarray
 
 
 def rerank_set(
@@ -70,7 +75,7 @@ def rerank_set(
 
     Raises:
         AudioError: a clip cannot be read.
-        UserError: embeddings of another set.
+        UserError: embeddings of another set, or a reranker that has diverged.
     """
     if embeddings.clips != sorted_ids(data.wav_scp) or embeddings.captions != sorted_ids(
         data.captions
@@ -80,9 +85,11 @@ def rerank_set(
     with evaluating(model):
         audio = _prepare_clips(model, data, embeddings.clips, device, clips_per_batch, num_workers)
         text = _prepare_captions(model, data, embeddings.captions, normalize, device)
-        wanted = _candidates(embeddings, top)
+        wanted, firsts = _candidates(embeddings, top), (audio.first, text.first)
+        if over_ranks:  # near ties and equal items may be others on another processor
+            wanted, firsts = of_first_rank((wanted, firsts), device)
         keys = [
-            audio.index[clips] * len(text.prepared) + text.index[captions]
+            firsts[0][clips] * len(embeddings.captions) + firsts[1][captions]
             for clips, captions, _ in wanted.values()
         ]
         distinct, places = np.unique(np.concatenate([k.ravel() for k in keys]), return_inverse=True)
@@ -91,6 +98,8 @@ def rerank_set(
         scores = _score(model, audio, text, distinct, device, rank, ranks)
         if over_ranks:
             scores = sum_over_ranks(scores, device)
+    if not np.isfinite(scores).all():
+        raise UserError(f"{name}: scores that are NaN or infinite. The reranker has diverged.")
     seconds = time.monotonic() - start
     logging.info(
         f"{len(distinct)} pairs scored in {seconds:.1f} s ({len(distinct) / max(seconds, 1e-9):.0f} pairs "
@@ -162,7 +171,7 @@ class _Distinct:
     """Collects prepared tokens, those of equal items once."""
 
     def __init__(self, count: int):
-        self.items = _Items([], np.zeros(count, np.int64))
+        self.items = _Items({}, np.zeros(count, np.int64))
         self._seen: Dict[bytes, int] = {}
 
     def add(self, rows: List[int], tokens: Tokens, prepared: Tokens) -> None:
@@ -170,9 +179,9 @@ class _Distinct:
             own = np.ascontiguousarray(tokens.real(place).float().cpu().numpy())
             key = hashlib.blake2b(own, digest_size=16).digest()
             if key not in self._seen:
-                self._seen[key] = len(self.items.prepared)
-                self.items.prepared.append(prepared.real(place).float().cpu().numpy())
-            self.items.index[row] = self._seen[key]
+                self._seen[key] = row
+                self.items.prepared[row] = prepared.real(place).float().cpu().numpy()
+            self.items.first[row] = self._seen[key]
 
 
 def _score(
@@ -195,20 +204,18 @@ def _score(
         "scoring pairs", sum(len(keys[at : at + chunk]) for at in starts), "pairs"
     ) as bar:
         for start in starts:
-            clips, captions = np.divmod(keys[start : start + chunk], len(text.prepared))
-            audio_tokens, clip = _gathered(audio.prepared, clips, device)
-            text_tokens, caption = _gathered(text.prepared, captions, device)
+            clips, captions = np.divmod(keys[start : start + chunk], len(text.first))
+            audio_tokens, clip = _gathered(audio, clips, device)
+            text_tokens, caption = _gathered(text, captions, device)
             found = model.score_pairs(audio_tokens, text_tokens, clip, caption)
             scores[start : start + len(clips)] = found.cpu().numpy()
             bar.update(len(clips))
     return scores
 
 
-def _gathered(
-    prepared: List[np.ndarray], rows: np.ndarray, device: torch.device
-) -> Tuple[Tokens, Tensor]:
+def _gathered(items: _Items, rows: np.ndarray, device: torch.device) -> Tuple[Tokens, Tensor]:
     distinct, index = np.unique(rows, return_inverse=True)
-    values, lengths = pad([prepared[row] for row in distinct], 0.0)
+    values, lengths = pad([items.prepared[items.first[row]] for row in distinct.tolist()], 0.0)
     mask = torch.arange(values.shape[1]) < lengths.unsqueeze(1)
     tokens = Tokens(values.to(device), mask.to(device))
     return tokens, torch.from_numpy(index.reshape(-1)).to(device)

@@ -102,6 +102,8 @@ class RerankedValidationSet(ValidationSet):
 
     def __init__(self, data_dir: Union[str, Path], *, top: int = 50, **settings: Any):
         super().__init__(data_dir, **settings)
+        if top < 0:
+            raise UserError(f"valid_rerank_top: {top}. Give a number of items, or 0 for all.")
         self.top = top
 
     @property

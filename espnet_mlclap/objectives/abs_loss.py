@@ -14,11 +14,13 @@ class AbsLoss(torch.nn.Module, ABC):
         needs: names of further tensors of the batch (`espnet_mlclap.train.collate_fn`) that `forward` takes.
         takes_groups: whether `forward` also takes `clip_group`, [U] int64: the same number for rows of
             `audio` that are parts of one clip, so that a caption of one belongs to all of them.
+        between_languages: whether captions in different languages are compared with each other, too.
         gather_across_ranks: with several ranks, whether clips and captions of all of them are contrasted.
     """
 
     needs: ClassVar[Tuple[str, ...]] = ()
     takes_groups: ClassVar[bool] = False
+    between_languages: bool = False
     gather_across_ranks: bool = True
 
     @abstractmethod

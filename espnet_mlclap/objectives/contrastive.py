@@ -7,11 +7,13 @@ from espnet2.torch_utils.device_funcs import force_gatherable
 from torch import Tensor
 
 from espnet_mlclap.models.frozen.towers import Kept, vectors_of_captions
+from espnet_mlclap.models.reranker.pair_model import CoAttentionModel
 from espnet_mlclap.models.two_tower import TwoTowerModel
 from espnet_mlclap.objectives.abs_loss import AbsLoss
 from espnet_mlclap.objectives.abs_objective import AbsObjective
 from espnet_mlclap.objectives.gradient_cache import GradientCache
 from espnet_mlclap.objectives.pairs import Pairs
+from espnet_mlclap.utils.errors import UserError
 
 
 class ContrastiveObjective(AbsObjective):
@@ -24,6 +26,9 @@ class ContrastiveObjective(AbsObjective):
         loss: of the embeddings of a batch, such as `InfoNCELoss`.
         gradient_cache_chunk: clips, or captions, that are embedded at a time, for batches that memory would
             not hold at once (see `gradient_cache`); None: the whole batch.
+
+    Raises:
+        UserError: a model of pairs, whose scores nothing would be learnt about.
     """
 
     reported = ("loss", "loss_t2a", "loss_a2t")
@@ -36,6 +41,11 @@ class ContrastiveObjective(AbsObjective):
         gradient_cache_chunk: Optional[int] = None,
     ):
         super().__init__(model)
+        if isinstance(model, CoAttentionModel):
+            raise UserError(
+                "objective: contrasts embeddings, and model: co_attention scores pairs. Take objective: "
+                "pair_scoring."
+            )
         self.loss = loss
         self._cache: Optional[GradientCache] = None
         if gradient_cache_chunk is not None:

@@ -12,7 +12,7 @@ from torch import Tensor
 
 from espnet_mlclap.objectives.abs_loss import mean_of
 from espnet_mlclap.objectives.gather import gather_rows, world_size
-from espnet_mlclap.objectives.infonce import InfoNCELoss
+from espnet_mlclap.objectives.infonce import InfoNCELoss, over_temperature
 from espnet_mlclap.utils.errors import UserError
 
 #: What a batch has of teachers, and what tells that a loss needs some.
@@ -105,6 +105,7 @@ class CorrespondenceLoss(InfoNCELoss):
         self.supervised_weight = supervised_weight
         self.distillation_weight = distillation_weight
         self.language_weight = language_weight
+        self.between_languages = language_weight > 0
         self.teacher_temperature = teacher_temperature
         self.needs = TEACHERS if distillation_weight or language_weight else ()
         if language_weight:
@@ -182,13 +183,13 @@ class CorrespondenceLoss(InfoNCELoss):
         teacher_text: Optional[Tensor] = None,
         lang_index: Optional[Tensor] = None,
     ) -> Tuple[Tensor, Dict[str, Tensor]]:
-        """Loss of the pairs of this rank; see `AbsLoss.of_similarities`. A caption's own pair must count.
+        """Loss of the pairs that are given: `AbsLoss.of_similarities`. A caption's own pair must count.
 
-        The teachers' targets are spread over the pairs that count. `language_weight` does not apply: a model
-        of pairs says nothing about two captions.
+        The teachers' targets are spread over the pairs that count. `language_weight` must be 0: a model of
+        pairs says nothing about two captions.
         """
         temperature = self._exact_temperature()
-        logits = _precise(similarity) / temperature
+        logits = over_temperature(_precise(similarity), temperature)
         targets = None
         if teacher_audio is not None:
             of_captions = _precise(teacher_text) @ _precise(teacher_audio).T

@@ -1,13 +1,15 @@
 """Collect rows of all ranks, with gradients, where the ranks have different numbers of rows."""
 
 from itertools import accumulate
-from typing import List, Sequence
+from typing import List, Sequence, TypeVar
 
 import numpy as np
 import torch
 from torch import Tensor
 
 from espnet_mlclap.models.tokens import Tokens
+
+T = TypeVar("T")
 
 
 def world_size() -> int:
@@ -35,6 +37,20 @@ def sum_over_ranks(rows: np.ndarray, device: torch.device) -> np.ndarray:
     summed = torch.from_numpy(rows).to(device)
     torch.distributed.all_reduce(summed)
     return summed.cpu().numpy()
+
+
+def of_first_rank(value: T, device: torch.device) -> T:
+    """What the first rank has, on all of them.
+
+    Args:
+        value: anything that pickles.
+        device: on which the ranks exchange.
+    """
+    if world_size() == 1:
+        return value
+    box = [value]
+    torch.distributed.broadcast_object_list(box, src=0, device=device)
+    return box[0]
 
 
 def gather_rows(rows: Tensor) -> List[Tensor]:

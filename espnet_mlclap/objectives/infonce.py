@@ -132,11 +132,8 @@ class InfoNCELoss(AbsLoss):
         return self.mean_of_directions(loss_t2a, loss_a2t)
 
     def logits(self, similarity: Tensor) -> Tensor:
-        """Similarities over the temperature; pairs that do not count (-inf) give it no gradient."""
-        similarity = similarity.float()
-        counts = torch.isfinite(similarity)
-        scaled = similarity.masked_fill(~counts, 0.0) / self.current_temperature()
-        return scaled.masked_fill(~counts, -torch.inf)
+        """Similarities over the temperature, for `of_similarities`."""
+        return over_temperature(similarity.float(), self.current_temperature())
 
     def current_temperature(self) -> Tensor:
         """The temperature, not below the coldest that training bears."""
@@ -181,6 +178,13 @@ class InfoNCELoss(AbsLoss):
             "temperature": self.temperature.detach().clone(),
             "loss": loss.detach(),
         }
+
+
+def over_temperature(similarity: Tensor, temperature: Any) -> Tensor:
+    """Similarities over a temperature; pairs that do not count (-inf) give it no gradient."""
+    counts = torch.isfinite(similarity)
+    scaled = similarity.masked_fill(~counts, 0.0) / temperature
+    return scaled.masked_fill(~counts, -torch.inf)
 
 
 def _own_audio(pairs: Tensor, clip_index: Tensor, clip_group: Optional[Tensor]) -> Tensor:

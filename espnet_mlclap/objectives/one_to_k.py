@@ -1,13 +1,15 @@
 """Contrast clips with their captions in one language at a time, in all languages of a batch (KCL)."""
 
-from typing import Dict, List, Mapping, Tuple
+from typing import Any, Dict, List, Mapping, Tuple
 
 import torch
 from torch import Tensor
 
+from espnet_mlclap.objectives.abs_loss import AbsLoss
 from espnet_mlclap.objectives.contrastive import ContrastiveObjective
 from espnet_mlclap.objectives.gather import gather_rows
 from espnet_mlclap.objectives.pairs import MeanOfPairs, Pairs
+from espnet_mlclap.utils.errors import UserError
 
 
 class OneToKObjective(ContrastiveObjective):
@@ -24,7 +26,18 @@ class OneToKObjective(ContrastiveObjective):
     counts the same: with nothing missing that is the mean over languages.
 
     Args: those of `ContrastiveObjective`.
+
+    Raises:
+        UserError: a loss that compares captions in different languages with each other.
     """
+
+    def __init__(self, *, loss: AbsLoss, **others: Any):
+        if loss.between_languages:
+            raise UserError(
+                "loss_conf: language_weight compares captions in different languages, and objective: "
+                "one_to_k looks at one language at a time. Set it to 0."
+            )
+        super().__init__(loss=loss, **others)
 
     def contrast(
         self, pairs: Pairs, batch: Mapping[str, Tensor]

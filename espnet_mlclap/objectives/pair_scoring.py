@@ -38,8 +38,8 @@ class PairScoringObjective(AbsObjective):
             are trained: nothing else trains their projections.
 
     Raises:
-        UserError: a model that scores no pairs, a loss that takes no similarities, a number below 0, or
-        trained towers without `towers_weight`.
+        UserError: a model that scores no pairs, a loss that takes no similarities or compares captions with
+        each other, a number below 0, or trained towers without `towers_weight`.
     """
 
     reported = ("loss", "loss_t2a", "loss_a2t", "pairs")
@@ -67,6 +67,11 @@ class PairScoringObjective(AbsObjective):
             raise UserError(
                 f"loss: {type(loss).__name__} needs embeddings, and objective: pair_scoring has scores of "
                 "pairs. Take infonce or infonce_same_words."
+            )
+        if loss.between_languages:
+            raise UserError(
+                "loss_conf: language_weight compares captions with captions, and objective: pair_scoring "
+                "scores captions with clips. Set it to 0."
             )
         self.loss = loss
         self.hard_negatives = hard_negatives

@@ -2,7 +2,7 @@
 
 import argparse
 from pathlib import Path
-from typing import Dict, Tuple
+from typing import Dict, List, Optional, Sequence, Tuple, Union
 
 import torch
 
@@ -42,8 +42,8 @@ def encode_once(objective: AbsObjective, args: argparse.Namespace) -> Dict[str, 
         paraphrases=args.paraphrase_data_dir if args.paraphrase_ratio > 0 else [],
     )
     normalize = NORMALIZERS[args.text_normalization]
-    wanted = args.le_langs.split() if args.le_langs else None
-    groups = [sets.originals, sets.paraphrases, sets.translations.only(langs=wanted)]
+    translations = sets.translations.only(langs=codes(args.le_langs, "le_langs"))
+    groups = [sets.originals, sets.paraphrases, translations]
     fill_stores(
         objective.model,
         open_stores(args.token_store, kept),
@@ -105,3 +105,20 @@ def load_reader(args: argparse.Namespace) -> ClipReader:
     conf = in_folder(audio_encoders, args.audio_encoder, args.audio_encoder_conf, folder)
     with torch.device("meta"):
         return build_part(audio_encoders, args.audio_encoder, conf).reader
+
+
+def codes(value: Union[None, str, Sequence[str]], option: str) -> Optional[List[str]]:
+    """Languages of an option: FLORES-200 codes in a string with spaces, or in a list of the configuration.
+
+    Returns:
+        None where none are given.
+
+    Raises:
+        UserError: neither a string nor a list of strings.
+    """
+    if not value:
+        return None
+    langs = value.split() if isinstance(value, str) else value
+    if not isinstance(langs, (list, tuple)) or not all(isinstance(lang, str) for lang in langs):
+        raise UserError(f"{option}: {value!r} are no languages. Write codes: eng_Latn fra_Latn")
+    return list(langs)

@@ -3,7 +3,7 @@
 import argparse
 import logging
 from pathlib import Path
-from typing import Any, Callable, Dict, List, Optional, Sequence, Tuple, Union
+from typing import Any, Callable, Dict, List, Optional, Tuple, Union
 
 import torch
 from espnet2.tasks.abs_task import AbsTask, IteratorOptions, scheduler_classes
@@ -33,7 +33,7 @@ from espnet_mlclap.tasks.arguments import (
     set_defaults,
 )
 from espnet_mlclap.tasks.choices import all_choices
-from espnet_mlclap.tasks.inputs import encode_once, inputs, shard_lanes
+from espnet_mlclap.tasks.inputs import codes, encode_once, inputs, shard_lanes
 from espnet_mlclap.train.collate_fn import MLCLAPCollateFn
 from espnet_mlclap.train.dataset import CaptionedClipDataset
 from espnet_mlclap.train.freeze import freeze
@@ -117,6 +117,7 @@ class MLCLAPTask(AbsTask):
         check_teachers(objective, args)
         objective.start_from(learnt)
         if args.token_store:
+            cls._validation_set(args)  # what is wrong with it is said before hours of encoding
             kept = encode_once(objective, args)
             args.kept = {side: list(of_tower) for side, of_tower in kept.items()}
         return objective
@@ -184,7 +185,7 @@ class MLCLAPTask(AbsTask):
                 le_pairing=args.le_pairing,
                 le_ratio=args.le_ratio,
                 paraphrase_ratio=args.paraphrase_ratio,
-                le_langs=_le_langs(args),
+                le_langs=codes(args.le_langs, "le_langs"),
                 le_sharing=args.le_sharing,
                 clip_captions=args.clip_captions,
                 length_buckets=args.length_buckets,
@@ -225,7 +226,7 @@ class MLCLAPTask(AbsTask):
         settings = {
             "normalize": NORMALIZERS[args.text_normalization],
             "num_workers": args.num_workers,
-            "langs": (args.valid_langs or "").split(),
+            "langs": codes(args.valid_langs, "valid_langs") or (),
         }
         if issubclass(models.get(args.model), CoAttentionModel):
             return RerankedValidationSet(args.valid_data_dir, top=args.valid_rerank_top, **settings)
@@ -256,7 +257,7 @@ def training_languages(args: argparse.Namespace) -> Tuple[List[str], Optional[st
     languages = read_training_languages(
         args.train_data_dir,
         translations=args.le_data_dir if args.le_ratio > 0 else [],
-        le_langs=_le_langs(args),
+        le_langs=codes(args.le_langs, "le_langs"),
     )
     order = [languages.source] if languages.source else []
     return sort_languages(languages.all, *order), languages.source
@@ -264,7 +265,3 @@ def training_languages(args: argparse.Namespace) -> Tuple[List[str], Optional[st
 
 def _samples(seconds: Optional[float]) -> Optional[float]:
     return None if seconds is None else seconds * SAMPLING_RATE
-
-
-def _le_langs(args: argparse.Namespace) -> Optional[Sequence[str]]:
-    return args.le_langs.split() if args.le_langs else None

@@ -121,14 +121,29 @@ def test_lists_of_relevant_clips_are_reranked_too(make_embeddings, tmp_path):
 def test_what_is_written_is_read_and_checked(make_embeddings, tmp_path):
     embeddings = read_embeddings(make_embeddings(tmp_path / "set"))
     scores, _ = pair_scores(embeddings, 3)
-    write_pair_scores(tmp_path / "x", scores)
+    write_pair_scores(tmp_path / "x", scores, embeddings)
     again = read_pair_scores(tmp_path / "x", embeddings)
     assert again.by == "x"
     assert np.array_equal(again.t2a.items, scores.t2a.items)
     assert np.array_equal(again.a2t["fra_Latn"].scores, scores.a2t["fra_Latn"].scores)
     other = read_embeddings(make_embeddings(tmp_path / "other", clips=5))
-    with pytest.raises(UserError, match="does not fit the embeddings"):
+    with pytest.raises(UserError, match="of other embeddings than those in"):
         read_pair_scores(tmp_path / "x", other)
+    with np.load(tmp_path / "x/pair_scores.npz") as file:
+        arrays = dict(file)
+    np.savez(tmp_path / "x/pair_scores.npz", **{**arrays, "t2a_items": arrays["t2a_items"] + 10})
+    with pytest.raises(UserError, match="does not fit the embeddings"):
+        read_pair_scores(tmp_path / "x", embeddings)
     (tmp_path / "x/pair_scores.npz").write_bytes(b"PK")
     with pytest.raises(UserError, match="cannot be read as scores of pairs"):
         read_pair_scores(tmp_path / "x", embeddings)
+
+
+def test_a_model_that_was_trained_again_needs_its_pairs_scored_again(make_embeddings, tmp_path):
+    """The same clips and captions, other vectors: other candidates."""
+    before = read_embeddings(make_embeddings(tmp_path / "before"))
+    after = read_embeddings(make_embeddings(tmp_path / "after", seed=1))
+    assert (before.clips, before.captions) == (after.clips, after.captions)
+    write_pair_scores(tmp_path / "x", pair_scores(before, 3)[0], before)
+    with pytest.raises(UserError, match="Run stage 6 again"):
+        read_pair_scores(tmp_path / "x", after)

@@ -7,6 +7,7 @@ from torch.nn.functional import cosine_similarity, normalize
 
 from espnet_mlclap.objectives.correspondences import CorrespondenceLoss, join_teachers
 from espnet_mlclap.objectives.infonce import InfoNCELoss
+from espnet_mlclap.objectives.one_to_k import OneToKObjective
 from espnet_mlclap.utils.errors import UserError
 
 OWNERS = [2, 0, 0, 1, 3, 0, 3]  # clips with 3, 1, 1 and 2 captions
@@ -246,3 +247,8 @@ print("rank", rank, "agrees")
 
 def test_several_ranks_are_as_one(on_two_ranks):
     on_two_ranks(_RANKS)
+
+
+def test_one_language_at_a_time_has_nothing_between_languages():
+    with pytest.raises(UserError, match="objective: one_to_k looks at one language at a time"):
+        OneToKObjective(model=torch.nn.Module(), loss=CorrespondenceLoss(language_weight=1.0))

@@ -4,6 +4,7 @@ import pytest
 import torch
 
 from espnet_mlclap.models.registry import build_model
+from espnet_mlclap.objectives.correspondences import CorrespondenceLoss
 from espnet_mlclap.objectives.infonce import InfoNCELoss
 from espnet_mlclap.objectives.infonce_same_words import SameWordsInfoNCELoss
 from espnet_mlclap.objectives.pair_scoring import PairScoringObjective, hard_pairs
@@ -103,10 +104,12 @@ def test_the_loss_is_that_of_the_naive_loop(hard):
     assert stats["pairs"].item() == scored.sum()
 
 
-def test_pairs_that_do_not_count_give_no_gradient_but_a_finite_one():
+@pytest.mark.parametrize("loss_class", [InfoNCELoss, CorrespondenceLoss])
+def test_pairs_that_do_not_count_give_no_gradient_but_a_finite_one(loss_class):
     similarity = torch.tensor([[0.9, -torch.inf], [0.3, 0.2]], requires_grad=True)
-    loss = InfoNCELoss(learnable_temperature=True)
-    value, _ = loss.of_similarities(similarity, torch.tensor([0, 1]))
+    loss = loss_class(learnable_temperature=True)
+    needed = {name: torch.tensor([[1.0, 0.0], [0.6, 0.8]]) for name in loss.needs}
+    value, _ = loss.of_similarities(similarity, torch.tensor([0, 1]), **needed)
     value.backward()
     assert torch.isfinite(similarity.grad).all()
     assert similarity.grad[0, 1] == 0
@@ -140,6 +143,7 @@ import sys, torch
 import torch.distributed as dist
 sys.path.insert(0, sys.argv[1])
 from test_pair_scoring import batch, build
+from espnet_mlclap.objectives.gather import of_first_rank
 
 CAPTIONS = (0, 0, 1, 2, 3)
 
@@ -180,6 +184,7 @@ for (conf, frozen), (loss, pairs, gradients) in zip(settings, expected):
     assert found_gradients.keys() == gradients.keys()
     for name, gradient in gradients.items():
         torch.testing.assert_close(found_gradients[name], gradient, rtol=1e-4, atol=1e-6, msg=name)
+assert of_first_rank({"rank": rank}, torch.device("cpu")) == {"rank": 0}
 print("rank", rank, "agrees")
 """
 
@@ -204,6 +209,12 @@ def test_what_does_not_go_together_is_said():
         build({"hard_negatives": -1})
     with pytest.raises(UserError, match="SigmoidLoss needs embeddings"):
         build_objective({**CONFIG, "loss": "sigmoid"}, build_model(CONFIG))
+    languages = {"loss": "correspondences", "loss_conf": {"language_weight": 1.0}}
+    with pytest.raises(UserError, match="language_weight compares captions with captions"):
+        build_objective({**CONFIG, **languages}, build_model(CONFIG))
+    for name in ("contrastive", "one_to_k", "co_anchor"):
+        with pytest.raises(UserError, match="model: co_attention scores pairs"):
+            build_objective({**CONFIG, "objective": name}, build_model(CONFIG))
     config = {**CONFIG, "model": "two_tower", "model_conf": {"embed_size": 16}}
     with pytest.raises(UserError, match="needs a model of pairs"):
         build_objective(config, build_model(config))

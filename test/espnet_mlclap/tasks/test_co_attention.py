@@ -9,8 +9,10 @@ import torch
 
 from espnet_mlclap.bin import embed, pack, rerank, score
 from espnet_mlclap.evaluation.scores import MEAN_NAMES
+from espnet_mlclap.evaluation.validation import RerankedValidationSet
 from espnet_mlclap.fileio.data_dir import DataDir
 from espnet_mlclap.inference import MLCLAP
+from espnet_mlclap.tasks.inputs import codes
 from espnet_mlclap.utils.errors import UserError
 
 BEST = "valid.mAP@10.best.pth"
@@ -83,12 +85,15 @@ def test_a_set_with_more_pairs_than_named_is_left_out(
 ):
     data = ["--data_dir", str(tones / "valid")]
     embed.main(["--model_dir", str(experiment), *data, "--out_dir", str(tmp_path / "valid")])
-    rerank.main(
-        ["--model_dir", str(reranker), *data, "--embedding_dir", str(tmp_path / "valid"),
-         "--out_dir", str(tmp_path / "out"), "--top", "all", "--most_pairs", "71"]
-    )  # fmt: skip
+    options = [
+        *("--model_dir", str(reranker), *data, "--embedding_dir", str(tmp_path / "valid")),
+        *("--out_dir", str(tmp_path / "out"), "--top", "all"),
+    ]
+    rerank.main(options)
+    assert (tmp_path / "out/pair_scores.npz").exists()
+    rerank.main([*options, "--most_pairs", "71"])
     assert "72 pairs, more than --most_pairs 71" in caplog.text
-    assert not (tmp_path / "out").exists()
+    assert not (tmp_path / "out/pair_scores.npz").exists()  # else it would be scored
 
 
 def test_rerank_gives_what_the_command_gives(experiment, reranker, tones, tmp_path):
@@ -190,3 +195,35 @@ def test_frozen_towers_encode_once(experiment, reranker, run_training, training_
     towers = ["--model_conf", "freeze_towers=false", "--objective_conf", "towers_weight=1.0"]
     with pytest.raises(UserError, match="keeps tokens of frozen towers"):
         run_training(training_options, tmp_path / "exp2", 1, *options, *towers)
+
+
+def test_a_reranker_that_has_diverged_is_not_the_best(reranker, tones):
+    model = MLCLAP.from_pretrained(reranker).model
+    with torch.no_grad():
+        model.co_attention.audio_input[1].weight.fill_(torch.nan)
+    with pytest.raises(UserError, match="The reranker has diverged"):
+        RerankedValidationSet(tones / "valid", top=3)(model, "cpu")
+
+
+def test_what_is_wrong_with_validation_is_said_before_the_towers_encode(
+    experiment, run_training, training_options, tmp_path
+):
+    options = [*PAIRS, "--init_param", str(experiment / BEST)]
+    store = ["--token_store", str(tmp_path / "tokens")]
+    for option, value, said in (
+        ("valid_langs", "eng_Latn zul_Latn", "no captions in 'zul_Latn'"),
+        ("valid_rerank_top", "-5", "valid_rerank_top: -5"),
+    ):
+        with pytest.raises(UserError, match=said):
+            run_training(
+                training_options, tmp_path / "exp", 1, *options, *store, f"--{option}", value
+            )
+    assert not (tmp_path / "tokens").exists()
+
+
+def test_languages_are_given_as_words_or_as_a_list():
+    assert codes("eng_Latn  fra_Latn", "valid_langs") == ["eng_Latn", "fra_Latn"]
+    assert codes(["eng_Latn"], "valid_langs") == ["eng_Latn"]
+    assert codes("", "valid_langs") is None
+    with pytest.raises(UserError, match="valid_langs: {'eng_Latn': 1} are no languages"):
+        codes({"eng_Latn": 1}, "valid_langs")
