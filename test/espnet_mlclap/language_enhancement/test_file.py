@@ -23,9 +23,9 @@ GIVEN = [
 @pytest.fixture
 def take(make_data_dir):
     own = make_data_dir(OWN)
-    given = make_data_dir(GIVEN, "given")
+    translations = make_data_dir(GIVEN, "given")
 
-    def take(langs, captions_per_clip="all", seed=0, **options):
+    def take(langs, captions_per_clip="all", seed=0, given=translations, **options):
         return given_translations(
             given, read_captions(own), "eng_Latn", langs,
             captions_per_clip=captions_per_clip, seed=seed, where="data/train", **options,
@@ -68,3 +68,27 @@ def test_where_only_what_lacks_is_wanted(take, caplog):
 def test_nothing_for_the_set_is_an_error(take):
     with pytest.raises(UserError, match="given: nothing in it is for this set.*jpn_Jpan"):
         take(["jpn_Jpan"])
+
+
+def test_what_the_set_has_already_is_said(take, make_data_dir):
+    given = make_data_dir([("b-fra_Latn-1", "b", "fra_Latn", "il pleut")], "own_ids")
+    with pytest.raises(UserError, match="own_ids: has nothing that this set, data/train, does not"):
+        take(["fra_Latn"], given=given)
+
+
+def test_paraphrases_may_be_numbered_like_the_originals(take, make_data_dir):
+    rows = [
+        ("a-eng_Latn-1", "a", "eng_Latn", "a hound"),
+        ("a-eng_Latn-2", "a", "eng_Latn", "a big dog"),  # the original itself
+        ("a-eng_Latn-3", "a", "eng_Latn", "some dog"),
+        ("b-eng_Latn-1", "b", "eng_Latn", "it rains"),
+    ]
+    pairs = take([], given=make_data_dir(rows, "paraphrases"), rewrite=True)
+    assert [(task.key, task.source_key, text) for task, text in pairs] == [
+        ("a-eng_Latn-4", "a-eng_Latn-1", "a hound"),
+        ("a-eng_Latn-3", "a-eng_Latn-1", "some dog"),
+        ("b-eng_Latn-2", "b-eng_Latn-1", "it rains"),
+    ]
+    originals = make_data_dir([row for row in OWN if row[2] == "eng_Latn"], "same")
+    with pytest.raises(UserError, match="does not have already.*ids and the words of the set's"):
+        take([], given=originals, rewrite=True)
