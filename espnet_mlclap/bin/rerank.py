@@ -14,20 +14,25 @@ import sys
 from pathlib import Path
 from typing import Optional, Sequence
 
-from espnet_mlclap.utils.cli import run_command
+from espnet_mlclap.utils.cli import bool_option, run_command
 from espnet_mlclap.utils.config import BEST_MODEL
 
 _ALL = "all"
 
 
 def top_option(value: str) -> Optional[int]:
-    """A number from 1 on; None for `all`."""
+    """A number from 1 on; None for `all`.
+
+    Raises:
+        argparse.ArgumentTypeError: anything else.
+    """
     if value == _ALL:
         return None
-    number = int(value)
-    if number < 1:
-        raise ValueError
-    return number
+    if not (value.isascii() and value.isdigit() and int(value)):
+        raise argparse.ArgumentTypeError(
+            f"must be {_ALL} or a whole number from 1 up, not {value!r}"
+        )
+    return int(value)
 
 
 def get_parser() -> argparse.ArgumentParser:
@@ -58,6 +63,12 @@ def get_parser() -> argparse.ArgumentParser:
         help=f"captions times clips of the largest set that --top {_ALL} scores; a larger one is left out",
     )
     add("--device", default="cpu", help="cpu or cuda")
+    add(
+        "--custom_classes",
+        type=bool_option,
+        default=False,
+        help="a packed file may name classes from outside of this package, which then run",
+    )
     return parser
 
 
@@ -80,7 +91,10 @@ def rerank(options: argparse.Namespace) -> None:
         (Path(options.out_dir) / FILE_NAME).unlink(missing_ok=True)  # of an earlier run
         return
     model = MLCLAP.from_pretrained(
-        options.model_dir, model_file=options.model_file, device=options.device
+        options.model_dir,
+        model_file=options.model_file,
+        device=options.device,
+        custom_classes=options.custom_classes,
     )
     scores = rerank_set(
         model.pair_model,

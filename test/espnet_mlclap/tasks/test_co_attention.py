@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 
 import numpy as np
 import pytest
@@ -227,3 +228,35 @@ def test_languages_are_given_as_words_or_as_a_list():
     assert codes("", "valid_langs") is None
     with pytest.raises(UserError, match="valid_langs: {'eng_Latn': 1} are no languages"):
         codes({"eng_Latn": 1}, "valid_langs")
+
+
+def test_the_command_trusts_a_packed_reranker_only_when_told(
+    experiment, reranker, tones, tmp_path, monkeypatch, capsys
+):
+    own = "from espnet_mlclap.models.reranker.co_attention import IteratingCoAttention as Own\n"
+    (tmp_path / "own_attention.py").write_text(own)
+    monkeypatch.syspath_prepend(tmp_path)
+    shutil.copytree(reranker, tmp_path / "exp", symlinks=True)
+    config = tmp_path / "exp/config.yaml"
+    config.write_text(
+        config.read_text().replace("co_attention: iterating", "co_attention: own_attention:Own")
+    )
+    packed = str(tmp_path / "own.zip")
+    pack.main(["--experiment_dir", str(tmp_path / "exp"), "--out", packed])
+    data = ["--data_dir", str(tones / "valid")]
+    embed.main(["--model_dir", str(experiment), *data, "--out_dir", str(tmp_path / "valid")])
+    options = [*data, "--embedding_dir", str(tmp_path / "valid"), "--top", "2"]
+    options += ["--out_dir", str(tmp_path / "out"), "--model_dir", packed]
+    with pytest.raises(SystemExit):
+        rerank.main(options)
+    assert "own_attention:Own, a class from outside this package" in capsys.readouterr().err
+    rerank.main([*options, "--custom_classes", "true"])
+    assert (tmp_path / "out/pair_scores.npz").is_file()
+
+
+@pytest.mark.parametrize("top", ["fifty", "0", "-3", "", "²"])
+def test_a_wrong_top_is_said_in_a_sentence(top, capsys):
+    with pytest.raises(SystemExit):
+        rerank.get_parser().parse_args([f"--top={top}"])
+    wrong = f"--top: must be all or a whole number from 1 up, not {top!r}"
+    assert wrong in capsys.readouterr().err
