@@ -27,6 +27,7 @@ def get_parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--data_dir", required=True, help="formatted training set")
     parser.add_argument("--le_data_dir", help="its translations")
+    parser.add_argument("--paraphrase_data_dir", help="its paraphrases")
     parser.add_argument("--out_dir", required=True, help="where the vectors go")
     parser.add_argument(
         "--batch_size", type=int, default=_CLIPS_PER_BATCH, help="clips encoded together"
@@ -67,8 +68,9 @@ def embed_training_set(options: argparse.Namespace) -> None:
     if options.batch_size < 1:
         raise UserError(f"--batch_size {options.batch_size}: must be 1 or more.")
     path, model_file, files = model_files(options.teacher)
-    items = TrainingItems(options.data_dir, options.le_data_dir)
-    counts = f"{len(items.locations)} clips, {len(items.captions)} captions"
+    items = TrainingItems(options.data_dir, options.le_data_dir, options.paraphrase_data_dir)
+    captions = sum(map(len, items.captions.values()))
+    counts = f"{len(items.locations)} clips, {captions} captions"
     identities = {
         name: identity
         for name, identity in items.identities(model_identity(files)).items()

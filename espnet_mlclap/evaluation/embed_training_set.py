@@ -1,13 +1,26 @@
-"""Embed a training set once, for students that learn from this model: clips, captions, translations.
+"""Embed a training set once, for students that learn from this model.
 
-    <out>/clips      a table of vectors (`embedding_table.py`) by clip id
-    <out>/captions   likewise by caption id
+    <out>/clips          a table of vectors (`embedding_table.py`) by clip id
+    <out>/captions       likewise by caption id: the originals
+    <out>/translations   likewise, where there are some
+    <out>/paraphrases    likewise
 
 After a kill it goes on where it was. A change of the captions leaves the clips as they are.
 """
 
+import functools
 from pathlib import Path
-from typing import Callable, Iterable, Iterator, List, Mapping, NamedTuple, Optional, Union
+from typing import (
+    Callable,
+    Iterable,
+    Iterator,
+    List,
+    Mapping,
+    NamedTuple,
+    Optional,
+    Sequence,
+    Union,
+)
 
 import numpy as np
 import torch
@@ -15,6 +28,7 @@ import torch
 from espnet_mlclap.evaluation.embed_set import CLIPS_PER_BATCH, embed_clips, settings_of_evaluation
 from espnet_mlclap.evaluation.table_shares import SharedTable
 from espnet_mlclap.evaluation.training_items import TrainingItems
+from espnet_mlclap.fileio.data_dir import Caption
 from espnet_mlclap.models.embed_captions import embed_captions
 from espnet_mlclap.models.two_tower import TwoTowerModel
 from espnet_mlclap.utils.shard import Shard
@@ -40,7 +54,7 @@ def embed_training_set(
     num_workers: int = 0,
     shard: Optional[Shard] = None,
 ) -> None:
-    """Make the tables "clips" and "captions" of vectors in a folder, as far as they are not made.
+    """Make the tables of vectors of clips and captions in a folder, as far as they are not made.
 
     Args:
         teacher: whose vectors they are.
@@ -55,7 +69,7 @@ def embed_training_set(
         AudioError: a clip cannot be read; names it.
         UserError: a caption in a language that the model does not know.
     """
-    clips, captions = _by_bytes(items.locations), _by_bytes(items.captions)
+    clips = _by_bytes(items.locations)
 
     def embed_some_clips(places: List[int]) -> Iterator[np.ndarray]:
         return embed_clips(
@@ -66,10 +80,9 @@ def embed_training_set(
             num_workers=num_workers,
         )
 
-    def embed_some_captions(places: List[int]) -> Iterator[np.ndarray]:
+    def embed_some_captions(captions: Sequence[Caption], places: List[int]) -> Iterator[np.ndarray]:
         for start in range(0, len(places), _CAPTIONS_AT_ONCE):
-            some = places[start : start + _CAPTIONS_AT_ONCE]
-            chosen = [items.captions[captions[place]] for place in some]
+            chosen = [captions[place] for place in places[start : start + _CAPTIONS_AT_ONCE]]
             yield embed_captions(
                 teacher.model,
                 [(caption.text, caption.lang) for caption in chosen],
@@ -80,11 +93,13 @@ def embed_training_set(
 
     # long clips first: too little memory shows at once, and batches have little padding
     samples = [-int(items.samples.get(clip, 0)) for clip in clips]
-    characters = [len(items.captions[key].text) for key in captions]
-    tables = {
-        "clips": (clips, samples, embed_some_clips, clips_per_batch),
-        "captions": (captions, characters, embed_some_captions, _CAPTIONS_AT_ONCE),
-    }
+    tables = {"clips": (clips, samples, embed_some_clips, clips_per_batch)}
+    for name, captions in items.captions.items():
+        keys = _by_bytes(captions)
+        sorted_captions = [captions[key] for key in keys]
+        characters = [len(caption.text) for caption in sorted_captions]
+        embed = functools.partial(embed_some_captions, sorted_captions)
+        tables[name] = (keys, characters, embed, _CAPTIONS_AT_ONCE)
     with torch.no_grad(), settings_of_evaluation():
         for name, identity in identities.items():
             keys, lengths, embed, at_once = tables[name]

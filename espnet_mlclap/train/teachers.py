@@ -7,6 +7,7 @@ from typing import Iterable, Iterator, List, Sequence, Union
 import numpy as np
 
 from espnet_mlclap.evaluation.embedding_table import EmbeddingTable, first_missing
+from espnet_mlclap.evaluation.training_items import CAPTION_TABLES
 from espnet_mlclap.objectives.correspondences import join_teachers
 from espnet_mlclap.utils.errors import UserError
 
@@ -18,7 +19,8 @@ class Teachers:
 
     Args:
         folders: for each teacher the folders that `mlclap embed_training_set` has made, one per training
-            set. Teachers may be of any widths.
+            set. Teachers may be of any widths. An original's vector is that of the table of originals,
+            so that old translations in a folder do no harm to a training without any.
 
     It can be sent to data workers, which open the files for themselves.
 
@@ -30,7 +32,13 @@ class Teachers:
         self.folders = [[Path(folder) for folder in one] for one in folders]
         self._clips = [[EmbeddingTable(folder / "clips") for folder in one] for one in self.folders]
         self._captions = [
-            [EmbeddingTable(folder / "captions") for folder in one] for one in self.folders
+            [
+                EmbeddingTable(folder / name)
+                for name in CAPTION_TABLES
+                for folder in one
+                if name == CAPTION_TABLES[0] or (folder / name).is_dir()
+            ]
+            for one in self.folders
         ]
 
     @property
@@ -75,10 +83,13 @@ def _blocks(keys: Iterable[str]) -> Iterator[List[str]]:
 
 
 def _vectors(tables: List[EmbeddingTable], keys: Sequence[str]) -> np.ndarray:
-    """[n, E] of one teacher, from whichever of its tables has an item; `check` has seen that one does."""
+    """[n, E] of one teacher, from the first of its tables that has an item; `check` saw that one does."""
     found = np.empty((len(keys), tables[0].size), dtype=np.float32)
+    missing = np.ones(len(keys), dtype=bool)
     for table in tables:
         rows = table.find(keys)
-        there = rows >= 0
-        found[there] = table.vectors(rows[there])
+        here = missing & (rows >= 0)
+        if here.any():  # a table that is not asked for may be of older weights, of another width
+            found[here] = table.vectors(rows[here])
+            missing &= ~here
     return found

@@ -71,7 +71,7 @@ statsdir=              # folder for the statistics of stage 4 (default: stats in
 inference_model=valid.mAP@10.best.pth  # checkpoint to test
 inference_tag=         # name of the folder of results (default: made from --inference_model)
 download_model=        # user/name on the Hugging Face hub, or a packed file: test this model, train none
-custom_classes=false   # {true|false} trust --download_model: let it run classes from outside of this package
+custom_classes=false   # {true|false} trust --download_model, --teachers and --reranker: let packed ones run classes from outside of this package
 relevant_clips=        # lists of relevant clips of the captions of test sets, "SET=FILE ...": mAP@16 as in DCASE 2025
 own_clip_is_relevant=false  # {true|false} a caption's own clip counts even where its list leaves it out
 baseline=              # results of another experiment (its folder, or the one with scores.json): differences to it
@@ -107,6 +107,8 @@ done
 if [[ -n ${train_weights} && $(wc -w <<<"${train_weights}") != $(wc -w <<<"${train_sets}") ]]; then
     option_error "--train_weights '${train_weights}': one weight for each of '${train_sets}' is needed."
 fi
+[[ " ${rerank_top}" =~ ^(\ +(all|[1-9][0-9]{0,8}))+\ *$ ]] ||
+    option_error "--rerank_top '${rerank_top}': must be all or a whole number from 1 up, or several of them."
 . ./path.sh
 . ./cmd.sh
 make_plan
@@ -268,8 +270,9 @@ stage_4() {
 
 teacher_vectors() { # TEACHER: the folder in which its vectors of training sets are kept, beside its weights
     local model=${1%/}
-    if [[ -d ${model} ]]; then model+=/valid.mAP@10.best.pth; fi
-    echo "${model%.*}.teacher"
+    if [[ -d ${model} ]]; then model+=/${best_model}; fi
+    # of clips as they are formatted, which is what it hears
+    echo "$(without_ending "${model}").teacher/${audio_format}"
 }
 
 add_teachers() { # their vectors of the training sets, made where needed, to the caller's arrays `options` and `inputs`
@@ -278,12 +281,18 @@ add_teachers() { # their vectors of the training sets, made where needed, to the
         options+=(--teacher_embeddings)
         for set in "${train[@]}"; do
             vectors=$(teacher_vectors "${teacher}")/${set}
+            inputs+=("${vectors}"/{clips,captions}/identity)
             local -a more=()
-            if uses_le; then more=(--le_data_dir "${datadir}/${set}_le"); fi
+            if uses_le; then
+                more+=(--le_data_dir "${datadir}/${set}_le") inputs+=("${vectors}/translations/identity")
+            fi
+            if uses_paraphrases; then
+                more+=(--paraphrase_data_dir "${datadir}/${set}_paraphrased") inputs+=("${vectors}/paraphrases/identity")
+            fi
             shared_job "${vectors}.log" "${embed_cmd}" python3 -m espnet_mlclap.bin.embed_training_set \
                 --teacher "${teacher}" --data_dir "${formatted}/${set}" "${more[@]}" --out_dir "${vectors}" \
-                --device "${device}"
-            options+=("${vectors}") inputs+=("${vectors}"/{clips,captions}/identity)
+                --device "${device}" --custom_classes "${custom_classes}"
+            options+=("${vectors}")
         done
     done
     # the configuration of a training without teachers will do
@@ -356,12 +365,14 @@ stage_6() {
 
 rerank() { # SET TOP
     local out=${inference}/reranked/${reranker_name}_$2/$1
+    local -a more=() # nothing by default: what was reranked without the option is up to date
+    if [[ ${custom_classes} == true ]]; then more=(--custom_classes true); fi
     local -a inputs=("${formatted}/$1" "${inference}/$1" "${reranker}")
     if [[ -d ${reranker} ]]; then inputs=("${inputs[@]:0:2}" "${reranker}"/{config.yaml,"${best_model}"}); fi
     once "${out}/.made" "${inference}/log/rerank_$1_$2.log" "${embed_cmd}" \
         python3 -m espnet_mlclap.bin.rerank --model_dir "${reranker}" --name "${reranker_name}" \
         --data_dir "${formatted}/$1" --embedding_dir "${inference}/$1" --out_dir "${out}" \
-        --top "$2" --most_pairs "${rerank_most_pairs}" --device "${device}"
+        --top "$2" --most_pairs "${rerank_most_pairs}" --device "${device}" "${more[@]}"
 }
 
 stage_7() {

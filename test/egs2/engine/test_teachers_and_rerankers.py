@@ -1,5 +1,7 @@
 """Teachers, paraphrases and rerankers: what is made before and after a training."""
 
+import pytest
+
 
 def test_teachers_embed_each_training_set_before_the_student_learns(recipe):
     for name in ("exp/first/config.yaml", "exp/second/latest.pth", "packed.zip"):
@@ -10,7 +12,7 @@ def test_teachers_embed_each_training_set_before_the_student_learns(recipe):
     assert result.returncode == 0, result.stderr
     calls = [call for call in result.calls if call[0] == "embed_training_set"]
     folders = ["exp/first/valid.mAP@10.best.teacher", "exp/second/latest.teacher", "packed.teacher"]
-    expected = [f"{folder}/{name}" for folder in folders for name in ("a", "b")]
+    expected = [f"{folder}/flac/{name}" for folder in folders for name in ("a", "b")]
     assert [call.values("--out_dir")[0] for call in calls] == expected
     assert calls[3].values("--teacher") == ["exp/second/latest.pth"]
     assert calls[3].values("--data_dir") == ["dump/flac/b"]
@@ -25,9 +27,39 @@ def test_teachers_embed_each_training_set_before_the_student_learns(recipe):
     ]
     assert train.values("--loss") == ["correspondences"]
     assert recipe.run(*options).names == ["embed_training_set"] * 6 + ["score", "report"]
-    (recipe.folder / "exp/second/latest.teacher/a/clips").mkdir()
-    (recipe.folder / "exp/second/latest.teacher/a/clips/identity").write_text("of other weights")
-    assert "train" in recipe.run(*options).names
+    for table in ("clips", "translations"):
+        (recipe.folder / "exp/second/latest.teacher/flac/a" / table).mkdir()
+        (recipe.folder / "exp/second/latest.teacher/flac/a" / table / "identity").write_text(
+            "other"
+        )
+        assert "train" in recipe.run(*options).names
+    (recipe.folder / "exp/second/latest.teacher/flac/a/paraphrases").mkdir()
+    (recipe.folder / "exp/second/latest.teacher/flac/a/paraphrases/identity").write_text("unused")
+    assert "train" not in recipe.run(*options).names
+
+
+def test_vectors_of_clips_in_other_formats_are_kept_apart(recipe):
+    (recipe.folder / "teacher.zip").write_text("")
+    result = recipe.run("--teachers", "teacher.zip", "--audio_format", "log_mel.ark")
+    folder = "teacher.teacher/log_mel.ark/a"
+    assert result.call("embed_training_set").values("--out_dir") == [folder]
+
+
+def test_teachers_know_the_paraphrases_and_may_be_trusted(recipe):
+    (recipe.folder / "teacher").write_text("")
+    (recipe.folder / "models").mkdir()
+    (recipe.folder / "models/teacher").write_text("")
+    options = ["--paraphraser", "chat", "--custom_classes", "true"]
+    result = recipe.run("--teachers", "../mlclap1/models/teacher", *options)
+    assert result.returncode == 0, result.stderr
+    embed = result.call("embed_training_set")
+    assert embed.values("--le_data_dir") == ["data/a_le"]
+    assert embed.values("--paraphrase_data_dir") == ["data/a_paraphrased"]
+    assert embed.values("--custom_classes") == ["true"]
+    assert embed.values("--out_dir") == ["../mlclap1/models/teacher.teacher/flac/a"]
+    without = recipe.run("--teachers", "teacher").call("embed_training_set")
+    assert without.values("--paraphrase_data_dir") == []
+    assert without.values("--custom_classes") == ["false"]
 
 
 def test_a_configuration_may_say_itself_how_it_learns_from_teachers(recipe):
@@ -40,6 +72,9 @@ def test_a_configuration_may_say_itself_how_it_learns_from_teachers(recipe):
         "--teachers", "a/mlclap_x/ y.zip", "--mlclap_tag", "", "--print_plan", "experiment"
     )
     assert tag.stdout == "exp/mlclap_train_le0.1_taught_by_x_y_seed1\n"
+    checkpoints = "exp/mlclap_a/latest.pth exp/b/latest.pth ../z.zip"
+    tag = recipe.run("--teachers", checkpoints, "--mlclap_tag", "", "--print_plan", "experiment")
+    assert tag.stdout == "exp/mlclap_train_le0.1_taught_by_a_latest_b_latest_z_seed1\n"
     result = recipe.run("--teachers", "nowhere")
     assert result.returncode == 2
     assert "--teachers nowhere: no such experiment or packed file" in result.stderr
@@ -86,3 +121,15 @@ def test_a_reranker_scores_each_test_set_and_is_scored_beside_the_towers(recipe)
     assert "no such folder or file" in recipe.run("--reranker", "exp/nowhere").stderr
     own = recipe.run("--reranker", "own")
     assert own.call("rerank").values("--model_dir") == ["exp/mlclap_t"]
+    assert own.call("rerank").values("--custom_classes") == []
+    (recipe.folder / "pairs.zip").write_text("")
+    trusted = recipe.run("--reranker", "pairs.zip", "--custom_classes", "true")
+    assert trusted.call("rerank").values("--custom_classes") == ["true"]
+
+
+@pytest.mark.parametrize("top", ["fifty", "0", "", " ", "50 -1", "1.5", "allof"])
+def test_what_is_reranked_is_checked_before_anything_runs(recipe, top):
+    result = recipe.run("--rerank_top", top)
+    assert result.returncode == 2
+    assert f"--rerank_top '{top}': must be all or a whole number from 1 up" in result.stderr
+    assert result.calls == []

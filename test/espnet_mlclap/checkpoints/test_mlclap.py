@@ -105,7 +105,7 @@ def test_it_can_be_a_teacher(experiment, tones, tmp_path):
     data = ["--data_dir", str(tones / "train"), "--le_data_dir", str(tones / "train_le")]
     teacher = ["--teacher", str(experiment), "--out_dir", str(tmp_path / "vectors")]
     embed_training_set.main([*teacher, *data])
-    table = EmbeddingTable(tmp_path / "vectors/captions")
+    table = EmbeddingTable(tmp_path / "vectors/translations")
     model = MLCLAP.from_pretrained(experiment)
     expected = model.encode_text("Ein Hund", "deu_Latn")  # normalised as it was trained
     found = table.vectors(table.find(["train4-deu_Latn-1"]))

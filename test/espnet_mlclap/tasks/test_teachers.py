@@ -14,13 +14,14 @@ from espnet_mlclap.inference import MLCLAP
 from espnet_mlclap.utils.errors import UserError
 
 BEST = "valid.mAP@10.best.pth"
+TABLES = ("clips", "captions", "translations")
 STUDENT = ["--loss", "correspondences", "--loss_conf", "temperature=0.05"]
 
 
-def embed(teacher, tones, out, *more):
+def embed(teacher, tones, out, *more, le_data_dir="train_le"):
     arguments = ["--teacher", teacher, "--data_dir", tones / "train", "--out_dir", out, *more]
-    if "--le_data_dir" not in more:
-        arguments += ["--le_data_dir", tones / "train_le"]
+    if le_data_dir is not None:
+        arguments += ["--le_data_dir", tones / le_data_dir]
     embed_training_set.main([str(word) for word in arguments])
     return out
 
@@ -52,7 +53,7 @@ def test_shares_of_several_jobs_are_the_same_vectors(experiment, vectors, tones,
         assert not (tmp_path / "shared/clips").exists()
     embed(experiment, tones, tmp_path / "shared", "--batch_size", 4)
     embed(experiment, tones, tmp_path / "alone", "--batch_size", 4)
-    for name in ("clips", "captions"):
+    for name in TABLES:
         for file in ("ids.npy", "rows.npy", "identity"):
             one, other = (tmp_path / run / name / file for run in ("shared", "alone"))
             assert one.read_bytes() == other.read_bytes()
@@ -64,20 +65,21 @@ def test_every_clip_and_caption_is_embedded_as_anywhere_else(experiment, vectors
 
     model = MLCLAP.from_pretrained(experiment)
     data = DataDir.read(tones / "train")
-    captions = {**data.captions, **read_captions(tones / "train_le")}
-    clips, texts = (EmbeddingTable(vectors[0] / name) for name in ("clips", "captions"))
-    assert (len(clips), len(texts)) == (12, 24)
+    translations = read_captions(tones / "train_le")
+    clips, own, translated = (EmbeddingTable(vectors[0] / name) for name in TABLES)
+    assert (len(clips), len(own), len(translated)) == (12, 12, 12)
     expected = model.encode_audio(list(data.wav_scp.values()))
     np.testing.assert_allclose(clips.vectors(clips.find(list(data.wav_scp))), expected, atol=1e-3)
-    expected = model.encode_text(
-        [one.text for one in captions.values()], [one.lang for one in captions.values()]
-    )
-    np.testing.assert_allclose(texts.vectors(texts.find(list(captions))), expected, atol=1e-3)
-    assert texts._rows.dtype == np.float16
+    for table, ones in ((own, data.captions), (translated, translations)):
+        expected = model.encode_text(
+            [one.text for one in ones.values()], [one.lang for one in ones.values()]
+        )
+        np.testing.assert_allclose(table.vectors(table.find(list(ones))), expected, atol=1e-3)
+        assert table._rows.dtype == np.float16
 
 
 def made(folder):
-    return {name: os.stat(folder / name / "rows.npy").st_mtime_ns for name in ("clips", "captions")}
+    return {name: os.stat(folder / name / "rows.npy").st_mtime_ns for name in TABLES}
 
 
 @pytest.fixture
@@ -102,7 +104,8 @@ def test_made_once_and_again_when_teacher_or_data_change(experiment, changing, t
     embed(teacher, changing, out)
     second = made(out)
     assert second["clips"] == first["clips"]
-    assert second["captions"] != first["captions"]
+    assert second["captions"] == first["captions"]
+    assert second["translations"] != first["translations"]
     states = torch.load(teacher / BEST, weights_only=True)
     states["audio_projection.0.bias"] += 0.01
     torch.save(states, teacher / "other.pth")
@@ -113,6 +116,47 @@ def test_made_once_and_again_when_teacher_or_data_change(experiment, changing, t
     assert not set(third.items()) & set(second.items())
     embed(teacher / "latest.pth", changing, out)  # another checkpoint of it
     assert not set(made(out).items()) & set(third.items())
+
+
+def test_trainings_with_and_without_translations_share_what_is_made(
+    experiment, wide_teacher, tones, tmp_path
+):
+    """Neither embeds again what the other has, nor takes from it what it needs."""
+    from espnet_mlclap.train.teachers import Teachers
+
+    out = embed(experiment, tones, tmp_path / "out")
+    first = made(out)
+    embed(experiment, tones, out, le_data_dir=None)
+    assert made(out) == first
+    Teachers([[out]]).check(["train3"], ["train3-eng_Latn-1", "train3-deu_Latn-1"])
+    # translations of other weights, which a training without any does not embed, may lie beside
+    embed(wide_teacher, tones, out, le_data_dir=None)
+    assert made(out)["translations"] == first["translations"]
+    found = Teachers([[out]]).captions(["train3-eng_Latn-1"])
+    table = EmbeddingTable(embed(wide_teacher, tones, tmp_path / "wide") / "captions")
+    expected = table.vectors(table.find(["train3-eng_Latn-1"]))
+    np.testing.assert_allclose(found, expected / np.linalg.norm(expected), rtol=1e-5)
+
+
+def test_a_student_hears_paraphrases_too(
+    experiment, changing, run_training, training_options, tmp_path
+):
+    from espnet_mlclap.fileio.data_dir import Caption, caption_id, write_captions
+
+    paraphrases = {
+        caption_id(f"train{number}", "eng_Latn", 2): Caption(
+            "Some dog", f"train{number}", "eng_Latn"
+        )
+        for number in range(12)
+    }
+    folder = changing / "train_paraphrased"
+    folder.mkdir()
+    write_captions(folder, paraphrases)
+    out = embed(experiment, changing, tmp_path / "out", "--paraphrase_data_dir", folder)
+    more = ["--paraphrase_data_dir", str(folder), "--paraphrase_ratio", "0.5"]
+    taught = ["--teacher_embeddings", str(out), *STUDENT]
+    run_training(training_options, tmp_path / "exp", 1, *taught, *more)
+    assert (tmp_path / "exp/checkpoint.pth").exists()
 
 
 def test_it_goes_on_after_a_kill(experiment, tones, tmp_path, monkeypatch, caplog):
@@ -134,7 +178,7 @@ def test_it_goes_on_after_a_kill(experiment, tones, tmp_path, monkeypatch, caplo
             embed(experiment, tones, tmp_path / "out", "--batch_size", "5")
     out = embed(experiment, tones, tmp_path / "out", "--batch_size", "5")
     assert "continues after 5 of 12 clips" in caplog.text
-    for name in ("clips", "captions"):
+    for name in TABLES:
         same = [np.load(folder / name / "rows.npy") for folder in (whole, out)]
         np.testing.assert_array_equal(*same)
 
@@ -185,9 +229,10 @@ def test_batches_say_what_the_teachers_estimate(vectors, tones, tmp_path):
     estimated = batch["teacher_audio"] @ batch["teacher_text"].T
     expected = 0.0
     for folder in vectors:
-        clips, texts = (EmbeddingTable(folder / name) for name in ("clips", "captions"))
+        clips, own, translated = (EmbeddingTable(folder / name) for name in TABLES)
         a = clips.vectors(clips.find(["train7", "train3"]))
-        t = texts.vectors(texts.find(keys))
+        tables = [translated if "deu_Latn" in key else own for key in keys]
+        t = np.concatenate([one.vectors(one.find([key])) for one, key in zip(tables, keys)])
         cosines = a @ t.T / np.linalg.norm(a, axis=1)[:, None] / np.linalg.norm(t, axis=1)
         expected = expected + cosines / 2
     np.testing.assert_allclose(estimated, expected, atol=1e-6)
@@ -202,7 +247,7 @@ def test_what_a_teacher_lacks_is_named_before_the_training(
     teachers.check(["train3"], ["train3-deu_Latn-1"])
     with pytest.raises(UserError, match="teacher of .*first lacks the clip 'valid20'"):
         teachers.check(["train3", "valid20"], [])
-    english = embed(experiment, tones, tmp_path / "english", "--le_data_dir", tones / "train")
+    english = embed(experiment, tones, tmp_path / "english", le_data_dir=None)
     taught = ["--teacher_embeddings", str(english), *STUDENT]
     with pytest.raises(
         UserError, match="english lacks the caption 'train0-deu_Latn-1'. Run stage 5"

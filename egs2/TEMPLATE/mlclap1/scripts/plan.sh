@@ -26,7 +26,7 @@ make_plan() {
     if [[ ${reranker} == own ]]; then reranker=${experiment}; fi
     reranker_name=$(basename "${reranker%.zip}")
     reranker_name=${reranker_name#mlclap_}
-    best_model=valid.mAP@10.best.pth # of a reranker, whichever checkpoint of the two towers is tested
+    best_model=valid.mAP@10.best.pth # of a teacher and of a reranker, whichever checkpoint is tested
     packed=${experiment}/mlclap_${mlclap_tag}.zip
 
     # sets that stage 3 formats: zero-shot classification uses the captions of the training sets
@@ -82,7 +82,7 @@ _experiment_tag() { # from the options that are not the recipe's choice
     if [[ -n ${init_param} ]]; then tag+=_from_$(basename "$(dirname "${init_param}")"); fi
     if [[ -n ${teachers} ]]; then
         tag+=_taught_by
-        for name in ${teachers}; do name=$(basename "${name}" .zip) tag+=_${name#mlclap_}; done
+        for name in ${teachers}; do tag+=_$(_teacher_name "${name}"); done
     fi
     if [[ ${audio_format} != flac ]]; then tag+=_${audio_format}; fi
     if [[ -n ${mlclap_args} ]]; then tag+=_$(tr -cs 'A-Za-z0-9.\n' '_' <<<"${mlclap_args#--}"); fi
@@ -90,6 +90,20 @@ _experiment_tag() { # from the options that are not the recipe's choice
         tag=${tag:0:120}_$(sha256sum <<<"${tag}" | cut -c 1-12)
     fi
     echo "${tag}_seed${seed}"
+}
+
+without_ending() { # FILE: of a checkpoint or packed file
+    local path=${1%.pth}
+    echo "${path%.zip}"
+}
+
+_teacher_name() { # TEACHER: of a file with that of its folder, for each experiment has a latest.pth
+    local name folder
+    name=$(without_ending "$(basename "$1")") folder=$(basename "$(dirname "$1")")
+    if [[ (-f $1 || $1 == *.pth || $1 == *.zip) && ${folder} != [./]* && ${folder} != "${name}" ]]; then
+        name=${folder#mlclap_}_${name}
+    fi
+    echo "${name#mlclap_}"
 }
 
 # show_plan NAME: print one thing of the plan, or with `json` all of it
