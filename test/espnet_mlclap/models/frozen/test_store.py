@@ -1,5 +1,7 @@
 """The store of vectors: what is put in comes out, after kills and from several processes too."""
 
+import contextlib
+import gc
 import multiprocessing
 import os
 import pickle
@@ -88,6 +90,47 @@ def test_files_are_known_by_what_they_hold(tmp_path):
     assert own.keys_of_files([str(paths[0])]) != [a]
     with pytest.raises(OSError, match="nowhere"):
         own.keys_of_files([str(tmp_path / "nowhere.wav")])
+
+
+def journal_of(path):
+    with contextlib.closing(sqlite3.connect(path)) as connection:
+        ((journal,),) = connection.execute("PRAGMA journal_mode").fetchall()
+    return journal
+
+
+def test_machines_that_share_a_folder_can_share_a_store(tmp_path):
+    """SQLite has no WAL for them. A store with it changes once nobody else has it open."""
+    own = store(tmp_path)
+    assert journal_of(own.path) == "delete"
+    own.put({b"a": vector(1)})
+    del own
+    path = store(tmp_path).path
+    with contextlib.closing(sqlite3.connect(path)) as earlier:
+        earlier.execute("PRAGMA journal_mode=WAL").fetchall()
+        earlier.execute("SELECT * FROM vectors").fetchall()
+        beside = store(tmp_path)
+        beside.put({b"b": vector(2)})
+        del beside
+    assert journal_of(path) == "wal"
+    gc.collect()  # which closes connections
+    assert set(store(tmp_path).get([b"a", b"b"])) == {b"a", b"b"}
+    assert journal_of(path) == "delete"
+    assert [file.name for file in tmp_path.iterdir()] == [path.name]
+
+
+def test_what_is_read_lets_others_write(tmp_path):
+    """No lock is kept by a question that was answered."""
+    (tmp_path / "a.wav").write_bytes(b"sound")
+    own = store(tmp_path / "store")
+    own.put({b"a": vector(1), b"b": vector(2)})
+    asking = store(tmp_path / "store")
+    asking.get([b"a"])
+    asking.missing([b"a", b"c"])
+    asking.keys_of_files([str(tmp_path / "a.wav")])
+    len(asking)
+    with contextlib.closing(sqlite3.connect(own.path, timeout=0)) as other, other:
+        other.execute("INSERT INTO vectors VALUES (?, ?)", (b"c", vector(3).tobytes()))
+    assert b"c" in asking.get([b"c"])
 
 
 def _write(folder, first, ready):
