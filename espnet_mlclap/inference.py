@@ -26,10 +26,9 @@ from espnet_mlclap.models.experiment import load_experiment
 from espnet_mlclap.models.fingerprint import fingerprint
 from espnet_mlclap.models.finite import check_clips
 from espnet_mlclap.models.packed import load_packed
-from espnet_mlclap.models.padding import MOST_PADDED, pad
+from espnet_mlclap.models.padding import padded_batches
 from espnet_mlclap.models.reranker.pair_model import CoAttentionModel
 from espnet_mlclap.models.two_tower import TwoTowerModel
-from espnet_mlclap.utils.batches import batches_by_length
 from espnet_mlclap.utils.config import BEST_MODEL
 from espnet_mlclap.utils.device import check_device
 from espnet_mlclap.utils.errors import UserError
@@ -171,23 +170,19 @@ class MLCLAP:
             UserError: arrays without a sampling rate, or whose layout or type is none of the above.
         """
         _check_batch_size(batch_size)
-        single = isinstance(audio, (str, Path, np.ndarray, torch.Tensor, dict))
-        single = single or not isinstance(audio, Iterable)  # no clip at all, which `_read` says
-        clips = [audio] if single else list(audio)
+        clips = _as_list(audio)
         rows = np.empty((len(clips), self.embed_size), dtype=np.float32)
         bar = progress_bar("embedding clips", len(clips), "clips", show=show_progress)
         with bar, torch.inference_mode():
             for start in range(0, len(clips), batch_size):
                 chosen = clips[start : start + batch_size]
                 arrays = [self._read(clip, sampling_rate) for clip in chosen]
-                sizes = [array.size for array in arrays]
-                for batch in batches_by_length(sizes, batch_size, MOST_PADDED):
-                    padded, lengths = pad([arrays[position] for position in batch], 0.0)
+                for batch, padded, lengths in padded_batches(arrays, batch_size):
                     embedded = self.model.encode_audio(
                         padded.to(self.device), lengths.to(self.device)
                     )
                     rows[[start + position for position in batch]] = embedded.cpu().numpy()
-                    names = [_name(chosen[position]) for position in batch]
+                    names = [_name(chosen[position], "encode_audio") for position in batch]
                     check_clips(rows[[start + position for position in batch]], names)
                     bar.update(len(batch))
         return rows
@@ -240,7 +235,7 @@ class MLCLAP:
     def rerank(
         self,
         query: str,
-        clips: Sequence[Audio],
+        clips: Union[Audio, Sequence[Audio]],
         top: Optional[int] = None,
         *,
         lang: str = "eng_Latn",
@@ -262,7 +257,7 @@ class MLCLAP:
             The best first; of equal clips those that were given first.
 
         Raises:
-            AudioError: a clip that cannot be used.
+            AudioError: a clip that cannot be used, or of which with the query the model makes NaN.
             UserError: a model of two towers only, an unknown language.
         """
         model = self.pair_model
@@ -270,26 +265,26 @@ class MLCLAP:
         if top is not None and top < 1:
             raise UserError(f"top {top}: must be 1 or more.")
         self._check_languages([lang])
-        scores: List[float] = []
+        items = _as_list(clips)
+        scores = np.empty((len(items), 1), dtype=np.float32)
         with torch.inference_mode():
             ((_, text, text_lengths),) = caption_batches(model, [(query, lang)], self.normalize)
             tokens = model.text_tokens(text.to(self.device), text_lengths.to(self.device))
             prepared = model.prepare_text(tokens)
-            for start in range(0, len(clips), batch_size):
-                batch = [
-                    self._read(clip, sampling_rate) for clip in clips[start : start + batch_size]
-                ]
-                audio, lengths = (part.to(self.device) for part in pad(batch, 0.0))
-                rows = torch.arange(len(batch), device=self.device)
-                found = model.score_pairs(
-                    model.prepare_audio(model.audio_tokens(audio, lengths)),
-                    prepared,
-                    rows,
-                    torch.zeros_like(rows),
-                )
-                scores += found.tolist()
-        order = sorted(range(len(scores)), key=lambda index: -scores[index])
-        return [Ranked(index, scores[index]) for index in order[:top]]
+            for start in range(0, len(items), batch_size):
+                chosen = items[start : start + batch_size]
+                arrays = [self._read(clip, sampling_rate) for clip in chosen]
+                for batch, padded, lengths in padded_batches(arrays, batch_size):
+                    heard = model.audio_tokens(padded.to(self.device), lengths.to(self.device))
+                    rows = torch.arange(len(batch), device=self.device)
+                    found = model.score_pairs(
+                        model.prepare_audio(heard), prepared, rows, torch.zeros_like(rows)
+                    )
+                    places = [start + position for position in batch]
+                    scores[places, 0] = found.cpu().numpy()
+                    check_clips(scores[places], [_name(items[place], "rerank") for place in places])
+        order = (-scores[:, 0]).argsort(kind="stable")
+        return [Ranked(int(index), float(scores[index, 0])) for index in order[:top]]
 
     def _check_languages(self, langs: Sequence[str]) -> None:
         """Say which language is unknown, or that the model was not trained in it."""
@@ -328,9 +323,16 @@ class MLCLAP:
             return reader(found) if isinstance(found, str) else reader.of_waveform(found)
 
 
-def _name(clip: Audio) -> str:
-    """What errors call a clip."""
-    return str(clip) if isinstance(clip, (str, Path)) else "encode_audio: a clip in memory"
+def _as_list(audio: Union[Audio, Sequence[Audio]]) -> List[Audio]:
+    """The clips of one clip or of several."""
+    single = isinstance(audio, (str, Path, np.ndarray, torch.Tensor, dict))
+    single = single or not isinstance(audio, Iterable)  # no clip at all, which `_read` says
+    return [audio] if single else list(audio)
+
+
+def _name(clip: Audio, verb: str) -> str:
+    """What errors call a clip that was given to `verb`."""
+    return str(clip) if isinstance(clip, (str, Path)) else f"{verb}: a clip in memory"
 
 
 def _check_batch_size(batch_size: int) -> None:

@@ -8,7 +8,7 @@ are those of evaluation while it runs.
 
 import contextlib
 from pathlib import Path
-from typing import Callable, Dict, Iterable, Iterator, List, Optional, Sequence, Tuple, Union
+from typing import Any, Callable, Dict, Iterable, Iterator, List, Optional, Sequence, Tuple, Union
 
 import numpy as np
 import torch
@@ -20,7 +20,7 @@ from espnet_mlclap.fileio.clip_reader import ClipReader
 from espnet_mlclap.fileio.data_dir import DataDir
 from espnet_mlclap.models.embed_captions import embed_captions
 from espnet_mlclap.models.finite import check_clips
-from espnet_mlclap.models.padding import MOST_PADDED, pad
+from espnet_mlclap.models.padding import MOST_PADDED, pad, padded_batches
 from espnet_mlclap.models.two_tower import TwoTowerModel
 from espnet_mlclap.objectives.gather import sum_over_ranks, this_rank, world_size
 from espnet_mlclap.utils.batches import batches_by_length, consecutive
@@ -163,7 +163,7 @@ def clip_batches(
     lengths = [int(samples.get(clip, 0)) for clip in clips]
     batches = batches_by_length(lengths, clips_per_batch, MOST_PADDED)[rank::ranks]
     locations = [data.wav_scp[clips[row]] for batch in batches for row in batch]
-    loader = _loader(model, locations, consecutive(batches), num_workers)
+    loader = _loader(model, locations, consecutive(batches), num_workers, _pad_audio)
     for rows, (audio, lengths_of_batch) in zip(batches, loader):
         yield rows, audio, lengths_of_batch
 
@@ -198,7 +198,9 @@ def embed_clips(
     clips_per_batch: int = CLIPS_PER_BATCH,
     num_workers: int = 0,
 ) -> Iterator[np.ndarray]:
-    """Vectors of clips, batch after batch: [clips, E] float32; to be called without gradients.
+    """Vectors of clips, part after part: [clips, E] float32; to be called without gradients.
+
+    Clips that are too long to be padded to each other are encoded one after the other.
 
     Args:
         model: on `device`, in evaluation mode.
@@ -208,15 +210,21 @@ def embed_clips(
     Raises:
         AudioError: a clip cannot be read, or the model makes NaN of it.
     """
-    batches = _equal(len(locations), clips_per_batch)
-    for batch, (audio, lengths) in zip(batches, _loader(model, locations, batches, num_workers)):
-        vectors = model.encode_audio(audio.to(device), lengths.to(device)).cpu().numpy()
-        check_clips(vectors, [locations[place] for place in batch])
+    parts = _equal(len(locations), clips_per_batch)
+    for part, batches in zip(parts, _loader(model, locations, parts, num_workers, _cut_audio)):
+        vectors = np.empty((len(part), model.embed_size), dtype=np.float32)
+        for rows, audio, lengths in batches:
+            vectors[rows] = model.encode_audio(audio.to(device), lengths.to(device)).cpu().numpy()
+        check_clips(vectors, [locations[place] for place in part])
         yield vectors
 
 
 def _loader(
-    model: TwoTowerModel, locations: Sequence[str], batches: Sequence[range], num_workers: int
+    model: TwoTowerModel,
+    locations: Sequence[str],
+    batches: Sequence[range],
+    num_workers: int,
+    collate: Callable[[List[np.ndarray]], Any],
 ) -> DataLoader:
     reader: ClipReader = model.audio_encoder.reader
     reader.prepare(locations)
@@ -224,7 +232,7 @@ def _loader(
         _Clips(locations, reader),
         batch_sampler=batches,
         num_workers=num_workers,
-        collate_fn=_pad_audio,
+        collate_fn=collate,
     )
 
 
@@ -234,3 +242,7 @@ def _equal(clips: int, size: int) -> List[range]:
 
 def _pad_audio(clips: List[np.ndarray]):
     return pad(clips, 0.0)
+
+
+def _cut_audio(clips: List[np.ndarray]) -> List[Tuple[List[int], Tensor, Tensor]]:
+    return list(padded_batches(clips, len(clips)))

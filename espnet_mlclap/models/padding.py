@@ -1,12 +1,13 @@
 """Arrays of different lengths as one tensor: what the models take."""
 
-from typing import Callable, List, Sequence, Tuple
+from typing import Callable, Iterator, List, Sequence, Tuple
 
 import numpy as np
 import torch
 from torch import Tensor
 
 from espnet_mlclap.fileio.audio import SAMPLING_RATE
+from espnet_mlclap.utils.batches import batches_by_length
 
 MOST_PADDED = (
     600 * SAMPLING_RATE
@@ -46,3 +47,19 @@ def pad(arrays: Sequence[np.ndarray], value: float) -> Tuple[Tensor, Tensor]:
     for row, array in zip(padded, arrays):
         row[: len(array)] = torch.from_numpy(array)
     return padded, lengths
+
+
+def padded_batches(
+    clips: Sequence[np.ndarray], most_clips: int
+) -> Iterator[Tuple[List[int], Tensor, Tensor]]:
+    """Clips that were read, in batches as the models take them; a long one does not make others long.
+
+    Args:
+        clips: samples [samples], or features [frames, features].
+        most_clips: in a batch, 1 or more; in memory at once are at most `MOST_PADDED` numbers, or one clip.
+
+    Yields:
+        Places among the clips, the batch padded with zeros, and the lengths; long clips first.
+    """
+    for places in batches_by_length([clip.size for clip in clips], most_clips, MOST_PADDED):
+        yield places, *pad([clips[place] for place in places], 0.0)

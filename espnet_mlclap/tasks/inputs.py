@@ -1,6 +1,7 @@
 """What gives clips and captions to a training, and keeps what frozen towers make of them."""
 
 import argparse
+import json
 from pathlib import Path
 from typing import Dict, List, Optional, Sequence, Tuple, Union
 
@@ -11,6 +12,7 @@ from espnet_mlclap.fileio.shard_places import read_shard_places
 from espnet_mlclap.iterators.epoch_plan import EpochPlan
 from espnet_mlclap.iterators.lanes import LanePlan
 from espnet_mlclap.models.experiment import in_folder
+from espnet_mlclap.models.exported import settings_of_export
 from espnet_mlclap.models.frozen.towers import (
     Kept,
     StoredCaptions,
@@ -29,13 +31,20 @@ from espnet_mlclap.utils.normalize import NORMALIZERS
 def encode_once(objective: AbsObjective, args: argparse.Namespace) -> Dict[str, Kept]:
     """Let frozen towers encode the training set, if they have not yet (`--token_store`).
 
+    Args:
+        objective: whose towers they are.
+        args: after `MLCLAPTask.build_model` has exported them to `args.output_dir`.
+
     Returns:
         What is kept of them.
 
     Raises:
         UserError: towers that are trained, or an objective that takes nothing kept.
     """
-    kept = objective.take_kept()
+    kept = {
+        side: of_tower.with_settings(_settings(args, side, pooled=not of_tower.tokens))
+        for side, of_tower in objective.take_kept().items()
+    }
     sets = read_training_sets(
         args.train_data_dir,
         translations=args.le_data_dir if args.le_ratio > 0 else [],
@@ -57,6 +66,17 @@ def encode_once(objective: AbsObjective, args: argparse.Namespace) -> Dict[str, 
         device="cuda" if args.ngpu > 0 else "cpu",
     )
     return kept
+
+
+def _settings(args: argparse.Namespace, side: str, *, pooled: bool) -> str:
+    """What the encoder of a side computes, with its pooling where that is `pooled`, beside their weights."""
+    registry = {"audio": audio_encoders, "text": text_encoders}[side]
+    name, conf = getattr(args, registry.kind), getattr(args, f"{registry.kind}_conf")
+    settings = settings_of_export(registry, name, conf, Path(args.output_dir))
+    if pooled:
+        pooling = getattr(args, f"{side}_pooling_conf") or {}
+        settings += f" {json.dumps(pooling, sort_keys=True, default=str)}"
+    return settings
 
 
 def inputs(args: argparse.Namespace) -> Tuple[ClipReader, Tokenizer]:

@@ -82,7 +82,7 @@ def test_a_long_clip_is_not_padded_to(model, tone, monkeypatch):
         return encode(audio, lengths)
 
     monkeypatch.setattr(model.model, "encode_audio", noted)
-    monkeypatch.setattr("espnet_mlclap.inference.MOST_PADDED", 60000)
+    monkeypatch.setattr("espnet_mlclap.models.padding.MOST_PADDED", 60000)
     clips = [tone, np.tile(tone, 8), tone[:9000], tone]
     rows = model.encode_audio(clips, sampling_rate=16000)
     assert shapes == [(1, 160000), (3, 20000)]

@@ -4,7 +4,8 @@
     a frozen text encoder         a vector of each caption, after its pooling, in float32: 4 kB of SONAR
 
 The stores are those of frozen encoders (`models/frozen/store.py`), one per tower, named by what the tower
-computes: another checkpoint has stores of its own.
+computes: another checkpoint, another setting of an encoder or its tokenizer, another `amp_dtype` has stores
+of its own.
 """
 
 import fcntl
@@ -22,7 +23,7 @@ from espnet_mlclap.models.fingerprint import fingerprint
 from espnet_mlclap.models.frozen.audio import keys_of_clips
 from espnet_mlclap.models.frozen.store import VectorStore
 from espnet_mlclap.models.frozen.text import key_of_caption
-from espnet_mlclap.models.padding import pad
+from espnet_mlclap.models.padding import padded_batches
 from espnet_mlclap.models.reranker.pair_model import CoAttentionModel
 from espnet_mlclap.models.text_encoder.abs_text_encoder import Tokenizer
 from espnet_mlclap.models.tokens import Tokens
@@ -39,7 +40,7 @@ class Kept(NamedTuple):
     """What is kept of a tower; plain values, since a configuration holds it.
 
     Attributes:
-        tower: its fingerprint.
+        tower: what it computes: its fingerprint, the type that it computes in, and its settings.
         size: width of its tokens, or vectors.
         tokens: tokens, or one vector.
     """
@@ -48,12 +49,16 @@ class Kept(NamedTuple):
     size: int
     tokens: bool
 
+    def with_settings(self, settings: str) -> "Kept":
+        """The same of a tower with settings that its weights do not show (`models/exported.py`)."""
+        return self._replace(tower=f"{self.tower} {settings}")
+
 
 def tokens_of_towers(model: CoAttentionModel) -> Dict[str, Kept]:
     """What is kept of both towers of co-attention, by side."""
     encoders = {"audio": model.audio_encoder, "text": model.text_encoder}
     return {
-        side: Kept(fingerprint(encoder), encoder.output_size(), True)
+        side: Kept(_computes(encoder, model), encoder.output_size(), True)
         for side, encoder in encoders.items()
     }
 
@@ -75,8 +80,11 @@ def vectors_of_captions(model: TwoTowerModel) -> Dict[str, Kept]:
             "Add freeze_param: [text_pooling], or leave token_store out."
         )
     parts = torch.nn.ModuleList([model.text_encoder, model.text_pooling])
-    tower = f"{fingerprint(parts)} {model.amp_dtype or 'float32'}"
-    return {"text": Kept(tower, model.text_pooling.output_size(), False)}
+    return {"text": Kept(_computes(parts, model), model.text_pooling.output_size(), False)}
+
+
+def _computes(part: torch.nn.Module, model: TwoTowerModel) -> str:
+    return f"{fingerprint(part)} {model.amp_dtype or 'float32'}"
 
 
 def open_stores(
@@ -185,10 +193,11 @@ def _add_clips(
     with progress_bar("encoding clips once", len(keys), "clips") as bar:
         for start in range(0, len(keys), _CLIPS_AT_ONCE):
             some = keys[start : start + _CLIPS_AT_ONCE]
-            audio, lengths = pad(reader.many([wanted[key] for key in some]), 0.0)
-            tokens = model.audio_tokens(audio.to(device), lengths.to(device))
-            store.put(_arrays(some, tokens))
-            bar.update(len(some))
+            clips = reader.many([wanted[key] for key in some])
+            for places, audio, lengths in padded_batches(clips, len(clips)):
+                tokens = model.audio_tokens(audio.to(device), lengths.to(device))
+                store.put(_arrays([some[place] for place in places], tokens))
+                bar.update(len(places))
 
 
 def _add_captions(

@@ -5,7 +5,7 @@ import pytest
 import soundfile
 import torch
 
-from espnet_mlclap.evaluation.embed_set import CLIPS_PER_BATCH, embed_set
+from espnet_mlclap.evaluation.embed_set import CLIPS_PER_BATCH, embed_clips, embed_set
 from espnet_mlclap.evaluation.embeddings import read_embeddings, write_embeddings
 from espnet_mlclap.evaluation.validation import ValidationSet
 from espnet_mlclap.fileio.clip_reader import ClipReader
@@ -119,6 +119,30 @@ def test_batch_size_and_workers_do_not_move_rows(data_dir):
     expected = embed_set(Model(), data)
     for options in ({"clips_per_batch": 5}, {"num_workers": 2}):
         np.testing.assert_array_equal(embed_set(Model(), data, **options).audio, expected.audio)
+
+
+@pytest.mark.parametrize("workers", [0, 2])
+def test_a_teacher_does_not_pad_to_a_long_clip(data_dir, monkeypatch, workers):
+    """Batches of as many clips as asked for, but of no more samples, padding included, than allowed."""
+    monkeypatch.setattr("espnet_mlclap.models.padding.MOST_PADDED", 2000)
+
+    class Noting(Model):
+        areas = []
+
+        def encode_audio(self, audio, audio_lengths):
+            self.areas.append(audio.numel())
+            return super().encode_audio(audio, audio_lengths)
+
+    data, model = DataDir.read(data_dir), Noting().eval()
+    clips = sorted(data.wav_scp)  # of 400 to 880 samples
+    locations = [data.wav_scp[clip] for clip in clips]
+    with torch.no_grad():
+        parts = list(
+            embed_clips(model, locations, device="cpu", clips_per_batch=8, num_workers=workers)
+        )
+    assert [len(part) for part in parts] == [8, 8, 8, 8, 3]
+    assert np.concatenate(parts).argmax(axis=1).tolist() == [number_of(clip) for clip in clips]
+    assert 1500 < max(model.areas) <= 2000
 
 
 def test_the_model_and_torch_are_left_as_they_were(data_dir):

@@ -11,6 +11,7 @@ import torch
 from espnet_mlclap.bin import embed, pack, rerank, score
 from espnet_mlclap.evaluation.scores import MEAN_NAMES
 from espnet_mlclap.evaluation.validation import RerankedValidationSet
+from espnet_mlclap.fileio.audio import AudioError
 from espnet_mlclap.fileio.data_dir import DataDir
 from espnet_mlclap.inference import MLCLAP
 from espnet_mlclap.tasks.inputs import codes
@@ -125,6 +126,38 @@ def test_rerank_gives_what_the_command_gives(experiment, reranker, tones, tmp_pa
         MLCLAP.from_pretrained(experiment).rerank("A dog", [])
 
 
+def test_rerank_takes_clips_as_encode_audio_does(reranker, tones, monkeypatch):
+    """One path, a long clip among short ones, a clip of which the model makes NaN."""
+    model = MLCLAP.from_pretrained(reranker)
+    short = [str(path) for path in sorted((tones / "audio").glob("valid*"))[:3]]
+    expected = {
+        one.index: pytest.approx(one.score, abs=1e-5) for one in model.rerank("A dog", short)
+    }
+    (alone,) = model.rerank("A dog", short[1])
+    assert alone.score == expected[1]
+    shapes, tokens_of = [], model.model.audio_tokens
+
+    def noted(audio, lengths):
+        shapes.append(tuple(audio.shape))
+        return tokens_of(audio, lengths)
+
+    monkeypatch.setattr(model.model, "audio_tokens", noted)
+    monkeypatch.setattr("espnet_mlclap.models.padding.MOST_PADDED", 100000)
+    noise = 0.1 * np.random.default_rng(1).standard_normal(160000).astype(np.float32)
+    clips = [short[0], {"array": noise, "sampling_rate": 16000}, *short[1:]]
+    found = {one.index: one.score for one in model.rerank("A dog", clips)}
+    assert [shape[0] for shape in shapes] == [1, 3]
+    assert {0: found[0], 1: found[2], 2: found[3]} == expected
+    score_pairs = model.model.score_pairs
+
+    def diverged(*pairs):
+        return torch.where(torch.arange(len(pairs[2])) == 0, torch.nan, score_pairs(*pairs))
+
+    monkeypatch.setattr(model.model, "score_pairs", diverged)
+    with pytest.raises(AudioError, match="rerank: a clip in memory: the model makes NaN"):
+        model.rerank("A dog", clips)
+
+
 def test_a_packed_reranker_is_whole(experiment, reranker, tones, tmp_path):
     pack.main(["--experiment_dir", str(reranker), "--out", str(tmp_path / "reranker.zip")])
     packed, folder = (MLCLAP.from_pretrained(p) for p in (tmp_path / "reranker.zip", reranker))
@@ -193,6 +226,10 @@ def test_frozen_towers_encode_once(experiment, reranker, run_training, training_
     changed = [path.stat().st_size for path in sorted(store.glob("*.sqlite"))]
     run_training(training_options, tmp_path / "again", 1, *options, "--seed", "4")
     assert [path.stat().st_size for path in sorted(store.glob("*.sqlite"))] == changed
+    run_training(
+        training_options, tmp_path / "amp", 1, *options, "--model_conf", "amp_dtype=bfloat16"
+    )
+    assert len(list(store.glob("*.sqlite"))) == 4
     towers = ["--model_conf", "freeze_towers=false", "--objective_conf", "towers_weight=1.0"]
     with pytest.raises(UserError, match="keeps tokens of frozen towers"):
         run_training(training_options, tmp_path / "exp2", 1, *options, *towers)

@@ -2,12 +2,14 @@
 
 import json
 import sqlite3
+from pathlib import Path
 
 import pytest
 
 from espnet_mlclap.inference import MLCLAP
 from espnet_mlclap.utils.errors import UserError
 
+SMALL_BERT = Path(__file__).resolve().parents[3] / "egs2/mini/mlclap1/conf/small_bert"
 FROZEN = ["--model_conf", "freeze_text_encoder=true"]
 
 
@@ -49,3 +51,21 @@ def test_what_changes_is_not_kept(run_training, training_options, tmp_path, opti
     options = [*options, "--token_store", str(tmp_path)]
     with pytest.raises(UserError, match=message):
         run_training(training_options, tmp_path / "exp", 1, *options)
+
+
+def test_other_settings_do_not_take_what_is_kept(run_training, training_options, tmp_path):
+    """The same weights, but captions cut after other numbers of tokens, and another arithmetic."""
+    text = training_options.index("--text_encoder_conf")
+    options = [*training_options[:text], *training_options[text + 2 :], *FROZEN]
+    options += ["--text_encoder", "huggingface", "--token_store", str(tmp_path / "store")]
+    bert = [f"model={SMALL_BERT}", "init=scratch"]
+    kept = []
+    for number, (tokens, dtype) in enumerate(
+        [(4, "null"), (5, "null"), (5, "null"), (5, "bfloat16")]
+    ):
+        more = ["--model_conf", f"amp_dtype={dtype}"]
+        for setting in (*bert, f"max_tokens={tokens}"):
+            more += ["--text_encoder_conf", setting]
+        run_training([*options, *more], tmp_path / str(number), 1)
+        kept.append(len(list((tmp_path / "store").glob("*.sqlite"))))
+    assert kept == [1, 2, 2, 3]

@@ -1,5 +1,7 @@
 """Frozen encoders: called once for each distinct caption or clip, and what goes wrong with them."""
 
+import tracemalloc
+
 import numpy as np
 import pytest
 import soundfile
@@ -64,6 +66,25 @@ def test_clips_are_encoded_once_at_the_rate_of_the_encoder(own_encoders, tmp_pat
     own_encoders.CALLS.clear()
     encoder.reader.prepare(paths)
     assert own_encoders.CALLS == []
+
+
+def test_preparing_reads_nothing_that_is_there(own_encoders, tmp_path):
+    """500 vectors of 16 kB are 8 MB; looking for their keys takes next to nothing."""
+    conf = {"encoder": "own_encoders:Words", "options": {"size": 4096}}
+    captions = [(f"word{number}", "eng_Latn") for number in range(500)]
+    first = FrozenTextEncoder(**conf, store=str(tmp_path / "v")).tokenizer
+    first.prepare(captions[1:])
+    again = FrozenTextEncoder(**conf, store=str(tmp_path / "v")).tokenizer
+    own_encoders.CALLS.clear()
+    tracemalloc.start()
+    again.prepare(iter(captions))
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert own_encoders.CALLS == [1]
+    assert peak < 1e6
+    alone = FrozenTextEncoder(**conf).tokenizer
+    assert all(map(np.array_equal, again.many(captions), alone.many(captions)))
+    assert own_encoders.CALLS.count(64) == 7  # of `alone`: nothing else was missing
 
 
 def test_without_a_store_nothing_is_written(own_encoders, tmp_path):
