@@ -2,7 +2,7 @@
 
 import hashlib
 from pathlib import Path
-from typing import Any, Callable, Iterable, List, Optional, Sequence
+from typing import Any, Iterable, List, Optional, Sequence
 
 import numpy as np
 
@@ -35,8 +35,7 @@ class ClipVectors(ClipReader):
         return self.many([location])[0]
 
     def prepare(self, locations: Iterable[str]) -> None:
-        if self._vectors.store is not None:
-            self.many(list(locations))
+        self._vectors.prepare(locations, self._keys, self._read_and_encoded, "clips")
 
     def many(self, locations: Sequence[str]) -> List[np.ndarray]:
         """[tokens, D] float32 for each clip; what is missing is read and encoded in batches.
@@ -44,28 +43,16 @@ class ClipVectors(ClipReader):
         Raises:
             AudioError: a clip that is missing in the store cannot be read.
         """
-
-        def compute(positions: List[int]) -> Sequence[np.ndarray]:
-            return self._encoded(
-                [load_samples(locations[position], self._rate) for position in positions]
-            )
-
-        return self._looked_up(self._keys(locations), compute)
+        return self._vectors(locations, self._keys, self._read_and_encoded, "clips")
 
     def of_waveform(self, waveform: Waveform) -> np.ndarray:
-        digest = hashlib.sha256(f"{waveform.rate} {waveform.samples.shape}".encode())
-        digest.update(np.ascontiguousarray(waveform.samples, dtype="<f4").tobytes())
-        return self._looked_up(
-            [digest.digest()], lambda _: self._encoded([to_mono(waveform, self._rate)])
-        )[0]
+        def encoded(waveforms: List[Waveform]) -> Sequence[np.ndarray]:
+            return self._vectors.encode([to_mono(one, self._rate) for one in waveforms])
 
-    def _looked_up(
-        self, keys: Sequence[bytes], compute: Callable[[List[int]], Sequence[np.ndarray]]
-    ) -> List[np.ndarray]:
-        return self._vectors(keys, compute, "clips")
+        return self._vectors([waveform], _keys_of_waveforms, encoded, "clips")[0]
 
-    def _encoded(self, clips: Sequence[np.ndarray]) -> Sequence[np.ndarray]:
-        return self._vectors.encode(list(clips))
+    def _read_and_encoded(self, locations: Sequence[str]) -> Sequence[np.ndarray]:
+        return self._vectors.encode([load_samples(one, self._rate) for one in locations])
 
     def _keys(self, locations: Sequence[str]) -> List[bytes]:
         """Hashes of what the clips hold; without a store, of their places, which is enough within a call."""
@@ -73,6 +60,15 @@ class ClipVectors(ClipReader):
         if store is None:
             return [hashlib.sha256(location.encode("utf-8")).digest() for location in locations]
         return keys_of_clips(store, locations)
+
+
+def _keys_of_waveforms(waveforms: Sequence[Waveform]) -> List[bytes]:
+    keys = []
+    for waveform in waveforms:
+        digest = hashlib.sha256(f"{waveform.rate} {waveform.samples.shape}".encode())
+        digest.update(np.ascontiguousarray(waveform.samples, dtype="<f4").tobytes())
+        keys.append(digest.digest())
+    return keys
 
 
 def keys_of_clips(store: VectorStore, locations: Sequence[str]) -> List[bytes]:

@@ -17,8 +17,21 @@ that of the package it comes from), `sampling_rate` (Hz, of the waveforms it nee
 
 import importlib
 import importlib.metadata
+from itertools import islice
 from pathlib import Path
-from typing import Any, Callable, Dict, List, Mapping, Optional, Sequence, Union
+from typing import (
+    Any,
+    Callable,
+    Dict,
+    Iterable,
+    Iterator,
+    List,
+    Mapping,
+    Optional,
+    Sequence,
+    TypeVar,
+    Union,
+)
 
 import numpy as np
 import torch
@@ -35,6 +48,9 @@ KNOWN_ENCODERS = {
 
 # A model may be laid out without memory (torch.device("meta")); what is wrapped computes all the same.
 _CPU = torch.device("cpu")
+_ASKED_TOGETHER = 4096  # items whose keys are looked up at once
+
+T = TypeVar("T")  # a clip's place, a waveform, a caption with its language
 
 
 class FrozenEncoder:
@@ -200,31 +216,64 @@ class CachedVectors:
 
     def __call__(
         self,
-        keys: Sequence[bytes],
-        compute: Callable[[List[int]], Sequence[np.ndarray]],
+        items: Sequence[T],
+        keys_of: Callable[[Sequence[T]], Sequence[bytes]],
+        compute: Callable[[List[T]], Sequence[np.ndarray]],
         label: str,
     ) -> List[np.ndarray]:
-        """Tokens [t, size] float32 for each key, from the store or from `compute`; a vector is one token.
+        """Tokens [t, size] float32 for each item, from the store or from `compute`; a vector is one token.
 
         Args:
-            keys: what was encoded, as a hash.
-            compute: what `encode` gives for items by their positions.
+            items: what is encoded.
+            keys_of: hashes of items.
+            compute: what `encode` gives for items.
             label: what progress calls the items.
         """
+        keys = keys_of(items)
         found = {} if self.store is None else self.store.get(keys)
-        missing = {key: position for position, key in enumerate(keys) if key not in found}
-        positions = list(missing.values())
-        with progress_bar(f"encoding {label} once", len(positions), label) as bar:
-            for start in range(0, len(positions), self.batch_size):
-                some = positions[start : start + self.batch_size]
-                vectors = {keys[p]: row for p, row in zip(some, compute(some))}
+        missing = {key: item for key, item in zip(keys, items) if key not in found}
+        for vectors in self._computed(missing, compute, label):
+            # rounded as they will be read next time
+            found.update(vectors if self.store is None else self.store.get(list(vectors)))
+        return [found[key].reshape(-1, self.size) for key in keys]
+
+    def prepare(
+        self,
+        items: Iterable[T],
+        keys_of: Callable[[Sequence[T]], Sequence[bytes]],
+        compute: Callable[[List[T]], Sequence[np.ndarray]],
+        label: str,
+    ) -> None:
+        """Put what is missing of any number of items into the store, of which nothing is read.
+
+        Arguments are those of a call.
+        """
+        if self.store is None:
+            return
+        missing: Dict[bytes, T] = {}
+        remaining = iter(items)
+        while some := list(islice(remaining, _ASKED_TOGETHER)):
+            item_of = dict(zip(keys_of(some), some))
+            missing.update((key, item_of[key]) for key in self.store.missing(list(item_of)))
+        for _ in self._computed(missing, compute, label):
+            pass
+
+    def _computed(
+        self,
+        missing: Mapping[bytes, T],
+        compute: Callable[[List[T]], Sequence[np.ndarray]],
+        label: str,
+    ) -> Iterator[Dict[bytes, np.ndarray]]:
+        """What `compute` gives for items by their keys, batch after batch; each is in the store, if any."""
+        keys = list(missing)
+        with progress_bar(f"encoding {label} once", len(keys), label) as bar:
+            for start in range(0, len(keys), self.batch_size):
+                some = keys[start : start + self.batch_size]
+                vectors = dict(zip(some, compute([missing[key] for key in some])))
                 if self.store is not None:
                     self.store.put(vectors)
-                    # rounded as they will be read next time
-                    vectors = self.store.get(list(vectors))
-                found.update(vectors)
+                yield vectors
                 bar.update(len(some))
-        return [found[key].reshape(-1, self.size) for key in keys]
 
     def encode(self, items: Sequence[Any], *more: Any) -> Sequence[np.ndarray]:
         """What is kept of items: vectors [n, size], or the tokens of each."""

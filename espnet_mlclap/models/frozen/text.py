@@ -31,8 +31,7 @@ class CaptionVectors(Tokenizer):
         return self.many([(caption, lang)])[0]
 
     def prepare(self, captions: Iterable[Tuple[str, str]]) -> None:
-        if self._vectors.store is not None:
-            self.many(list(captions))
+        self._vectors.prepare(captions, self._keys, self._encoded, "captions")
 
     def many(self, captions: Sequence[Tuple[str, str]]) -> List[np.ndarray]:
         """[tokens, D] float32 for each (caption, language); what is missing is encoded in batches.
@@ -40,6 +39,9 @@ class CaptionVectors(Tokenizer):
         Raises:
             UserError: a language that the encoder does not know.
         """
+        return self._vectors(captions, self._keys, self._encoded, "captions")
+
+    def _keys(self, captions: Sequence[Tuple[str, str]]) -> List[bytes]:
         encoder = self._vectors.encoder
         for lang in {lang for _, lang in captions} - set(self.langs) if self.langs else ():
             raise UserError(
@@ -48,14 +50,11 @@ class CaptionVectors(Tokenizer):
             )
         # an encoder that does not know the language gives equal captions equal vectors
         by_lang = encoder.needs_lang
-        keys = [key_of_caption(text, lang if by_lang else "") for text, lang in captions]
+        return [key_of_caption(text, lang if by_lang else "") for text, lang in captions]
 
-        def compute(positions: List[int]) -> Sequence[np.ndarray]:
-            texts = [captions[position][0] for position in positions]
-            more = [[captions[position][1] for position in positions]] if by_lang else []
-            return self._vectors.encode(texts, *more)
-
-        return self._vectors(keys, compute, "captions")
+    def _encoded(self, captions: Sequence[Tuple[str, str]]) -> Sequence[np.ndarray]:
+        more = [[lang for _, lang in captions]] if self._vectors.encoder.needs_lang else []
+        return self._vectors.encode([text for text, _ in captions], *more)
 
 
 def key_of_caption(text: str, lang: str) -> bytes:
