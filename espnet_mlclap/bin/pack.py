@@ -33,7 +33,7 @@ def pack(options: argparse.Namespace) -> None:
             for path in (experiment / folder).rglob("*")
             if path.is_file() and not is_left_over(path)
         )
-        files.update((f"{folder}/{path.name}", path) for path in found)
+        files.update((path.relative_to(experiment).as_posix(), path) for path in found)
     more = [Path(name) for name in options.option]
     write_packed(out, experiment, files, {"config": experiment / "config.yaml"}, more)
     print(f"{out}: {out.stat().st_size / 1e6:.1f} MB", file=sys.stderr)

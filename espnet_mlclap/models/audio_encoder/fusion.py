@@ -156,8 +156,12 @@ class FusionAudioEncoder(AbsAudioEncoder):
 
     def export(self, folder: Path) -> Dict[str, Any]:
         exported = []
-        for encoder, settings in zip(self.encoders, self._settings):
-            conf = encoder.export(folder) or settings.get("audio_encoder_conf") or {}
+        for number, (encoder, settings) in enumerate(zip(self.encoders, self._settings), 1):
+            # encoders of one class would write the same files: each has a folder
+            own = Path("audio_encoder", str(number)) if encoder.exported_paths else Path()
+            conf = encoder.export(folder / own) or settings.get("audio_encoder_conf") or {}
+            for key in encoder.exported_paths:
+                conf = {**conf, key: (own / conf[key]).as_posix()}
             exported.append(
                 {"audio_encoder": settings["audio_encoder"], "audio_encoder_conf": conf}
             )

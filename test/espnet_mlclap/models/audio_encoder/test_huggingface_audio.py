@@ -1,14 +1,19 @@
 """Audio models of transformers, tiny and random: equal to what transformers computes, padded or not."""
 
+import shutil
+
 import numpy as np
 import pytest
 import soundfile
 import torch
+import yaml
 
 from espnet_mlclap.fileio.audio import Waveform
 from espnet_mlclap.models.audio_encoder.huggingface import HuggingfaceAudioEncoder
 from espnet_mlclap.models.audio_encoder.huggingface_families import windows
 from espnet_mlclap.models.padding import pad
+from espnet_mlclap.models.registry import build_model
+from espnet_mlclap.utils.config import BEST_MODEL
 from espnet_mlclap.utils.errors import UserError
 
 transformers = pytest.importorskip("transformers")
@@ -155,3 +160,38 @@ def test_what_is_wrong_is_said(tmp_path):
     model.save_pretrained(tmp_path / "clap", state_dict=states)
     with pytest.raises(UserError, match="no weights for audio_model.audio_encoder.norm"):
         HuggingfaceAudioEncoder(model=str(tmp_path / "clap"))
+
+
+def test_two_in_a_fusion_are_exported_each(tmp_path):
+    """Both write `config.json`; after packing, too, each finds its own."""
+    from espnet_mlclap import MLCLAP
+    from espnet_mlclap.bin import pack
+
+    parts = []
+    for make in (tiny_clap, tiny_ast):
+        make(tmp_path / make.__name__)
+        conf = {"model": str(tmp_path / make.__name__)}
+        parts.append({"audio_encoder": "huggingface", "audio_encoder_conf": conf})
+    config = {
+        "audio_encoder": "fusion",
+        "audio_encoder_conf": {"encoders": parts},
+        "text_encoder": "sonar",
+        "text_encoder_conf": {"model": "sonar_mini_encoder"},
+        "model_conf": {"embed_size": 16},
+    }
+    model = build_model(config).eval()
+    folder = tmp_path / "exp"
+    config["text_encoder_conf"] = model.text_encoder.export(folder)
+    config["audio_encoder_conf"] = model.audio_encoder.export(folder)
+    (folder / "config.yaml").write_text(yaml.safe_dump(config))
+    torch.save(model.state_dict(), folder / BEST_MODEL)
+    pack.main(["--experiment_dir", str(folder), "--out", str(tmp_path / "packed.zip")])
+    for make in (tiny_clap, tiny_ast):
+        shutil.rmtree(tmp_path / make.__name__)  # the experiment needs them no more
+    found, packed = (MLCLAP.from_pretrained(f) for f in (folder, tmp_path / "packed.zip"))
+    clip = noise(8000)
+    assert np.array_equal(
+        found.encode_audio(clip, sampling_rate=8000), packed.encode_audio(clip, sampling_rate=8000)
+    )
+    kinds = [type(encoder.model).__name__ for encoder in found.model.audio_encoder.encoders]
+    assert kinds == ["ClapAudioModel", "ASTModel"]
