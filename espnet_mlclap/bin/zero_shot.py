@@ -3,7 +3,7 @@
 import argparse
 import json
 from pathlib import Path
-from typing import List, Optional, Sequence, Tuple
+from typing import List, Mapping, Optional, Sequence, Tuple
 
 import numpy as np
 
@@ -11,6 +11,7 @@ from espnet_mlclap.evaluation.confidence import REPLICATES
 from espnet_mlclap.evaluation.embeddings import read_embeddings
 from espnet_mlclap.evaluation.zero_shot import (
     Prompt,
+    prompts_of_complete_languages,
     prompts_of_training_data,
     read_prompt_embeddings,
     read_prompts,
@@ -74,7 +75,7 @@ def classify(options: argparse.Namespace) -> None:
     for clip in embeddings.clips:
         if clip not in labels:
             raise UserError(f"{label_file}: no label of the clip {clip!r} of {folder}. Add it.")
-    prompts, text = _prompts(options, folder, embeddings.clips)
+    prompts, text = _prompts(options, folder, labels, embeddings.clips)
     scores = zero_shot_scores(
         embeddings.audio,
         [labels[clip] for clip in embeddings.clips],
@@ -90,14 +91,17 @@ def classify(options: argparse.Namespace) -> None:
 
 
 def _prompts(
-    options: argparse.Namespace, folder: Path, clips: Sequence[str]
+    options: argparse.Namespace, folder: Path, labels: Mapping[str, str], clips: Sequence[str]
 ) -> Tuple[List[Prompt], np.ndarray]:
     if options.prompt_embedding_dir is not None:
         return read_prompt_embeddings(options.prompt_embedding_dir)
     if options.prompt_file is not None:
         prompts = read_prompts(options.prompt_file)
     else:
-        prompts = prompts_of_training_data(options.prompt_data_dir, clips)
+        prompts = prompts_of_complete_languages(
+            prompts_of_training_data(options.prompt_data_dir, clips),
+            (labels[clip] for clip in clips),
+        )
     from espnet_mlclap.inference import MLCLAP  # imports torch: not for --help
 
     model = MLCLAP.from_pretrained(

@@ -7,8 +7,9 @@ templates, never from the clips that are classified.
 """
 
 import csv
+import logging
 from pathlib import Path
-from typing import Any, Dict, List, NamedTuple, Sequence, Tuple, Union
+from typing import Any, Dict, Iterable, List, NamedTuple, Sequence, Set, Tuple, Union
 
 import numpy as np
 
@@ -102,6 +103,26 @@ def zero_shot_scores(
             },
         }
     return scores
+
+
+def prompts_of_complete_languages(prompts: Sequence[Prompt], labels: Iterable[str]) -> List[Prompt]:
+    """The prompts in languages that have some for each class; what is left out is said.
+
+    Args:
+        prompts: captions of training sets, of which some may be translated in part.
+        labels: the classes of the clips that are classified.
+    """
+    labels = set(labels)
+    classes: Dict[str, Set[str]] = {}
+    for prompt in prompts:
+        classes.setdefault(prompt.lang, set()).add(prompt.label)
+    complete = {lang for lang, found in classes.items() if labels <= found}
+    for lang in sort_languages(set(classes) - complete) if complete else ():
+        missing = ", ".join(sorted(labels - classes[lang]))
+        logging.warning(
+            f"zero-shot classification leaves {lang} out: no caption in it of {missing}"
+        )
+    return [prompt for prompt in prompts if not complete or prompt.lang in complete]
 
 
 def prompts_of_training_data(

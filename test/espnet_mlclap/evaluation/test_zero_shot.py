@@ -5,6 +5,7 @@ import pytest
 
 from espnet_mlclap.evaluation.zero_shot import (
     Prompt,
+    prompts_of_complete_languages,
     prompts_of_training_data,
     read_prompt_embeddings,
     read_prompts,
@@ -80,6 +81,16 @@ def test_prompts_are_the_distinct_captions_of_training_clips(training_dirs):
         Prompt("dog", "eng_Latn", "A dog."),
         Prompt("dog", "fra_Latn", "Un dog."),
     ]
+
+
+def test_a_language_of_which_some_classes_have_captions_is_left_out(caplog):
+    prompts = [Prompt(label, "eng_Latn", label) for label in ("cat", "dog", "rain")]
+    some = Prompt("dog", "por_Latn", "cão")
+    assert prompts_of_complete_languages([*prompts, some], ["dog", "cat"]) == prompts
+    assert "leaves por_Latn out: no caption in it of cat" in caplog.text
+    # classes of no clip need none; where no language has all, it is the scoring's to say so
+    assert prompts_of_complete_languages([some], ["dog"]) == [some]
+    assert prompts_of_complete_languages([some], ["dog", "cat"]) == [some]
 
 
 def test_prompts_of_test_clips_are_refused(training_dirs):
