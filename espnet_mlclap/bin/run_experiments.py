@@ -2,7 +2,8 @@
 
 What is done already is not done again, an experiment of several tables is run once, and a job that was
 killed resumes where it stopped. Options after `--` go to every run.sh: `./run_experiments.sh --tables "2 4"
--- --ngpu 2`. Trainings at the same time (`--jobs`) get GPUs of their own, from CUDA_VISIBLE_DEVICES if set.
+-- --ngpu 2`; those that an experiment of the list sets, and seed, folders and stages, are refused there.
+Trainings at the same time (`--jobs`) get GPUs of their own, from CUDA_VISIBLE_DEVICES if set.
 """
 
 import argparse
@@ -18,18 +19,20 @@ from queue import SimpleQueue
 from typing import IO, Dict, List, Mapping, Optional, Sequence
 
 from espnet_mlclap.bin.paper_tables import PAPERS_HELP
+from espnet_mlclap.experiments.data import data_options
 from espnet_mlclap.experiments.gpus import share_gpus
 from espnet_mlclap.experiments.papers import choose_papers
 from espnet_mlclap.experiments.plan import read_experiments
 from espnet_mlclap.experiments.recipe import Plan, ask_plan
 from espnet_mlclap.experiments.runs import (
     Run,
-    data_options,
+    check_passed,
     longest_first,
     read_seeds,
     run_options,
     select,
 )
+from espnet_mlclap.experiments.scored import is_scored, note_scored, scoring_inputs
 from espnet_mlclap.utils.atomic import make_dir
 from espnet_mlclap.utils.cli import bool_option, run_command
 from espnet_mlclap.utils.config import BEST_MODEL
@@ -80,6 +83,10 @@ class _Recipe:
             share = max(1, (os.cpu_count() or 1) // jobs)
             self.environment.setdefault("OMP_NUM_THREADS", str(share))
 
+    def command(self, stages: Sequence[str], options: Sequence[str]) -> List[str]:
+        """The command line of some stages."""
+        return [self.script, *stages, *options, *self.passed]
+
     def __call__(
         self,
         stages: Sequence[str],
@@ -91,7 +98,7 @@ class _Recipe:
 
         They see the GPUs `gpus`, or all that this process sees.
         """
-        command = [self.script, *stages, *options, *self.passed]
+        command = self.command(stages, options)
         if self.dry_run:
             print(shlex.join(command), flush=True)
             return True
@@ -120,13 +127,11 @@ class _Trainings:
         recipe: _Recipe,
         plans: Mapping[str, Plan],
         options: argparse.Namespace,
-        test_sets: Sequence[str],
         gpus: Sequence[str],
     ):
         self.recipe = recipe
         self.plans = plans  # by the tag of a training
         self.options = options
-        self.test_sets = list(test_sets)
         self.gpus: SimpleQueue = SimpleQueue()  # those that are free, for a training each
         for number in range(options.jobs):
             self.gpus.put(gpus[number] if gpus else None)
@@ -175,26 +180,20 @@ class _Trainings:
         options = self.options
         began = time.monotonic()
         arguments = run_options(run, options.expdir, options.inference_model)
-        was_scored = self._is_scored(run)
+        scoring = self.recipe.command(_SCORE_STAGE, arguments)
+        plan = self.plans.get(run.tag)  # none in a dry run
+        was_scored = plan is not None and is_scored(plan, scoring)
         if not self.recipe(_MODEL_STAGES, arguments, output, gpus):
             return False
-        if not self._is_scored(run) and not self.recipe(_SCORE_STAGE, arguments, output, gpus):
-            return False
+        if plan is None or not is_scored(plan, scoring):
+            inputs = scoring_inputs(plan, scoring) if plan is not None else {}
+            if not self.recipe(_SCORE_STAGE, arguments, output, gpus):
+                return False
+            if plan is not None:
+                note_scored(plan, inputs)
         if not was_scored and not options.dry_run:
             self.seconds.append(time.monotonic() - began)
         return True
-
-    def _is_scored(self, run: Run) -> bool:
-        """Whether there are scores of all test sets, and newer ones than training and embeddings."""
-        if run.tag not in self.plans:  # a dry run
-            return False
-        plan = self.plans[run.tag]
-        experiment, inference = Path(plan["experiment"]), Path(plan["inference"])
-        scores = inference / "scores.json"
-        made = [experiment / ".made", *(inference / name / ".made" for name in self.test_sets)]
-        if not all(path.is_file() for path in [scores, inference / "RESULTS.md", *made]):
-            return False
-        return scores.stat().st_mtime >= max(path.stat().st_mtime for path in made)
 
 
 def run_experiments(options: argparse.Namespace, passed: Sequence[str]) -> None:
@@ -209,20 +208,28 @@ def run_experiments(options: argparse.Namespace, passed: Sequence[str]) -> None:
     chosen = choose_papers(listed.papers, options.papers, options.tables)
     seeds = read_seeds(options.seeds)
     runs = select(listed, chosen, seeds)
+    check_passed(passed, runs)
     gpus: List[str] = []
     plans: Dict[str, Plan] = {}
-    if not options.dry_run:
-        for run in runs:
+    ratios: Dict[str, str] = {}
+    for run in runs:
+        ratios[run.tag] = run.experiment.options.get("le_ratio", "")
+        if (
+            not options.dry_run or not ratios[run.tag]
+        ):  # where the list has none, the configuration has
             arguments = run_options(run, options.expdir, options.inference_model)
-            plans[run.tag] = ask_plan(options.run, [*arguments, *passed])
-        if options.jobs > 1:
-            runs = longest_first(runs, {tag: plan.translations for tag, plan in plans.items()})
-            gpus = share_gpus(options.jobs, max(int(plan["ngpu"]) for plan in plans.values()))
+            plan = ask_plan(options.run, [*arguments, *passed])
+            ratios[run.tag] = plan["le_ratio"]
+            if not options.dry_run:
+                plans[run.tag] = plan
+    if not options.dry_run and options.jobs > 1:
+        runs = longest_first(runs, {tag: plan.translations for tag, plan in plans.items()})
+        gpus = share_gpus(options.jobs, max(int(plan["ngpu"]) for plan in plans.values()))
     recipe = _Recipe(options.run, passed, options.dry_run, options.jobs)
-    for data in data_options(runs, options.expdir):
+    for data in data_options(runs, options.expdir, ratios):
         if not recipe(_DATA_STAGES, data):
             raise UserError("the data could not be made; see the cause above.")
-    failed = _Trainings(recipe, plans, options, listed.test_sets, gpus)(runs)
+    failed = _Trainings(recipe, plans, options, gpus)(runs)
     if not options.dry_run:
         from espnet_mlclap.experiments.report import write_report
 

@@ -29,6 +29,19 @@ _KEYS = ("experiments", "rows", "train_sets", "test_sets", "papers", "ours", "no
 _FOLDER = "{expdir}/mlclap_{tag}"
 #: Options of mlclap.sh that name other experiments, and what mlclap.sh gets of each.
 REFERENCES = {"init_param": f"{_FOLDER}/{{inference_model}}", "teachers": _FOLDER}
+_BY_STAGES = "leave it out: which stages are run follows from what is done"
+#: Options of mlclap.sh that follow from how the experiments are run, and what to do instead of giving them.
+RESERVED = {
+    "seed": "give --seeds to run_experiments",
+    "mlclap_tag": "leave it out: the folder is named by experiment and seed",
+    "expdir": "give --expdir to run_experiments",
+    "inference_model": "give --inference_model to run_experiments",
+    "inference_tag": "leave it out: the folder is named by --inference_model",
+    "statsdir": "leave it out: each choice of data has statistics of its own in --expdir",
+    "print_plan": "give --dry_run true to run_experiments",
+    **dict.fromkeys(("stage", "stop_stage", "skip_train", "skip_eval"), _BY_STAGES),
+    "download_model": "leave it out: the experiments are trained here",
+}
 
 
 class Reference(NamedTuple):
@@ -65,7 +78,12 @@ def is_path(word: str) -> bool:
 def parse_reference(word: str) -> Reference:
     """`name` or `name@seed`."""
     name, _, seed = word.partition("@")
-    return Reference(name, int(seed)) if seed.isdigit() else Reference(word, None)
+    return Reference(name, int(seed)) if is_whole(seed) else Reference(word, None)
+
+
+def is_whole(word: str) -> bool:
+    """Whether a word is a whole number in plain digits (to `str.isdigit`, `²` is one too)."""
+    return word.isascii() and word.isdecimal()
 
 
 @dataclass(frozen=True)
@@ -109,7 +127,9 @@ def read_experiments(path: Union[str, Path]) -> ExperimentList:
 
     Raises:
         UserError: the file cannot be read, has an unknown key, or an experiment is based on one or needs one
-            that is not there, is based on itself, or trained on a set that the recipe does not name.
+            that is not there, is based on itself, trained on a set that the recipe does not name, has an
+            option of `RESERVED`, or a value that is neither text, number nor boolean; or a row names an
+            experiment that is not there.
     """
     content = read_config(path)
     mappings = ("experiments", "train_sets", "test_sets", "papers")
@@ -117,9 +137,16 @@ def read_experiments(path: Union[str, Path]) -> ExperimentList:
     written, train_sets, test_sets, papers = (
         _without_nulls(check_mapping(content[key], f"{path}: {key}")) for key in mappings
     )
+    train_sets = {
+        name: _word(value, f"{path}: train_sets: {name}") for name, value in train_sets.items()
+    }
     experiments = {}
     for name in written:
-        options = _resolve(written, name, path)
+        options = {
+            key: _word(value, f"{path}: experiments: {name}: {key}")
+            for key, value in _resolve(written, name, path).items()
+        }
+        check_options(options, f"{path}: experiments: {name}")
         sets = options.get("train_sets")
         if sets not in train_sets:
             known = ", ".join(train_sets)
@@ -127,7 +154,7 @@ def read_experiments(path: Union[str, Path]) -> ExperimentList:
                 f"{path}: experiments: {name}: train_sets: {sets!r} is not one of {known}."
             )
         options["train_sets"] = train_sets[sets]
-        experiment = Experiment(name, {key: str(value) for key, value in options.items()})
+        experiment = Experiment(name, options)
         for needed in experiment.needs:
             if written.get(needed.name) is None:
                 raise UserError(
@@ -137,12 +164,53 @@ def read_experiments(path: Union[str, Path]) -> ExperimentList:
         experiments[name] = experiment
     return ExperimentList(
         experiments,
-        dict(content.get("rows", {})),
+        _read_rows(content.get("rows", {}), content["experiments"], f"{path}: rows"),
         test_sets,
         papers,
         content.get("note", ""),
         content.get("ours", "ours"),
     )
+
+
+def check_options(options: Mapping[str, str], where: str) -> None:
+    """Make sure that options of mlclap.sh leave alone what follows from how the experiments are run.
+
+    Args:
+        options: by name.
+        where: they stand; comes first in the error.
+
+    Raises:
+        UserError: names an option of `RESERVED`, or one for the training in `mlclap_args`, and what to do.
+    """
+    for name, instead in RESERVED.items():
+        if name in options:
+            raise UserError(f"{where}: {name}: cannot be chosen here; {instead}.")
+    for word in options.get("mlclap_args", "").split():
+        if word.partition("=")[0] == "--seed":
+            raise UserError(
+                f"{where}: mlclap_args: {word}: cannot be chosen here; {RESERVED['seed']}."
+            )
+
+
+def _word(value: Any, where: str) -> str:
+    """A value as mlclap.sh takes it."""
+    if isinstance(value, bool):
+        return str(value).lower()
+    if not isinstance(value, (str, int, float)):
+        raise UserError(
+            f"{where}: {value!r} must be text, a number, true or false (several words: one text, separated "
+            "by spaces)."
+        )
+    return str(value)
+
+
+def _read_rows(content: Any, known: Mapping[str, Any], where: str) -> Dict[str, Dict[str, str]]:
+    """Experiments by row and corpus; `known` has those that this recipe leaves out, too."""
+    rows = _without_nulls(check_mapping(content, where))
+    for row, by_corpus in rows.items():
+        for corpus, name in check_mapping(by_corpus, f"{where}: {row}").items():
+            check_keys({name: None}, known, f"{where}: {row}: {corpus}")
+    return rows
 
 
 def _without_nulls(content: Mapping[str, Any]) -> Dict[str, Any]:

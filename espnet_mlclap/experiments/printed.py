@@ -6,6 +6,7 @@ They are in a YAML file of a recipe, one per paper, which the key `papers` of it
     source: Somebody et al., "A Paper", 2024 # left out where the tables are our own
     language: eng_Latn                       # of the captions in the tables
     note: ...                                # what the reader must know about the figures; may be left out
+    corpora: [AudioCaps, Clotho]             # in `results`; without it, whatever stands there
     groups: {others: [fra_Latn, deu_Latn]}   # of languages, by a name of your choice; may be left out
     columns: {map: [t2a R@1, t2a mAP@10 others]}  # direction, metric, language or group, by a name of yours
     results:                                 # by columns, row and corpus; null where nothing is printed
@@ -43,8 +44,10 @@ from espnet_mlclap.utils.config import check_keys, check_mapping, read_config
 from espnet_mlclap.utils.errors import UserError
 from espnet_mlclap.utils.languages import check_language
 
-_KEYS = ("title", "source", "language", "note", "groups", "columns", "results", "tables", "figures")
-
+_KEYS = (
+    *("title", "source", "language", "note", "corpora", "groups", "columns", "results", "tables"),
+    "figures",
+)
 
 _FITTING_METRICS = (*METRICS, MULTIPLE_POSITIVES[1])
 _OVER_LANGUAGES = {
@@ -166,11 +169,13 @@ def read_printed_figures(path: Union[str, Path]) -> PrintedFigures:
     """Read the file.
 
     Raises:
-        UserError: it cannot be read, has an unknown key or lacks one, a column that is not a direction and
-            metric, or a row with more or fewer numbers than columns.
+        UserError: it cannot be read, has an unknown key or lacks one, an unknown language, a column that is
+            not a direction and metric, results of columns, rows or corpora that are not there, or a row with
+            more or fewer numbers than columns.
     """
     content = read_config(path)
     check_keys(content, _KEYS, path, required=("title", "language", "tables"))
+    _check_table_language(content["language"], f"{path}: language")
     groups = {
         name: tuple(check_language(lang, f"{path}: groups: {name}") for lang in langs)
         for name, langs in content.get("groups", {}).items()
@@ -179,30 +184,28 @@ def read_printed_figures(path: Union[str, Path]) -> PrintedFigures:
         name: tuple(_column(column, groups, f"{path}: columns: {name}") for column in listed)
         for name, listed in content.get("columns", {}).items()
     }
+    results = _read_results(content, columns, f"{path}: results")
+    rows_of: Dict[str, List[str]] = {}  # by columns
     tables = {}
     for name, table in content["tables"].items():
         where = f"{path}: tables: {name}"
         keys = ("title", "columns", "rows")
         check_keys(check_mapping(table, where), (*keys, "language"), where, required=keys)
         check_keys({table["columns"]: None}, columns, f"{where}: columns")
-        results = {
-            row: {corpus: tuple(numbers) for corpus, numbers in by_corpus.items()}
-            for row, by_corpus in content.get("results", {}).get(table["columns"], {}).items()
-        }
-        for row, by_corpus in results.items():
-            for corpus, numbers in by_corpus.items():
-                if len(numbers) != len(columns[table["columns"]]):
-                    raise UserError(
-                        f"{path}: results: {table['columns']}: {row}: {corpus}: must hold a number (or null) "
-                        f"for each of the {len(columns[table['columns']])} columns, not {len(numbers)}."
-                    )
+        if "language" in table:
+            _check_table_language(table["language"], f"{where}: language")
+        rows_of.setdefault(table["columns"], []).extend(
+            check_mapping(table["rows"], f"{where}: rows").values()
+        )
         tables[str(name)] = PrintedTable(
             table["title"],
             table.get("language", content["language"]),
             columns[table["columns"]],
             dict(table["rows"]),
-            results,
+            results.get(table["columns"], {}),
         )
+    for name, by_row in results.items():
+        check_keys(by_row, rows_of.get(name, []), f"{path}: results: {name}, rows of its tables")
     figures = {}
     for name, figure in content.get("figures", {}).items():
         where = f"{path}: figures: {name}"
@@ -221,6 +224,34 @@ def read_printed_figures(path: Union[str, Path]) -> PrintedFigures:
         tables,
         figures,
     )
+
+
+def _check_table_language(lang: Any, where: str) -> None:
+    if lang != MEAN_LANGUAGE:
+        check_language(str(lang), where)
+
+
+def _read_results(
+    content: Mapping[str, Any], columns: Mapping[str, Tuple[Column, ...]], where: str
+) -> Dict[str, Dict[str, Dict[str, Tuple[Optional[float], ...]]]]:
+    """The printed numbers by columns, row and corpus."""
+    found: Dict[str, Dict[str, Dict[str, Tuple[Optional[float], ...]]]] = {}
+    written = check_mapping(content.get("results", {}), where)
+    check_keys(written, columns, where)
+    for name, by_row in written.items():
+        found[name] = {}
+        for row, by_corpus in check_mapping(by_row, f"{where}: {name}").items():
+            place = f"{where}: {name}: {row}"
+            check_keys(check_mapping(by_corpus, place), content.get("corpora", by_corpus), place)
+            for corpus, numbers in by_corpus.items():
+                if not isinstance(numbers, list) or len(numbers) != len(columns[name]):
+                    count = len(numbers) if isinstance(numbers, list) else repr(numbers)
+                    raise UserError(
+                        f"{place}: {corpus}: must hold a number (or null) for each of the "
+                        f"{len(columns[name])} columns, not {count}."
+                    )
+            found[name][row] = {corpus: tuple(numbers) for corpus, numbers in by_corpus.items()}
+    return found
 
 
 def _column(text: Any, groups: Mapping[str, Tuple[str, ...]], where: str) -> Column:

@@ -10,8 +10,8 @@ from espnet_mlclap.utils.errors import UserError
 class Plan(Dict[str, str]):
     """What follows from the options of mlclap.sh, by name: folders, languages, numbers, as words.
 
-    `mlclap.sh --print_plan json` shows them all; used here are experiment, inference, le_ratio, le_langs and
-    ngpu.
+    `mlclap.sh --print_plan json` shows them all; used here are experiment, inference, datadir, le_ratio,
+    le_langs and ngpu.
     """
 
     @property

@@ -53,7 +53,14 @@ def write_report(
     lines: List[str] = []
     for paper in chosen:
         runs = {
-            name: read_runs(expdir, name, inference_tag, seeds=seeds, left_out=left_out)
+            name: read_runs(
+                expdir,
+                name,
+                inference_tag,
+                test_sets=listed.test_sets,
+                seeds=seeds,
+                left_out=left_out,
+            )
             for table in paper.tables
             for row in paper.printed.rows(table).values()
             for name in listed.of_row(row).values()

@@ -21,10 +21,10 @@ from typing import (
 from espnet_mlclap.evaluation.embeddings import sort_languages
 from espnet_mlclap.evaluation.scores import DIRECTIONS, AllScores, SetScores, read_scores
 from espnet_mlclap.evaluation.zero_shot import read_zero_shot_scores
+from espnet_mlclap.experiments.checks import RunScores, find_fault, same_test_data
 from espnet_mlclap.experiments.plan import run_tag
 from espnet_mlclap.utils.languages import PAPER_SOURCE
 
-RunScores = Dict[int, AllScores]  # by seed
 MEAN_LANGUAGE = "mean"  # in place of a language: the mean of all
 # directions and metrics that are not those of `DIRECTIONS`
 MULTIPLE_POSITIVES = ("t2a", "mAP@16")  # counts all clips that a caption fits
@@ -67,18 +67,21 @@ def read_runs(
     name: str,
     inference_tag: str,
     *,
+    test_sets: Optional[Container[str]] = None,
     seeds: Optional[Container[int]] = None,
     left_out: Container[str] = (),
 ) -> RunScores:
     """Read what exists of an experiment, by seed; nothing if it has not been run.
 
-    Scores of an earlier training, where it was restarted and has not ended since, are left out, with a
-    warning. Accuracies of zero-shot classification are read where there are some.
+    Accuracies of zero-shot classification are read where there are some. Left out, with a warning, are scores
+    of an earlier training or of earlier embeddings, those of another seed than the folder says, and those
+    that are not of the same test data as most of the seeds': all cells of a table are over the same seeds.
 
     Args:
         expdir: folder of the experiments.
         name: of the experiment.
         inference_tag: folder of the results in each.
+        test_sets: that matter; None for all that are found.
         seeds: those to read; None for all that are found.
         left_out: tags of trainings (`run_tag`) not to read.
 
@@ -86,6 +89,7 @@ def read_runs(
         UserError: scores that are there but cannot be read.
     """
     pattern = re.compile(re.escape(f"mlclap_{run_tag(name, 0)}"[:-1]) + r"(\d+)")
+    paths: Dict[int, Path] = {}
     found: RunScores = {}
     for folder in Path(expdir).glob(f"mlclap_{name}_seed*"):
         match = pattern.fullmatch(folder.name)
@@ -95,13 +99,18 @@ def read_runs(
         seed = int(match[1])
         if (seeds is not None and seed not in seeds) or run_tag(name, seed) in left_out:
             continue
-        if (folder / ".made").is_file():
-            found[seed] = {**read_scores(path), **_zero_shot(path.parent)}
-        else:
-            logging.warning(
-                "%s: left out, since the training has not ended. Run stages 5 to 7.", path
-            )
-    return dict(sorted(found.items()))
+        fault = find_fault(path, seed)
+        if fault:
+            logging.warning("%s: left out, since %s", path, fault)
+            continue
+        paths[seed] = path
+        scores = {**read_scores(path), **_zero_shot(path.parent)}
+        found[seed] = {
+            one: entries
+            for one, entries in scores.items()
+            if test_sets is None or one.removesuffix(_ZERO_SHOT_SET.format("")) in test_sets
+        }
+    return same_test_data(dict(sorted(found.items())), paths)
 
 
 def _zero_shot(folder: Path) -> AllScores:
@@ -109,6 +118,12 @@ def _zero_shot(folder: Path) -> AllScores:
     found = {}
     way, metric = ZERO_SHOT
     for path in folder.glob("*/zero_shot.json"):
+        made = path.with_name(".made")
+        if made.is_file() and made.stat().st_mtime > path.stat().st_mtime:
+            logging.warning(
+                "%s: left out, since it is older than the embeddings. Run stage 7.", path
+            )
+            continue
         entries = {
             lang: {way: {metric: one["accuracy"]}, "intervals": {way: {metric: one["interval"]}}}
             for lang, one in read_zero_shot_scores(path).items()

@@ -8,7 +8,9 @@ from espnet_mlclap.experiments.plan import (
     REFERENCES,
     Experiment,
     ExperimentList,
+    check_options,
     is_path,
+    is_whole,
     parse_reference,
     run_tag,
 )
@@ -102,29 +104,37 @@ def read_seeds(text: str) -> List[int]:
         UserError: they are not whole numbers, or not different.
     """
     words = text.split()
-    if not words or not all(word.isdigit() for word in words) or len(set(words)) < len(words):
+    seeds = [int(word) for word in words if is_whole(word)]
+    if not words or len(set(seeds)) < len(words):
         raise UserError(f"--seeds {text!r}: must be different whole numbers separated by spaces.")
-    return [int(word) for word in words]
+    return seeds
 
 
-def data_options(runs: Sequence[Run], expdir: str) -> List[List[str]]:
-    """Options for stages 1 to 4, once for each choice of training and validation sets.
+def check_passed(passed: Sequence[str], runs: Sequence[Run]) -> None:
+    """Make sure that options which all experiments get leave alone what tells the experiments apart.
 
-    Translations are made where any experiment on these sets uses them, in all languages of the recipe.
+    The last value of an option is what mlclap.sh takes: these would replace an experiment's own.
+
+    Args:
+        passed: options of mlclap.sh, as `--name value` or `--name=value`.
+        runs: the trainings that get them.
+
+    Raises:
+        UserError: names an option that an experiment sets, or that `check_options` refuses.
     """
-    ratios: Dict[Tuple[str, str], str] = {}
+    given = {}
+    words = iter(passed)
+    for word in words:
+        name, equals, value = word.removeprefix("--").partition("=")
+        given[name] = value if equals else next(words, "")
+    check_options(given, "options after --")
     for run in runs:
-        options = run.experiment.options
-        sets = options["train_sets"], options.get("valid_set", "")
-        if float(options.get("le_ratio", 0)) > float(ratios.get(sets, -1)):
-            ratios[sets] = options["le_ratio"]
-    choices = []
-    for (train, valid), ratio in ratios.items():
-        # statistics of their own, so that one choice does not undo the other's
-        stats = f"{expdir}/stats/{'_'.join([*train.split(), valid]).rstrip('_')}"
-        options = ["--train_sets", train, "--le_ratio", ratio, "--expdir", expdir]
-        choices.append([*options, "--statsdir", stats, *(["--valid_set", valid] if valid else [])])
-    return choices
+        for name in given:
+            if name in run.experiment.options:
+                raise UserError(
+                    f"options after --: --{name} would replace what the list says of the experiment "
+                    f"{run.experiment.name}. Change it in the list."
+                )
 
 
 def run_options(run: Run, expdir: str, inference_model: str) -> List[str]:

@@ -54,8 +54,9 @@ while (($#)); do
 done
 folder=exp/mlclap_${mlclap_tag:-}/valid.mAP@10.best
 if [[ -n ${print_plan:-} ]]; then
-    printf '{"experiment": "%s", "inference": "%s", "ngpu": "%s", "le_ratio": "%s", "le_langs": "a b"}' \\
-        "${folder%/*}" "$folder" "$ngpu" "$le_ratio"
+    printf '{"datadir": "data", "le_langs": "a b", "experiment": "%s", "inference": "%s", "ngpu": "%s", ' \\
+        "${folder%/*}" "$folder" "$ngpu"
+    printf '"le_ratio": "%s"}' "$le_ratio"
     exit
 fi
 echo "$line" >>calls
@@ -167,6 +168,64 @@ def test_what_is_scored_is_not_scored_again(recipe):
     made.unlink()  # embedded again
     main(["--tables", "2"])
     assert [call[0] for call in stages(recipe)] == ["1", "5", "5", "7"]
+
+
+@pytest.fixture
+def list_of_clips(recipe):
+    """A list that options name, of a training that is all done with it."""
+    (recipe / "relevant").write_text("a")
+    main(["--tables", "1", "--", "--relevant_clips", "test=relevant", "--note", "n" * 300])
+    calls(recipe)
+    return recipe / "relevant"
+
+
+@pytest.mark.parametrize("change", ["none", "options", "list", "reranking", "report", "by hand"])
+def test_scored_again_where_scores_would_be_others(recipe, list_of_clips, change):
+    results = recipe / "exp/mlclap_baseline_seed1/valid.mAP@10.best"
+    more = ["--", "--relevant_clips", "test=relevant", "--note", "n" * 300]  # no file's name
+    if change == "options":
+        more += ["--zero_shot", "true"]
+    elif change == "list":
+        list_of_clips.write_text("b")
+    elif change == "reranking":
+        (results / "reranked/x_all/test").mkdir(parents=True)
+        (results / "reranked/x_all/test/.made").touch()
+    elif change == "report":
+        (results / "RESULTS.md").unlink()
+    elif change == "by hand":  # with other options
+        set_scores(recipe, 20.0)
+        (results / "scores.json").write_text((recipe / "scores.json").read_text())
+    scored = [] if change == "none" else ["7"]
+    for expected in (scored, []):
+        main(["--tables", "1", *more])
+        assert [call[0] for call in stages(recipe)] == ["1", "5", *expected]
+
+
+def test_a_stage_7_that_failed_is_run_again(recipe):
+    run = recipe / "run.sh"
+    script = run.read_text()
+    run.write_text(script.replace("if ((stage == 7)); then", "if ((stage == 7)); then exit 1;"))
+    with pytest.raises(SystemExit):
+        main(["--tables", "1"])
+    folder = recipe / "exp/mlclap_baseline_seed1/valid.mAP@10.best"
+    (folder / "scores.json").write_text((recipe / "scores.json").read_text())  # it got so far
+    (folder / "RESULTS.md").touch()
+    run.write_text(script)
+    calls(recipe)
+    main(["--tables", "1"])
+    assert [call[0] for call in stages(recipe)] == ["1", "5", "7"]
+
+
+@pytest.mark.parametrize("dry_run", ["true", "false"])
+def test_without_a_ratio_in_the_list_that_of_the_recipe(recipe, capfd, dry_run):
+    listed = recipe / "conf/experiments.yaml"
+    listed.write_text(listed.read_text().replace("small, le_ratio: 0}", "small}"))
+    (recipe / "run.sh").write_text(RECIPE.replace("le_ratio=0", "le_ratio=0.3"))
+    main(["--tables", "1", "--dry_run", dry_run])
+    if dry_run == "true":
+        assert "--stop_stage 4 --train_sets 'a b' --le_ratio 0.3" in capfd.readouterr().out
+    else:
+        assert calls(recipe)[0][3]["--le_ratio"] == "0.3"
 
 
 def test_fine_tuning_starts_from_pretraining_and_options_are_passed_on(recipe):
@@ -320,6 +379,8 @@ def test_a_dry_run_only_prints(recipe, capsys):
         (["--seeds", "1 x"], "must be different whole numbers"),
         (["--jobs", "0"], "--jobs 0: must be 1 or more"),
         (["--seeds", "1 1"], "must be different whole numbers"),
+        (["--", "--seed", "3"], "options after --: seed: cannot be chosen here; give --seeds"),
+        (["--tables", "2", "--", "--le_ratio=1"], "--le_ratio would replace"),
         (["--config", "nowhere.yaml"], "nowhere.yaml: cannot be read"),
         (["--run", "./other.sh"], "./other.sh: cannot be run"),
     ],

@@ -2,8 +2,16 @@
 
 import pytest
 
+from espnet_mlclap.experiments.data import data_options
 from espnet_mlclap.experiments.plan import Experiment, Reference, read_experiments
-from espnet_mlclap.experiments.runs import Run, data_options, longest_first, run_options, select
+from espnet_mlclap.experiments.runs import (
+    Run,
+    check_passed,
+    longest_first,
+    read_seeds,
+    run_options,
+    select,
+)
 from espnet_mlclap.utils.errors import UserError
 
 SHARED = """
@@ -136,7 +144,9 @@ def test_teachers_of_other_seeds_come_first(tmp_path, choose):
 def test_data_once_for_each_choice_of_sets(listed, choose):
     def made(tables):
         found = []
-        for options in data_options(select(listed, choose(tables), [1]), "exp"):
+        runs = select(listed, choose(tables), [1])
+        ratios = {run.tag: run.experiment.options["le_ratio"] for run in runs}
+        for options in data_options(runs, "exp", ratios):
             values = dict(zip(options[::2], options[1::2]))
             assert values["--expdir"] == "exp"
             names = ("--train_sets", "--le_ratio", "--valid_set", "--statsdir")
@@ -147,6 +157,67 @@ def test_data_once_for_each_choice_of_sets(listed, choose):
     assert made("1") == [small]
     small[1] = "0.1"
     assert made("2 3") == [small, large, ["b", "0.1", "v", "exp/stats/b_v"]]
+
+
+def data_of(*options):
+    """Options by name of each call of stages 1 to 4, for an experiment with each of these."""
+    runs = [
+        Run(Experiment(f"x{number}", {"train_sets": "a", **own}), 1)
+        for number, own in enumerate(options)
+    ]
+    found = data_options(runs, "exp", {run.tag: "0.5" for run in runs})
+    return [dict(zip(words[::2], words[1::2])) for words in found]
+
+
+def test_what_stages_1_to_4_use_reaches_them():
+    given = {"langs": "eng_Latn por_Latn", "paraphraser": "file", "test_sets": "t u"}
+    (data,) = data_of({**given, "le_langs": "por_Latn", "mlclap_config": "c.yaml"})
+    assert {name: data[f"--{name}"] for name in given} == given
+    assert data["--le_ratio"] == "0.5"
+    assert not {"--le_langs", "--mlclap_config"} & set(data)
+    flac, shards = data_of({}, {"audio_format": "shards"})
+    assert ("--audio_format" in flac, shards["--audio_format"]) == (False, "shards")
+    assert flac["--statsdir"] != shards["--statsdir"]
+
+
+def test_two_choices_may_not_undo_each_other():
+    message = "x0 and x1 differ in translator, .* Give one of them a datadir"
+    with pytest.raises(UserError, match=message):
+        data_of({}, {"translator": "file"})
+    assert len(data_of({}, {"translator": "file", "datadir": "data2", "dumpdir": "dump2"})) == 2
+    assert len(data_of({}, {"translator": "file", "train_sets": "b"})) == 2
+    assert len(data_of({}, {"paraphraser": "file"}, {"paraphraser": "none"})) == 3
+
+
+def test_values_of_the_list_are_as_the_recipe_takes_them(tmp_path):
+    shared = SHARED.replace("le_langs: fra_Latn", "zero_shot: true, requeue: 2")
+    options = read_experiments(written(tmp_path, shared)).experiments["fra"].options
+    assert (options["zero_shot"], options["requeue"]) == ("true", "2")
+
+
+@pytest.mark.parametrize(
+    ("passed", "message"),
+    [
+        (["--ngpu", "2", "--seed", "3"], "after --: seed: .* give --seeds to run_experiments"),
+        (["--seed=3"], "after --: seed:"),
+        (["--inference_model", "latest.pth"], "give --inference_model to run_experiments"),
+        (["--stop_stage", "5"], "stop_stage: cannot be chosen here"),
+        (["--mlclap_args", "--max_epoch 1 --seed 3"], "mlclap_args: --seed: cannot be chosen here"),
+        (["--le_ratio", "0.9"], "--le_ratio would replace .* of the experiment baseline"),
+        (["--mlclap_config=x.yaml"], "--mlclap_config would replace"),
+    ],
+)
+def test_options_for_all_leave_alone_what_tells_them_apart(listed, choose, passed, message):
+    runs = select(listed, choose("2"), [1])
+    check_passed(["--ngpu", "2", "--mlclap_args", "--max_epoch 1"], runs)
+    with pytest.raises(UserError, match=message):
+        check_passed(passed, runs)
+
+
+@pytest.mark.parametrize("text", ["1 ²", "1 01", "", "-1", "1 1"])
+def test_seeds_are_different_whole_numbers(text):
+    with pytest.raises(UserError, match="must be different whole numbers"):
+        read_seeds(text)
 
 
 @pytest.mark.parametrize(
@@ -167,6 +238,17 @@ def test_data_once_for_each_choice_of_sets(listed, choose):
         (("{base: mixture, le_ratio: 0.5}", "5"), (), "mixture_50: must hold options"),
         (("base: baseline, le", "base: fra, le"), (), "is in the end based on itself"),
         ((), ("test_sets:", "note:"), "the key 'test_sets' is missing"),
+        (("le_ratio: 0.5", "seed: 3"), (), "mixture_50: seed: cannot be chosen .* --seeds"),
+        (("le_ratio: 0.5", "le_ratio: [1, 2]"), (), r"mixture_50: le_ratio: \[1, 2\] must be text"),
+        (("train_sets: clotho", "train_sets: [clotho]"), (), "tuned_mixture_clotho: train_sets: "),
+        ((), ("small: a b", "small: [a, b]"), "train_sets: small: .* must be text"),
+        (("init_param: pretrained", "init_param: x@²"), (), "no experiment is called 'x@²'"),
+        (
+            ("Clotho: tuned_m", "Clotho: tund_m"),
+            (),
+            "finetuned_mixture: Clotho: unknown key 'tund_m",
+        ),
+        (("finetuned_mixture: {", "finetuned_mixture: x # {"), (), "finetuned_mixture: must hold"),
     ],
 )
 def test_mistakes_are_named(tmp_path, shared, recipe, message):

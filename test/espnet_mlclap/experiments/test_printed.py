@@ -9,6 +9,7 @@ PRINTED = """
 title: Our trainings
 source: A paper
 language: eng_Latn
+corpora: [AudioCaps, Clotho]
 columns: {map: [a2t R@1, t2a mAP@10]}
 results:
   map:
@@ -93,6 +94,20 @@ def test_columns_of_languages_and_groups(path):
         ("[50.1, 40.7]", "[50.1]", "baseline: AudioCaps: must hold a number .* 2 columns, not 1"),
         ("One, columns: map", "One, columns: recall", "tables: 1: columns: unknown key 'recall'"),
         ("title: One, ", "", "tables: 1: the key 'title' is missing"),
+        ("language: eng_Latn", "language: eng_latn", "language: unknown language .*eng_Latn"),
+        ("title: One,", "title: One, language: fr,", "tables: 1: language: unknown language"),
+        ("  map:\n", "  mop:\n", "results: unknown key 'mop'. Did you mean map"),
+        (
+            "    baseline:",
+            "    basline:",
+            "results: map, rows of its tables: unknown key 'basline'",
+        ),
+        (
+            "Clotho: [",
+            "Cloto: [",
+            "results: map: baseline: unknown key 'Cloto'. Did you mean Clotho",
+        ),
+        ("[50.1, 40.7]", "50.1", "baseline: AudioCaps: must hold a number .* not 50.1"),
     ],
 )
 def test_mistakes_are_named(path, old, new, message):

@@ -80,6 +80,93 @@ def test_scores_of_an_earlier_training_are_left_out(expdir, caplog):
     assert caplog.text.count("left out, since the training has not ended") == 1
 
 
+def results(expdir, seed):
+    """The folder of results of a training."""
+    return expdir / f"mlclap_mixture_seed{seed}" / TAG
+
+
+def made(path, later):
+    """Make a marker, so many seconds later than the scores of its training."""
+    path.parent.mkdir(parents=True)
+    path.touch()
+    scores = next(parent for parent in path.parents if parent.name == TAG) / "scores.json"
+    time = scores.stat().st_mtime + later
+    os.utime(path, (time, time))
+
+
+@pytest.mark.parametrize("place", ["test", "reranked/x_all/test"])
+def test_scores_of_earlier_embeddings_are_left_out(expdir, caplog, place):
+    made(results(expdir, 1) / place / ".made", later=-1)
+    made(results(expdir, 2) / place / ".made", later=1)
+    assert list(read_runs(expdir, "mixture", TAG)) == [1, 10]
+    assert f"{place} was made after the scores. Run stage 7." in caplog.text
+
+
+def test_scores_of_embeddings_that_are_being_made_are_left_out(expdir, caplog):
+    made(results(expdir, 2) / "test/.made.begun", later=-1)
+    assert list(read_runs(expdir, "mixture", TAG)) == [1, 10]
+    assert "embedding the test sets has not ended. Run stages 6 and 7." in caplog.text
+
+
+def test_a_training_with_another_seed_is_left_out(expdir, caplog):
+    for seed, trained in ((1, 1), (2, 3)):
+        (results(expdir, seed).parent / "config.yaml").write_text(f"seed: {trained}\n")
+    assert list(read_runs(expdir, "mixture", TAG)) == [1, 10]
+    assert "it was trained with seed 3" in caplog.text
+
+
+def without_a_language(test):
+    del test["fra_Latn"]
+
+
+def smaller(test):
+    test["eng_Latn"]["clips"] = 4
+
+
+def with_lists(test):
+    test["eng_Latn"]["multiple_positives"] = {"captions": 7, "t2a": {"R@1": 1.0}}
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (without_a_language, "test, fra_Latn: nothing, not 10 clips, 50 captions, intervals"),
+        (smaller, "test, eng_Latn: 4 clips, 50 captions, intervals, not 10 clips"),
+        (with_lists, "intervals, 7 captions with lists, not 10 clips, 50 captions, intervals. Run"),
+    ],
+)
+def test_seeds_are_averaged_over_the_same_test_data(expdir, caplog, change, message):
+    path = results(expdir, 2) / "scores.json"
+    scores = json.loads(path.read_text())
+    change(scores["test"])
+    path.write_text(json.dumps(scores))
+    assert list(read_runs(expdir, "mixture", TAG)) == [1, 10]
+    assert message in caplog.text
+    assert "seed2" in caplog.text
+
+
+def test_a_seed_that_lacks_a_test_set_is_left_out(expdir, caplog):
+    """One of the list; others do not matter."""
+    for seed, name in ((1, "other"), (2, "test")):
+        path = results(expdir, seed) / "scores.json"
+        scores = json.loads(path.read_text())
+        path.write_text(json.dumps({**scores, name: scores["test"], "third": scores["test"]}))
+    scores = json.loads((path := results(expdir, 10) / "scores.json").read_text())
+    path.write_text(json.dumps({"other": scores["test"]}))
+    assert list(read_runs(expdir, "mixture", TAG, test_sets=["test"])) == [1, 2]
+    assert "only one of them has test" in caplog.text
+
+
+def test_of_two_seeds_that_differ_the_last_scored_counts(expdir):
+    path = results(expdir, 2) / "scores.json"
+    scores = json.loads(path.read_text())
+    smaller(scores["test"])
+    path.write_text(json.dumps(scores))
+    for seed, time in ((1, 5), (2, 6)):
+        os.utime(results(expdir, seed) / "scores.json", (time, time))
+    assert list(read_runs(expdir, "mixture", TAG, seeds=[1, 2])) == [2]
+
+
 def test_mean_deviation_and_interval(runs):
     ours = summarise(runs["mixture"], "test", "eng_Latn", "t2a", "mAP@10")
     values = [40.0, 43.0, 44.5]
@@ -221,6 +308,17 @@ def test_accuracies_of_more_languages_and_groups_of_them(expdir, tmp_path):
     assert [panel.get_title() for panel in drawn.axes] == ["accuracy", "T2A R@1"]
     assert [bar.get_height() for bar in drawn.axes[0].patches] == [85.0, 60.0, 55.0]
     assert [bar.get_height() for bar in drawn.axes[1].patches] == [41.5, 31.5]
+
+
+def test_accuracies_of_earlier_embeddings_are_left_out(expdir, caplog):
+    path = results(expdir, 1) / "test/zero_shot.json"
+    made(path.with_name(".made"), later=-5)
+    counts = {"chance": 10.0, "clips": 8, "classes": 2, "prompts": 3}
+    path.write_text(json.dumps({"eng_Latn": {"accuracy": 8.0, "interval": [7.0, 9.0], **counts}}))
+    assert "test zero-shot" in read_runs(expdir, "mixture", TAG, seeds=[1])[1]
+    os.utime(path, (5, 5))
+    assert "test zero-shot" not in read_runs(expdir, "mixture", TAG, seeds=[1])[1]
+    assert "older than the embeddings. Run stage 7." in caplog.text
 
 
 def test_broken_scores_are_named(expdir):
