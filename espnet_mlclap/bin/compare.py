@@ -4,9 +4,9 @@ import argparse
 from pathlib import Path
 from typing import Dict, List, Optional, Sequence
 
-from espnet_mlclap.evaluation.scores import METRICS, AllScores, read_scores
+from espnet_mlclap.evaluation.scores import METRICS, AllScores, find_results_in, read_scores
 from espnet_mlclap.reports.tables import COMPARED_METRICS, comparison_tables
-from espnet_mlclap.utils.atomic import atomic_open, is_left_over
+from espnet_mlclap.utils.atomic import atomic_open
 from espnet_mlclap.utils.cli import run_command
 from espnet_mlclap.utils.errors import UserError
 
@@ -54,8 +54,7 @@ def compare(options: argparse.Namespace) -> None:
 
 
 def _scores(path: str) -> AllScores:
-    folders = [file.parent for file in Path(path).glob("*/scores.json")]
-    inside = sorted(folder for folder in folders if not is_left_over(folder))
+    inside = find_results_in(path)
     if inside and not (Path(path) / "scores.json").exists():
         raise UserError(
             f"{path}: an experiment's folder; give a folder of results in it: "

@@ -35,6 +35,9 @@ def get_parser() -> argparse.ArgumentParser:
         "--inference_dir", required=True, help="exp/<experiment>/<inference tag>, with <set>/ in it"
     )
     parser.add_argument(
+        "--sets", nargs="+", help="test sets to score; default: all that have embeddings there"
+    )
+    parser.add_argument(
         "--source_lang",
         default=PAPER_SOURCE,
         help="the language that the others are translations of: first in tables, which give the mean of the "
@@ -77,7 +80,7 @@ def score(options: argparse.Namespace) -> None:
         raise UserError(f"--bootstrap {options.bootstrap}: must be 1 or more.")
     check_language(options.source_lang, "--source_lang")
     inference_dir = Path(options.inference_dir)
-    names = find_sets(inference_dir)
+    names = find_sets(inference_dir, options.sets)
     files = _files_by_set(options.relevant_clips, names)
     scores = {}
     for name in names:

@@ -15,7 +15,7 @@ import numpy as np
 from espnet_mlclap.evaluation.confidence import REPLICATES, bootstrap_intervals
 from espnet_mlclap.evaluation.embeddings import EmbeddingSet
 from espnet_mlclap.evaluation.metrics import QueryValues, retrieval_values
-from espnet_mlclap.utils.atomic import is_left_over
+from espnet_mlclap.evaluation.scores import find_results_in
 from espnet_mlclap.utils.errors import UserError
 
 Differences = Dict[str, Dict[str, List[float]]]  # direction -> metric -> [difference, low, high]
@@ -94,9 +94,7 @@ def find_results(path: Union[str, Path]) -> Path:
     path = Path(path)
     if (path / "scores.json").is_file():
         return path
-    found = sorted(
-        file.parent for file in path.glob("*/scores.json") if not is_left_over(file.parent)
-    )
+    found = find_results_in(path)
     if len(found) == 1:
         return found[0]
     if found:

@@ -20,6 +20,7 @@ captions and with all clips of the set. The same function scores the validation 
 """
 
 import json
+import re
 import statistics
 from pathlib import Path
 from typing import Any, Dict, List, Mapping, Optional, Sequence, Union
@@ -50,6 +51,7 @@ _AVERAGED = ("R@1", "R@10", "mAP@10")
 MEAN_NAMES = (CRITERION, *(f"{way}_{name}" for way in DIRECTIONS for name in _AVERAGED))
 # Their places in scores.json, next to the languages.
 _MEAN, _SOURCE, _CONSISTENCY = "mean", "source_lang", "consistency"
+_OUTDATED = re.compile(r"outdated(_\d+)?")  # what scripts/jobs.sh of the recipes calls the folder
 
 
 # of a language's entry
@@ -201,11 +203,11 @@ def read_relevant_clips(
     return relevant
 
 
-def find_sets(inference_dir: Union[str, Path]) -> List[str]:
-    """Names of the sets that have embeddings in `inference_dir`, sorted.
+def find_sets(inference_dir: Union[str, Path], wanted: Optional[Sequence[str]] = None) -> List[str]:
+    """Names of the sets that have embeddings in `inference_dir`, sorted; those that are `wanted`, if given.
 
     Raises:
-        UserError: there is none.
+        UserError: there is none, or not one that is wanted.
     """
     inference_dir = Path(inference_dir)
     folders = [path.parent for path in inference_dir.glob("*/audio_embeddings.npy")]
@@ -214,7 +216,28 @@ def find_sets(inference_dir: Union[str, Path]) -> List[str]:
         raise UserError(
             f"{inference_dir}: no embeddings in it (<set>/audio_embeddings.npy). Run stage 6 first."
         )
-    return names
+    if wanted is None:
+        return names
+    missing = sorted(set(wanted) - set(names))
+    if missing:
+        raise UserError(
+            f"--sets {' '.join(missing)}: no embeddings in {inference_dir}, which has {', '.join(names)}. "
+            "Run stage 6 first."
+        )
+    return sorted(set(wanted))
+
+
+def find_results_in(experiment_dir: Union[str, Path]) -> List[Path]:
+    """Folders of results (with scores.json) in an experiment's folder, sorted.
+
+    What a training that started again has put aside (`outdated`, `outdated_2`, ...) is not among them.
+    """
+    folders = (file.parent for file in Path(experiment_dir).glob("*/scores.json"))
+    return sorted(
+        folder
+        for folder in folders
+        if not (is_left_over(folder) or _OUTDATED.fullmatch(folder.name))
+    )
 
 
 def write_scores(path: Union[str, Path], scores: AllScores) -> None:

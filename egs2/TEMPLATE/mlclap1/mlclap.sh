@@ -49,7 +49,7 @@ translator=sonar       # {sonar|file|huggingface|chat|package.module:Class|none}
 translation_encoder=   # fairseq2 asset name of SONAR's text encoder
 translation_decoder=   # fairseq2 asset name of SONAR's text decoder
 translation_config=    # YAML file of the translator (batch size, beam, filters)
-given_dir=             # with --translator file: folder of the given translations
+given_dir=             # of --translator file and --test_translator file: folder of the given translations
 le_ratio=              # {0-1} probability that an epoch uses a translated caption; 0: none are made (default: the configuration's)
 le_langs=              # languages of LE (default: all of --langs but the source)
 reference_dir=         # folder of good translations (text, utt2clip, utt2lang), for chrF in quality.md
@@ -164,7 +164,9 @@ translate() {  # SET LANGUAGES TRANSLATOR OPTIONS...
     local -a options=(--source_lang "${source_lang}" --langs "$2" --translator "$3" "${@:4}")
     if [[ -n ${translation_encoder} ]]; then options+=(--encoder "${translation_encoder}"); fi
     if [[ -n ${translation_decoder} ]]; then options+=(--decoder "${translation_decoder}"); fi
-    if [[ -n ${given_dir} ]]; then options+=(--given_dir "${given_dir}") inputs+=("${given_dir}"); fi
+    if [[ $3 == file && -n ${given_dir} ]]; then # the other call may have another translator
+        options+=(--given_dir "${given_dir}") inputs+=("${given_dir}")
+    fi
     if [[ -n ${translation_config} ]]; then
         options+=(--config "${translation_config}") inputs+=("${translation_config}")
     fi
@@ -211,7 +213,7 @@ stage_3() {
         local -a inputs=("${datadir}/${set}" @"${datadir}/${set}/wav.scp") options=()
         if translates_test && [[ " ${test_sets} " == *" ${set} "* ]]; then
             options=(--more_captions "${datadir}/${set}_le")
-            inputs+=("${datadir}/${set}"_le/{text,utt2clip,utt2lang})
+            inputs+=("${datadir}/${set}"_le/{text,utt2clip,utt2lang,utt2source})
         fi
         if [[ ${audio_format} == shards ]]; then options+=(--clips_per_shard "${clips_per_shard}"); fi
         once "${formatted}/${set}/.made" "${expdir}/log/format_${set}.log" "${data_cmd}" \
@@ -241,7 +243,7 @@ add_training_sets() { # and their translations, to the caller's arrays `options`
         options+=(--train_data_dir "${formatted}/${set}") inputs+=("${formatted}/${set}")
         if uses_le; then
             options+=(--le_data_dir "${datadir}/${set}_le")
-            inputs+=("${datadir}/${set}"_le/{text,utt2clip,utt2lang})
+            inputs+=("${datadir}/${set}"_le/{text,utt2clip,utt2lang,utt2source})
         fi
     done
 }
@@ -252,7 +254,7 @@ add_paraphrases() { # to the caller's arrays `options` and `inputs`
     options+=(--paraphrase_ratio "${paraphrase_ratio}")
     for set in "${train[@]}"; do
         options+=(--paraphrase_data_dir "${datadir}/${set}_paraphrased")
-        inputs+=("${datadir}/${set}"_paraphrased/{text,utt2clip,utt2lang})
+        inputs+=("${datadir}/${set}"_paraphrased/{text,utt2clip,utt2lang,utt2source})
     done
 }
 
@@ -301,10 +303,15 @@ add_teachers() { # their vectors of the training sets, made where needed, to the
 }
 
 stage_5() {
-    local weight
+    local weight path
     local -a inputs options=() launcher=(python3) more
     local gpus_of_rank=${ngpu}
-    local -a outdated=("${experiment}"/{checkpoint.pth,*epoch.pth,*/scores.json})
+    local -a outdated=("${experiment}"/{checkpoint.pth,*epoch.pth,*best.pth})
+    # and the folders of what was inferred with these weights
+    for path in "${experiment}"/*/{scores.json,log/embed_*.log,*/.made}; do
+        path=${path#"${experiment}/"}
+        outdated+=("${experiment}/${path%%/*}")
+    done
     local files # of the configuration, with what they are based on and what they name
     files=$(python3 -m espnet_mlclap.bin.show_config "${mlclap_config}" --files true)
     mapfile -t inputs <<<"${files}"
@@ -367,8 +374,9 @@ rerank() { # SET TOP
     local out=${inference}/reranked/${reranker_name}_$2/$1
     local -a more=() # nothing by default: what was reranked without the option is up to date
     if [[ ${custom_classes} == true ]]; then more=(--custom_classes true); fi
-    local -a inputs=("${formatted}/$1" "${inference}/$1" "${reranker}")
-    if [[ -d ${reranker} ]]; then inputs=("${inputs[@]:0:2}" "${reranker}"/{config.yaml,"${best_model}"}); fi
+    # stage 7 writes into the folder of the embeddings, too
+    local -a inputs=("${formatted}/$1" "${inference}/$1"/{{audio,text}_embeddings.npy,{clip,caption}_ids})
+    if [[ -d ${reranker} ]]; then inputs+=("${reranker}"/{config.yaml,"${best_model}"}); else inputs+=("${reranker}"); fi
     once "${out}/.made" "${inference}/log/rerank_$1_$2.log" "${embed_cmd}" \
         python3 -m espnet_mlclap.bin.rerank --model_dir "${reranker}" --name "${reranker_name}" \
         --data_dir "${formatted}/$1" --embedding_dir "${inference}/$1" --out_dir "${out}" \
@@ -376,8 +384,12 @@ rerank() { # SET TOP
 }
 
 stage_7() {
-    local set top
+    local set top must_be_made="stage 6"
     local -a options=() compared=() reranked=()
+    for set in "${tests[@]}"; do
+        embed "${set}" 0
+        for top in ${reranker:+${rerank_top}}; do rerank "${set}" "${top}"; done
+    done
     if [[ -n ${baseline} ]]; then compared=(--baseline "${baseline}"); fi
     if [[ -n ${relevant_clips} ]]; then
         read -ra options <<<"${relevant_clips}"
@@ -386,7 +398,7 @@ stage_7() {
     for top in ${reranker:+${rerank_top}}; do reranked+=("${inference}/reranked/${reranker_name}_${top}"); done
     if [[ -n ${reranker} ]]; then reranked=(--reranked "${reranked[@]}"); fi
     run_job "${inference}/log/score.log" "" python3 -m espnet_mlclap.bin.score --inference_dir "${inference}" \
-        --source_lang "${source_lang}" "${options[@]}" "${compared[@]}" "${reranked[@]}"
+        --sets "${tests[@]}" --source_lang "${source_lang}" "${options[@]}" "${compared[@]}" "${reranked[@]}"
     if [[ ${zero_shot} == true ]]; then
         local -a prompts=(--prompt_data_dir "${train[@]/#/${formatted}/}")
         if [[ -n ${zero_shot_prompts} ]]; then prompts=(--prompt_file "${zero_shot_prompts}"); fi

@@ -30,7 +30,7 @@ def test_a_failure_stops_the_job_shows_the_cause_and_is_tried_again(recipe):
 def test_what_changed_is_made_again_with_all_that_follows_from_it(recipe):
     recipe.run()
     (recipe.folder / "conf/train.yaml").write_text("max_epoch: 2\n")
-    assert recipe.run().names == ["train", "score", "report"]  # the same model: not embedded again
+    assert recipe.run().names == ["train", "embed", "score", "report"]
     (recipe.folder / "local/data.sh").write_text(recipe.data.replace("echo x", "echo y"))
     again = recipe.run().names
     assert again.count("translate") == 2
@@ -60,12 +60,61 @@ def test_a_training_that_was_killed_does_not_go_on_with_other_options(recipe):
     recipe.run("--le_ratio", "0.5", FAIL="train")
     assert not [name for name in left if (experiment / name).exists()]
     aside = sorted(path.name for path in (experiment / "outdated").iterdir())
-    assert aside == ["1epoch.pth", "checkpoint.pth", "scores.json"]
+    assert aside == ["1epoch.pth", "checkpoint.pth", "valid.mAP@10.best"]
+    assert (experiment / "outdated/valid.mAP@10.best/scores.json").exists()
     (experiment / "checkpoint.pth").touch()
     recipe.run("--le_ratio", "0.5", FAIL="train")
     assert (experiment / "checkpoint.pth").exists()
     again = recipe.run("--le_ratio", "0.6")
-    assert again.returncode == 0, again.stderr  # outdated/scores.json is found by */scores.json
+    assert again.returncode == 0, again.stderr
+    assert [path.name for path in (experiment / "outdated_2").iterdir()] == ["checkpoint.pth"]
+    assert (experiment / "outdated/1epoch.pth").exists()
+
+
+def test_what_was_inferred_with_other_weights_is_put_aside(recipe):
+    both = ["--", "--test_sets", "test a"]
+    first = recipe.run(*both)
+    assert "--sets test a --source_lang" in " ".join(first.call("score"))
+    other = ["--inference_tag", "other"]
+    experiment = recipe.folder / "exp/mlclap_t"
+    recipe.run(*both, *other, "--stage", "6", RESULTS=str(experiment / "other/RESULTS.md"))
+    best = experiment / "valid.mAP@10.best.pth"
+    best.rename(experiment / "1epoch.pth")
+    best.symlink_to("1epoch.pth")
+    (recipe.folder / "conf/train.yaml").write_text("max_epoch: 2\n")
+    second = recipe.run()
+    assert second.names == ["check_data", "train", "embed", "score", "report"]
+    assert "--sets test --source_lang" in " ".join(second.call("score"))
+    assert not (experiment / "valid.mAP@10.best/a").exists()
+    for tag in ("valid.mAP@10.best", "other"):
+        assert (experiment / "outdated" / tag / "a/made_by").exists()
+    assert (experiment / "outdated/valid.mAP@10.best.pth").exists()
+    assert not best.is_symlink(), "a link to what was moved"
+
+
+def test_only_what_the_present_checkpoint_has_embedded_is_scored(recipe):
+    recipe.run()
+    alone = ["--stage", "7"]
+    assert recipe.run(*alone).names == ["score", "report"]
+    missing = recipe.run(*alone, "--", "--test_sets", "test a")
+    assert missing.returncode == 1
+    assert missing.calls == []
+    assert "valid.mAP@10.best/a is missing, or was made with other" in missing.stderr
+    assert "Run stage 6 first" in missing.stderr
+    (recipe.folder / "exp/mlclap_t/valid.mAP@10.best.pth").write_text("another epoch")
+    assert recipe.run(*alone).calls == []
+    assert recipe.run("--stage", "6").names == ["embed", "score", "report"]
+
+
+def test_which_captions_say_the_same_counts(recipe):
+    options = ["--paraphraser", "chat", "--test_translator", "sonar"]
+    recipe.run(*options)
+    for folder in ("a_le", "b_paraphrased", "test_le"):
+        (recipe.folder / f"data/{folder}/utt2source").write_text("x y\n")
+        again = recipe.run(*options)
+        assert again.returncode == 0, again.stderr
+        assert ("format_audio" if folder == "test_le" else "train") in again.names, folder
+        assert recipe.run(*options).names == ["score", "report"]
 
 
 def test_numbers_of_processes_and_devices_change_nothing(recipe):

@@ -116,7 +116,14 @@ def test_a_reranker_scores_each_test_set_and_is_scored_beside_the_towers(recipe)
     folders = " ".join(f"{inference}/reranked/pairs_{top}" for top in ("50", "all"))
     assert score.endswith(f"--reranked {folders}")
     assert recipe.run(*options).names == ["score", "report"]
+    (recipe.folder / inference / "test/zero_shot.json").write_text("written by stage 7")
+    assert recipe.run(*options).names == ["score", "report"]
+    (recipe.folder / inference / "test/text_embeddings.npy").write_text("others")
+    assert recipe.run(*options).names == ["rerank", "rerank", "score", "report"]
     (reranker / "valid.mAP@10.best.pth").write_text("y")
+    stale = recipe.run(*options, "--stage", "7")
+    assert "reranked/pairs_50/test is missing, or was made with other" in stale.stderr
+    assert stale.calls == []
     assert recipe.run(*options).names == ["rerank", "rerank", "score", "report"]
     assert "no such folder or file" in recipe.run("--reranker", "exp/nowhere").stderr
     own = recipe.run("--reranker", "own")

@@ -216,8 +216,20 @@ def test_compare(experiment, tmp_path, capsys):
     fails(capsys, compare.main, [paths[0], "--sets", "x"], "--sets x: not scored; available: test")
     fails(capsys, compare.main, [str(tmp_path)], "scores.json: cannot be read")
     fails(capsys, compare.main, ["/nope"], "/nope: cannot be read")
+    (experiment / "outdated").mkdir()
+    (experiment / "outdated/scores.json").write_text("{}")
     message = f"{experiment}: an experiment's folder; give a folder of results in it: "
-    fails(capsys, compare.main, [f"LE={experiment}"], message + str(experiment / "best"))
+    fails(capsys, compare.main, [f"LE={experiment}"], f"{message}{experiment / 'best'}.")
+
+
+def test_the_sets_asked_for_are_scored(experiment, capsys):
+    write_set(experiment / "best" / "extra", noise=1.0)
+    run_score(experiment)
+    assert list(read_scores(experiment / "best")) == ["extra", "test"]
+    run_score(experiment, "--sets", "test")
+    assert list(read_scores(experiment / "best")) == ["test"]
+    arguments = ["--inference_dir", str(experiment / "best"), "--sets", "test", "none"]
+    fails(capsys, score.main, arguments, "--sets none: no embeddings in")
 
 
 def test_zero_shot_from_embedded_prompts(experiment, tmp_path, capsys):

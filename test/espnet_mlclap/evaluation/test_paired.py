@@ -95,6 +95,10 @@ def test_results_of_an_experiment_are_found(tmp_path):
     (tmp_path / "best").mkdir()
     (tmp_path / "best/scores.json").write_text("{}")
     assert find_results(tmp_path) == find_results(tmp_path / "best") == tmp_path / "best"
+    for name in ("outdated", "outdated_12"):  # put aside by a training that started again
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "scores.json").write_text("{}")
+    assert find_results(tmp_path) == tmp_path / "best"
     (tmp_path / "last").mkdir()
     (tmp_path / "last/scores.json").write_text("{}")
     with pytest.raises(UserError, match="give one of .*best, .*last"):

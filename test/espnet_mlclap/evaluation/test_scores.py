@@ -1,6 +1,7 @@
 """scores.json: its layout, lists of relevant clips, broken files."""
 
 import json
+import shutil
 
 import numpy as np
 import pytest
@@ -167,3 +168,11 @@ def test_sets_are_found_by_their_embeddings(embeddings, tmp_path):
     assert find_sets(tmp_path / "inference") == ["test"]
     with pytest.raises(UserError, match="no embeddings in it"):
         find_sets(tmp_path)
+
+
+def test_sets_that_are_wanted_must_be_there(embeddings, tmp_path):
+    shutil.copytree(tmp_path / "inference/test", tmp_path / "inference/extra")
+    assert find_sets(tmp_path / "inference") == ["extra", "test"]
+    assert find_sets(tmp_path / "inference", ["test"]) == ["test"]
+    with pytest.raises(UserError, match=r"--sets none: no embeddings in .*, which has extra, test"):
+        find_sets(tmp_path / "inference", ["test", "none"])

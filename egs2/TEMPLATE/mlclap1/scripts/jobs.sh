@@ -104,8 +104,9 @@ in_parallel() {
 # run_job, unless MARKER says that the same command ended well with the same inputs (files and folders in the
 # array `inputs`; a folder counts by the files directly in it, @TABLE by size and time of the files that a table such
 # as wav.scp names). Numbers of processes and devices do not matter.
-# Where it was started with others, the files in the array `outdated` are moved away first, into the folder outdated next to
-# MARKER (a checkpoint, from which it would continue as if nothing had changed). `resumes` names the file from which a
+# Where it was started with others, the files and folders in the array `outdated` are moved away first, into the folder
+# outdated (outdated_2, ... where there is one) next to MARKER: a checkpoint, from which it would continue as if nothing had
+# changed. Where `must_be_made` names a stage, nothing is run: it is an error that this stage has not made it. `resumes` names the file from which a
 # command that was killed continues. `shards` and `shard_cmd` are those of shared_job, `times` that of
 # tried_job. `claim` names a function that makes sure that nobody else works on the same; it fails
 # if that was so before.
@@ -118,8 +119,13 @@ once() {
     key=$(_fingerprint "$*" "${inputs[@]}")
     if [[ -f ${marker} ]]; then before=$(head -n 1 "${marker}"); elif [[ -f ${begun} ]]; then before=$(<"${begun}"); fi
     if [[ -f ${marker} && ${before} == "${key}" ]]; then
-        echo "  done already in $(sed -n 2p "${marker}") s: ${marker%/*} (remove ${marker} to do it again)"
+        [[ -n ${must_be_made:-} ]] ||
+            echo "  done already in $(sed -n 2p "${marker}") s: ${marker%/*} (remove ${marker} to do it again)"
         return 0
+    fi
+    if [[ -n ${must_be_made:-} ]]; then
+        echo "${marker%/*} is missing, or was made with other options or inputs (another checkpoint). Run ${must_be_made} first." >&2
+        return 1
     fi
     if [[ -n ${claim:-} ]] && "${claim}"; then # whoever was waited for may have done the same
         once "${all[@]}"
@@ -143,17 +149,19 @@ once() {
     rm -f "${begun}"
 }
 
-_put_aside() { # FOLDER FILES...
-    local path
+_put_aside() { # FOLDER PATHS...: of files and folders beside FOLDER; what is in there from before stays
+    local path folder=$1 number=1
     local -a moved=()
+    while [[ -e ${folder} ]]; do folder=$1_$((++number)); done
     for path in "${@:2}"; do
-        [[ -e ${path} && ${path%/*} != "$1" ]] || continue # a pattern may find what was moved earlier
-        mkdir -p "$1"
-        mv -f "${path}" "$1/"
+        # a pattern may find what was moved earlier, or a link to it
+        [[ (-e ${path} || -L ${path}) && ${path} != "$1"* ]] || continue
+        mkdir -p "${folder}"
+        mv "${path}" "${folder}/"
         moved+=("${path##*/}")
     done
     ((${#moved[@]} == 0)) ||
-        echo "  ${1%/*} was started with other options; its files were moved to $1: ${moved[*]}"
+        echo "  ${1%/*} was started with other options; its files were moved to ${folder}: ${moved[*]}"
 }
 
 _named_files() { # TABLE: its files (or archives, `archive:offset`) with size and time, those that are missing too
