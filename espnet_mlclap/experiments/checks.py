@@ -3,7 +3,7 @@
 import logging
 from collections import Counter
 from pathlib import Path
-from typing import Any, Dict, Mapping, Optional
+from typing import Any, Container, Dict, Mapping, Optional
 
 from espnet_mlclap.evaluation.scores import AllScores, SetScores
 from espnet_mlclap.utils.config import read_yaml
@@ -11,12 +11,13 @@ from espnet_mlclap.utils.config import read_yaml
 RunScores = Dict[int, AllScores]  # by seed
 
 
-def find_fault(path: Path, seed: int) -> Optional[str]:
+def find_fault(path: Path, seed: int, test_sets: Optional[Container[str]] = None) -> Optional[str]:
     """Why a training's scores are not those of its folder, and what to run; None where nothing is wrong.
 
     Args:
         path: scores.json, in the folder of results in the experiment's folder.
         seed: that the name of the experiment's folder says.
+        test_sets: whose embeddings matter; None for all that are found.
 
     Raises:
         UserError: the training's config.yaml cannot be read.
@@ -28,12 +29,14 @@ def find_fault(path: Path, seed: int) -> Optional[str]:
     trained = read_yaml(config).get("seed", seed) if config.is_file() else seed
     if trained != seed:
         return f"it was trained with seed {trained} ({config}). Remove {experiment} and run stages 5 to 7."
-    if any(results.glob("*/.made.begun")):
-        return "embedding the test sets has not ended. Run stages 6 and 7."
-    made = (*results.glob("*/.made"), *results.glob("reranked/*/*/.made"))
-    later = [one for one in made if one.stat().st_mtime > path.stat().st_mtime]
-    if later:
-        return f"{later[0].parent} was made after the scores. Run stage 7."
+    places = (*results.glob("*/.made"), *results.glob("*/.made.begun"))
+    for marker in (*places, *results.glob("reranked/*/*/.made")):
+        if test_sets is not None and marker.parent.name not in test_sets:
+            continue
+        if marker.name == ".made.begun":
+            return f"embedding {marker.parent} has not ended. Run stages 6 and 7."
+        if marker.stat().st_mtime > path.stat().st_mtime:
+            return f"{marker.parent} was made after the scores. Run stage 7."
     return None
 
 

@@ -99,7 +99,7 @@ def read_runs(
         seed = int(match[1])
         if (seeds is not None and seed not in seeds) or run_tag(name, seed) in left_out:
             continue
-        fault = find_fault(path, seed)
+        fault = find_fault(path, seed, test_sets)
         if fault:
             logging.warning("%s: left out, since %s", path, fault)
             continue

@@ -25,7 +25,10 @@ def scoring_inputs(plan: Plan, command: Sequence[str]) -> Dict[str, Any]:
     inference = Path(plan["inference"])
     files = [Path(plan["experiment"], ".made"), Path(plan["datadir"], ".made")]
     files += [*inference.glob("*/.made"), *inference.glob("reranked/*/*/.made")]
-    return {"command": list(command), "inputs": _times([*files, *_named(command, inference.name)])}
+    # stage 5 writes down the whole command line, with the recipe's own choices
+    ran = Path(plan["experiment"], "run.sh.txt")
+    words = [*command, ran.read_text(encoding="utf-8") if ran.is_file() else ""]
+    return {"command": list(command), "inputs": _times([*files, *_named(words, inference.name)])}
 
 
 def note_scored(plan: Plan, inputs: Mapping[str, Any]) -> None:
@@ -47,9 +50,9 @@ def _times(files: Iterable[Path]) -> Dict[str, Optional[int]]:
     return {str(path): path.stat().st_mtime_ns if path.is_file() else None for path in files}
 
 
-def _named(command: Sequence[str], inference_tag: str) -> List[Path]:
+def _named(texts: Sequence[str], inference_tag: str) -> List[Path]:
     """Files that a command line names: the recipe, lists ("SET=FILE ..."), scores of other experiments."""
-    paths = [Path(word.rpartition("=")[2]) for value in command for word in value.split()]
+    paths = [Path(word.rpartition("=")[2]) for text in texts for word in text.split()]
     names = ("scores.json", f"{inference_tag}/scores.json")
     scores = [path / name for path in paths for name in names]
     # os.path: a word that is too long for a file's name is none

@@ -66,7 +66,9 @@ if ((stage == 5)); then
     [[ -f $gpus.busy ]] && echo "$gpus are used twice"
     touch "$gpus.busy"; sleep 0.1; rm "$gpus.busy"
     echo "sees GPUs: $gpus"
-    mkdir -p "$folder"; [[ -f $folder/../.made ]] || touch "$folder/../.made"
+    mkdir -p "$folder"
+    echo "# now; mlclap.sh --zero_shot_prompts prompts -- $line" >"$folder/../run.sh.txt"
+    [[ -f $folder/../.made ]] || touch "$folder/../.made"
 fi
 if ((stage == 5)) && [[ ! -f $folder/test/.made ]]; then
     mkdir -p "$folder/test"; touch "$folder/test/.made"
@@ -173,13 +175,16 @@ def test_what_is_scored_is_not_scored_again(recipe):
 @pytest.fixture
 def list_of_clips(recipe):
     """A list that options name, of a training that is all done with it."""
-    (recipe / "relevant").write_text("a")
+    for name in ("relevant", "prompts"):
+        (recipe / name).write_text("a")
     main(["--tables", "1", "--", "--relevant_clips", "test=relevant", "--note", "n" * 300])
     calls(recipe)
     return recipe / "relevant"
 
 
-@pytest.mark.parametrize("change", ["none", "options", "list", "reranking", "report", "by hand"])
+@pytest.mark.parametrize(
+    "change", ["none", "options", "list", "recipe's list", "reranking", "report", "by hand"]
+)
 def test_scored_again_where_scores_would_be_others(recipe, list_of_clips, change):
     results = recipe / "exp/mlclap_baseline_seed1/valid.mAP@10.best"
     more = ["--", "--relevant_clips", "test=relevant", "--note", "n" * 300]  # no file's name
@@ -187,6 +192,8 @@ def test_scored_again_where_scores_would_be_others(recipe, list_of_clips, change
         more += ["--zero_shot", "true"]
     elif change == "list":
         list_of_clips.write_text("b")
+    elif change == "recipe's list":
+        (recipe / "prompts").write_text("b")
     elif change == "reranking":
         (results / "reranked/x_all/test").mkdir(parents=True)
         (results / "reranked/x_all/test/.made").touch()

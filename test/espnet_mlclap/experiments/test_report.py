@@ -100,12 +100,13 @@ def test_scores_of_earlier_embeddings_are_left_out(expdir, caplog, place):
     made(results(expdir, 2) / place / ".made", later=1)
     assert list(read_runs(expdir, "mixture", TAG)) == [1, 10]
     assert f"{place} was made after the scores. Run stage 7." in caplog.text
+    assert list(read_runs(expdir, "mixture", TAG, test_sets=["other"])) == [1, 2, 10]
 
 
 def test_scores_of_embeddings_that_are_being_made_are_left_out(expdir, caplog):
     made(results(expdir, 2) / "test/.made.begun", later=-1)
     assert list(read_runs(expdir, "mixture", TAG)) == [1, 10]
-    assert "embedding the test sets has not ended. Run stages 6 and 7." in caplog.text
+    assert f"embedding {results(expdir, 2)}/test has not ended. Run stages 6 and 7." in caplog.text
 
 
 def test_a_training_with_another_seed_is_left_out(expdir, caplog):
