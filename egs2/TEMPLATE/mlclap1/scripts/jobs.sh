@@ -106,9 +106,9 @@ in_parallel() {
 # as wav.scp names). Numbers of processes and devices do not matter.
 # Where it was started with others, the files and folders in the array `outdated` are moved away first, into the folder
 # outdated (outdated_2, ... where there is one) next to MARKER: a checkpoint, from which it would continue as if nothing had
-# changed. Where `must_be_made` names a stage, nothing is run: it is an error that this stage has not made it. `resumes` names the file from which a
-# command that was killed continues. `shards` and `shard_cmd` are those of shared_job, `times` that of
-# tried_job. `claim` names a function that makes sure that nobody else works on the same; it fails
+# changed. Where `must_be_made` names a stage, nothing is run: it is an error that this stage has not made it.
+# `resumes` names the file from which a command that was killed continues. `shards` and `shard_cmd` are those of
+# shared_job, `times` that of tried_job. `claim` names a function that makes sure that nobody else works on the same; it fails
 # if that was so before.
 once() {
     local marker=$1 log=$2 prefix=$3 key start=${SECONDS} before=""
